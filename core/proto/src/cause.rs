@@ -1,0 +1,290 @@
+//! Why a connection ended: a closed list, told with the evidence that proves it.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why a connection, or an attempt at one, ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The peer ended the connection in order (FIN).
+    PeerClosed,
+    /// The peer or a middlebox reset the connection (RST).
+    Reset,
+    /// Nothing comes back from the path: neither data nor acknowledgements.
+    PathSilent,
+    /// The peer's kernel answers, its process does not.
+    PeerUnresponsive,
+    /// The peer kept its window shut longer than `stall_limit`.
+    PeerStalled,
+    /// A write made no progress within the limit.
+    WriteStalled,
+    /// Nobody listens at the endpoint.
+    Refused,
+    /// The network says that there is no way to the endpoint.
+    Unreachable,
+    /// No connection within the deadline.
+    ConnectTimeout,
+    /// The name could not be resolved.
+    Dns(DnsFailure),
+    /// The TLS handshake failed.
+    Tls(TlsFailure),
+    /// The proxy failed or refused.
+    Proxy(ProxyFailure),
+    /// The greeting failed.
+    Greeting(GreetingFailure),
+    /// The peer broke the declared protocol.
+    Protocol(ProtocolFailure),
+    /// The own network is down.
+    LocalNetworkDown,
+    /// A local resource ran out: ports, descriptors, buffers.
+    LocalResource,
+    /// The network changed under the connection.
+    NetworkChanged,
+    /// Another connection of the same client took over.
+    Replaced,
+    /// The user asked for it.
+    Requested,
+}
+
+/// How name resolution failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DnsFailure {
+    /// The name does not exist.
+    NotFound,
+    /// No answer within the deadline.
+    Timeout,
+    /// The resolver could not answer now.
+    Temporary,
+    /// The name exists and has no usable address.
+    NoAddress,
+}
+
+/// How the TLS handshake failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TlsFailure {
+    /// The handshake did not end within its deadline.
+    Timeout,
+    /// The certificate's issuer is not trusted.
+    UntrustedIssuer,
+    /// The certificate is expired or not yet valid.
+    Expired,
+    /// The certificate is for another name.
+    NameMismatch,
+    /// The peer wants a client certificate, or refused ours.
+    ClientAuth,
+    /// The peer does not speak TLS as we do.
+    Protocol,
+}
+
+/// How the proxy failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProxyFailure {
+    /// The proxy wants credentials, or refused ours.
+    Auth,
+    /// The proxy refused the endpoint.
+    Refused,
+    /// The proxy did not answer within the deadline.
+    Timeout,
+    /// The proxy's answer is malformed.
+    Protocol,
+}
+
+/// How the greeting failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GreetingFailure {
+    /// The peer accepted the connection and did not answer within the deadline.
+    Timeout,
+    /// The peer answered something else than expected.
+    Unexpected,
+    /// The greeting hook returned an error.
+    Rejected,
+    /// The greeting hook panicked.
+    Panicked,
+    /// The peer refused the credentials.
+    Auth,
+}
+
+/// How the peer broke the declared protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProtocolFailure {
+    /// A frame is larger than the declared maximum.
+    TooLarge,
+    /// A frame cannot be parsed.
+    Malformed,
+    /// A started frame did not end within the frame deadline.
+    FrameTimeout,
+    /// The connection ended in the middle of a frame.
+    Truncated,
+    /// Requests and replies cannot be told apart any more.
+    Desync,
+}
+
+macro_rules! names {
+    ($type:ident { $($variant:ident => $name:literal),+ $(,)? }) => {
+        impl $type {
+            /// Every value.
+            pub const ALL: &'static [$type] = &[$($type::$variant),+];
+
+            /// The name used in every language, in logs and in JSON.
+            pub const fn as_str(self) -> &'static str {
+                match self { $($type::$variant => $name),+ }
+            }
+        }
+
+        impl ::std::fmt::Display for $type {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use names;
+
+names!(DnsFailure {
+    NotFound => "not_found", Timeout => "timeout", Temporary => "temporary", NoAddress => "no_address",
+});
+names!(TlsFailure {
+    Timeout => "timeout", UntrustedIssuer => "untrusted_issuer", Expired => "expired",
+    NameMismatch => "name_mismatch", ClientAuth => "client_auth", Protocol => "protocol",
+});
+names!(ProxyFailure { Auth => "auth", Refused => "refused", Timeout => "timeout", Protocol => "protocol" });
+names!(GreetingFailure {
+    Timeout => "timeout", Unexpected => "unexpected", Rejected => "rejected", Panicked => "panicked", Auth => "auth",
+});
+names!(ProtocolFailure {
+    TooLarge => "too_large", Malformed => "malformed", FrameTimeout => "frame_timeout",
+    Truncated => "truncated", Desync => "desync",
+});
+
+impl Cause {
+    /// The name used in every language, in logs and in JSON: `peer_closed`, `dns.not_found`, `protocol.too_large`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Cause::PeerClosed => "peer_closed",
+            Cause::Reset => "reset",
+            Cause::PathSilent => "path_silent",
+            Cause::PeerUnresponsive => "peer_unresponsive",
+            Cause::PeerStalled => "peer_stalled",
+            Cause::WriteStalled => "write_stalled",
+            Cause::Refused => "refused",
+            Cause::Unreachable => "unreachable",
+            Cause::ConnectTimeout => "connect_timeout",
+            Cause::Dns(DnsFailure::NotFound) => "dns.not_found",
+            Cause::Dns(DnsFailure::Timeout) => "dns.timeout",
+            Cause::Dns(DnsFailure::Temporary) => "dns.temporary",
+            Cause::Dns(DnsFailure::NoAddress) => "dns.no_address",
+            Cause::Tls(TlsFailure::Timeout) => "tls.timeout",
+            Cause::Tls(TlsFailure::UntrustedIssuer) => "tls.untrusted_issuer",
+            Cause::Tls(TlsFailure::Expired) => "tls.expired",
+            Cause::Tls(TlsFailure::NameMismatch) => "tls.name_mismatch",
+            Cause::Tls(TlsFailure::ClientAuth) => "tls.client_auth",
+            Cause::Tls(TlsFailure::Protocol) => "tls.protocol",
+            Cause::Proxy(ProxyFailure::Auth) => "proxy.auth",
+            Cause::Proxy(ProxyFailure::Refused) => "proxy.refused",
+            Cause::Proxy(ProxyFailure::Timeout) => "proxy.timeout",
+            Cause::Proxy(ProxyFailure::Protocol) => "proxy.protocol",
+            Cause::Greeting(GreetingFailure::Timeout) => "greeting.timeout",
+            Cause::Greeting(GreetingFailure::Unexpected) => "greeting.unexpected",
+            Cause::Greeting(GreetingFailure::Rejected) => "greeting.rejected",
+            Cause::Greeting(GreetingFailure::Panicked) => "greeting.panicked",
+            Cause::Greeting(GreetingFailure::Auth) => "greeting.auth",
+            Cause::Protocol(ProtocolFailure::TooLarge) => "protocol.too_large",
+            Cause::Protocol(ProtocolFailure::Malformed) => "protocol.malformed",
+            Cause::Protocol(ProtocolFailure::FrameTimeout) => "protocol.frame_timeout",
+            Cause::Protocol(ProtocolFailure::Truncated) => "protocol.truncated",
+            Cause::Protocol(ProtocolFailure::Desync) => "protocol.desync",
+            Cause::LocalNetworkDown => "local_network_down",
+            Cause::LocalResource => "local_resource",
+            Cause::NetworkChanged => "network_changed",
+            Cause::Replaced => "replaced",
+            Cause::Requested => "requested",
+        }
+    }
+
+    /// Whether retrying by itself would be wrong until somebody changes something (DESIGN: TLS and auth verdicts).
+    pub const fn is_fatal(self) -> bool {
+        matches!(
+            self,
+            Cause::Tls(TlsFailure::UntrustedIssuer | TlsFailure::NameMismatch | TlsFailure::ClientAuth)
+                | Cause::Proxy(ProxyFailure::Auth)
+        )
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which evidence caught a dead peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Detector {
+    /// An application heartbeat was not answered.
+    Heartbeat,
+    /// The kernel's keepalive probes were not answered.
+    Keepalive,
+    /// The kernel's user timeout ran out.
+    UserTimeout,
+    /// The kernel's figures (`TCP_INFO`) gave it away.
+    KernelInfo,
+    /// Nothing was received for the declared time.
+    ReadIdle,
+    /// The operating system reported an error or the end of the stream.
+    OsError,
+    /// The network changed.
+    NetworkChange,
+}
+
+names!(Detector {
+    Heartbeat => "heartbeat", Keepalive => "keepalive", UserTimeout => "user_timeout", KernelInfo => "kernel_info",
+    ReadIdle => "read_idle", OsError => "os_error", NetworkChange => "network_change",
+});
+
+/// A cause with what proves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// Why.
+    pub cause: Cause,
+    /// Which evidence told, if the connection was established.
+    pub detector: Option<Detector>,
+    /// The operating system's error number, if there was one.
+    pub errno: Option<i32>,
+    /// How long the peer asked us to stay away, if it did.
+    pub retry_after: Option<Duration>,
+}
+
+impl Ending {
+    /// An ending without an error number.
+    pub const fn new(cause: Cause, detector: Option<Detector>) -> Ending {
+        Ending { cause, detector, errno: None, retry_after: None }
+    }
+
+    /// An ending told by the operating system.
+    pub const fn os(cause: Cause, errno: Option<i32>) -> Ending {
+        Ending { cause, detector: Some(Detector::OsError), errno, retry_after: None }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.cause)?;
+        if let Some(detector) = self.detector {
+            write!(f, " (by {detector}")?;
+            if let Some(errno) = self.errno {
+                write!(f, ", errno {errno}")?;
+            }
+            write!(f, ")")?;
+        } else if let Some(errno) = self.errno {
+            write!(f, " (errno {errno})")?;
+        }
+        Ok(())
+    }
+}

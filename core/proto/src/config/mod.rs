@@ -1,0 +1,109 @@
+//! What a user declares, as given: every unset value falls back to `detect_within`, then to the profile.
+//!
+//! [`Config::parse`] turns it once into [`ValidConfig`], or into an error that names the field, the value and the
+//! rule. After that nobody checks again.
+
+mod bound;
+mod declare;
+mod liveness;
+mod notice;
+mod parse;
+mod profile;
+mod protocol;
+mod rules;
+mod settings;
+mod short;
+
+pub use bound::{Bound, DetectionBounds};
+pub use declare::{AutoReply, Greeting, Heartbeat, Matcher, Script, Step};
+pub use profile::{Profile, ProfileValues};
+pub use settings::{
+    Backoff, HeartbeatSettings, Jitter, Keepalive, Notice, OutboxLimits, Overflow, Settings, Unsolicited, ValidConfig,
+    WhileDown,
+};
+pub use short::short;
+
+use crate::correlator::Correlation;
+use crate::framing::Framing;
+use std::time::Duration;
+
+/// A value that may be left to the profile, switched off, or given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Choice<T> {
+    /// Derived from `detect_within`, else from the profile.
+    #[default]
+    Auto,
+    /// Switched off.
+    Off,
+    /// This value.
+    On(T),
+}
+
+/// What a user declares. `None` and [`Choice::Auto`] mean: decide for me.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// The set of defaults.
+    pub profile: Profile,
+    /// One number that sets the rest: the longest time until a dead peer is noticed. At least 4 s.
+    pub detect_within: Option<Duration>,
+    /// Application bytes that the peer answers.
+    pub heartbeat: Option<Heartbeat>,
+    /// Kernel probes on an idle connection.
+    pub keepalive: Choice<Keepalive>,
+    /// `TCP_USER_TIMEOUT`: how long transmitted data may stay unacknowledged.
+    pub user_timeout: Choice<Duration>,
+    /// `TCP_RTO_MAX_MS`: the longest pause between retransmissions; used only together with `user_timeout`.
+    pub rto_max: Choice<Duration>,
+    /// The longest silence of a peer that talks by itself. Off unless given.
+    pub read_idle: Option<Duration>,
+    /// Deadline for the TCP handshake with one address.
+    pub connect_per_address: Option<Duration>,
+    /// Deadline for a whole attempt: every address, proxy, TLS, greeting or first heartbeat.
+    pub connect_total: Option<Duration>,
+    /// How long `connect()` waits for the first `Connected`.
+    pub connect_within: Option<Duration>,
+    /// The window of the first retry.
+    pub first_spread: Option<Duration>,
+    /// The window of the second retry, before the multiplier.
+    pub backoff_initial: Option<Duration>,
+    /// The growth of the window.
+    pub backoff_multiplier: Option<f64>,
+    /// The largest window.
+    pub backoff_max: Option<Duration>,
+    /// How a delay is drawn from its window.
+    pub backoff_jitter: Option<Jitter>,
+    /// How long a verified connection must stay up before the backoff is reset.
+    pub stable_after: Option<Duration>,
+    /// Give up after this many failed attempts in a row. Never unless given.
+    pub max_attempts: Option<u32>,
+    /// What happens to messages while there is no connection.
+    pub while_down: Option<WhileDown>,
+    /// The most messages the outbox holds.
+    pub outbox_messages: Option<usize>,
+    /// The most bytes the outbox holds.
+    pub outbox_bytes: Option<usize>,
+    /// How old a message may grow in the outbox.
+    pub outbox_age: Choice<Duration>,
+    /// What `send` does when the outbox is full.
+    pub overflow: Option<Overflow>,
+    /// The most bytes of received messages that wait for the user.
+    pub inbox_bytes: Option<usize>,
+    /// What happens to messages that no request asked for.
+    pub unsolicited: Unsolicited,
+    /// How bytes become messages.
+    pub framing: Framing,
+    /// How long a started frame may take to end.
+    pub frame_within: Choice<Duration>,
+    /// How replies find their requests.
+    pub correlation: Option<Correlation>,
+    /// Frames that are never replies, though requests are in flight.
+    pub push: Option<Matcher>,
+    /// The most requests in flight, late replies included.
+    pub max_in_flight: Option<usize>,
+    /// What must succeed before a connection counts as `Connected`.
+    pub greeting: Option<Greeting>,
+    /// Answers to the server's own pings.
+    pub auto_replies: Vec<AutoReply>,
+    /// How long a peer may keep its window shut.
+    pub stall_limit: Option<Duration>,
+}

@@ -1,0 +1,77 @@
+//! What the user should know about a valid configuration: the faults it cannot see, and choices with a price.
+
+use crate::config::bound::KERNEL_DEFAULT;
+use crate::config::{
+    Choice, Config, DetectionBounds, Greeting, Jitter, Matcher, Notice, Profile, Settings, Step, WhileDown, short,
+};
+use crate::framing::Framing;
+use std::time::Duration;
+
+/// Adds the notices that follow from the whole configuration.
+pub(super) fn tell(config: &Config, settings: &Settings) -> Vec<Notice> {
+    let mut notices = settings.notices.clone();
+    let mut tell = |field: &'static str, text: String| notices.push(Notice { field, text });
+    let bounds = DetectionBounds::of(settings);
+
+    if bounds.peer_frozen.within.is_none() {
+        tell("heartbeat", format!("a frozen peer process cannot be noticed: {}", bounds.peer_frozen.formula));
+    }
+    if bounds.path_silent_idle.within.is_none() {
+        let formula = &bounds.path_silent_idle.formula;
+        tell("keepalive", format!("a path that dies while idle is never noticed: {formula}"));
+    }
+    let late = bounds.path_silent_in_flight.within.is_none_or(|within| within >= KERNEL_DEFAULT);
+    if settings.user_timeout.is_none() && late {
+        let formula = &bounds.path_silent_in_flight.formula;
+        tell("user_timeout", format!("a path that dies with data in flight is noticed late: {formula}"));
+    }
+    if let Some(promised) = config.detect_within {
+        for (fault, bound) in [
+            ("a path that dies while idle", &bounds.path_silent_idle),
+            ("a path that dies with data in flight", &bounds.path_silent_in_flight),
+            ("a frozen peer", &bounds.peer_frozen),
+        ] {
+            if let Some(within) = bound.within.filter(|within| *within > promised) {
+                let (within, promised, formula) = (short(within), short(promised), &bound.formula);
+                tell("detect_within", format!("{fault} is noticed after {within}, not {promised}: {formula}"));
+            }
+        }
+    }
+    if let Some(deadline) = config.connect_per_address.and_then(retransmission_before) {
+        let text = format!("ends just after the SYN that is sent again at {}: that try is wasted", short(deadline));
+        tell("connect.per_address", text);
+    }
+    match settings.backoff.jitter {
+        Jitter::None => tell("backoff.jitter", "none: clients that lost the same server return in step".to_owned()),
+        Jitter::Full | Jitter::Equal | Jitter::Centred | Jitter::Decorrelated => {}
+    }
+    match (config.profile, settings.while_down) {
+        (Profile::Industrial, WhileDown::Queue) => {
+            let text = "queue: commands may reach the machine after the situation they were meant for has passed";
+            tell("while_down", text.to_owned());
+        }
+        (Profile::Industrial, WhileDown::Reject)
+        | (Profile::Balanced | Profile::Mobile | Profile::Datacenter, WhileDown::Queue | WhileDown::Reject) => {}
+    }
+    if matches!(config.framing, Framing::Raw) && matches!(config.frame_within, Choice::On(_)) {
+        tell("frame_within", "has no effect: raw bytes have no frames".to_owned());
+    }
+    if let Some(Greeting::Script(script)) = &settings.greeting {
+        let expects = |step: &Step| match step {
+            Step::Send(_) | Step::Expect(Matcher::None) => false,
+            Step::Expect(Matcher::Any | Matcher::Exact(_) | Matcher::Prefix(_)) => true,
+        };
+        if !script.0.iter().any(expects) {
+            tell("greeting", "expects nothing, so it cannot fail and proves nothing".to_owned());
+        }
+    }
+    notices
+}
+
+/// The SYN after which a handshake deadline leaves no time for its answer. Linux sends them again after 1, 2, 3, 4, 5,
+/// 7, 11 and 19 s; half a second covers its timers and a round trip of a slow path.
+fn retransmission_before(deadline: Duration) -> Option<Duration> {
+    const SYN_SECONDS: [u64; 8] = [1, 2, 3, 4, 5, 7, 11, 19];
+    let sent = SYN_SECONDS.map(Duration::from_secs);
+    sent.into_iter().find(|sent| *sent <= deadline && deadline < *sent + Duration::from_millis(500))
+}

@@ -1,0 +1,233 @@
+//! The valid configuration: every value decided, nothing left to check.
+
+use crate::cause::names;
+use crate::config::{AutoReply, Greeting, Matcher, Profile, short};
+use crate::correlator::Correlation;
+use crate::framing::Framing;
+use bytes::Bytes;
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+/// Kernel probes: the first after `idle` without traffic, then one each `interval`, dead after `retries`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Silence before the first probe. Whole seconds; rounded up.
+    pub idle: Duration,
+    /// Pause between probes. Whole seconds; rounded up.
+    pub interval: Duration,
+    /// Probes without an answer until the connection is dead.
+    pub retries: u32,
+}
+
+impl Keepalive {
+    /// The silence after which a connection is dead by the number of probes.
+    pub fn total(&self) -> Duration {
+        self.idle.saturating_add(self.interval.saturating_mul(self.retries))
+    }
+}
+
+impl fmt::Display for Keepalive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} + {} × {}", short(self.idle), short(self.interval), self.retries)
+    }
+}
+
+/// What happens to messages while there is no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WhileDown {
+    /// They wait in the outbox.
+    Queue,
+    /// They are refused, and those still waiting when the connection ends are dropped as `NotSent`.
+    Reject,
+}
+
+names!(WhileDown { Queue => "queue", Reject => "reject" });
+
+/// What `send` does when the outbox is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Overflow {
+    /// Waits while connected (the peer is slow), fails otherwise (the peer is absent).
+    #[default]
+    Auto,
+    /// Always waits.
+    Wait,
+    /// Always fails.
+    Reject,
+}
+
+names!(Overflow { Auto => "auto", Wait => "wait", Reject => "reject" });
+
+/// What happens to messages that no request asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Unsolicited {
+    /// They go to the inbox.
+    #[default]
+    Deliver,
+    /// They are counted and dropped: for clients that only use `request`.
+    Discard,
+}
+
+names!(Unsolicited { Deliver => "deliver", Discard => "discard" });
+
+/// How a delay is drawn from its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Jitter {
+    /// Uniform over the whole window.
+    #[default]
+    Full,
+    /// Half the window, plus uniform over the other half.
+    Equal,
+    /// The window, give or take a half.
+    Centred,
+    /// Uniform between `initial` and three times the last delay.
+    Decorrelated,
+    /// The window itself. Fleets that use it stay in step.
+    None,
+}
+
+names!(Jitter {
+    Full => "full", Equal => "equal", Centred => "centred", Decorrelated => "decorrelated", None => "none",
+});
+
+/// The curve of waits between attempts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Backoff {
+    /// The window of the first retry.
+    pub first_spread: Duration,
+    /// The window of the second retry, before the multiplier.
+    pub initial: Duration,
+    /// The growth of the window.
+    pub multiplier: f64,
+    /// The largest window.
+    pub max: Duration,
+    /// How a delay is drawn from its window.
+    pub jitter: Jitter,
+}
+
+/// A declared heartbeat with its times.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HeartbeatSettings {
+    /// The message that is sent.
+    pub payload: Bytes,
+    /// The reply.
+    pub reply: Matcher,
+    /// The silence after which one is sent.
+    pub interval: Duration,
+    /// The deadline for a sign of life after one was due.
+    pub reply_within: Duration,
+}
+
+impl HeartbeatSettings {
+    /// Whether silence after a heartbeat proves anything.
+    pub fn expects_reply(&self) -> bool {
+        !matches!(self.reply, Matcher::None)
+    }
+}
+
+impl fmt::Debug for HeartbeatSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeartbeatSettings")
+            .field("payload", &format_args!("{} bytes", self.payload.len()))
+            .field("reply", &self.reply)
+            .field("interval", &self.interval)
+            .field("reply_within", &self.reply_within)
+            .finish()
+    }
+}
+
+/// How much the outbox holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxLimits {
+    /// The most messages.
+    pub messages: usize,
+    /// The most bytes, framing included.
+    pub bytes: usize,
+    /// How old a message may grow.
+    pub age: Option<Duration>,
+}
+
+/// Something the user should know about this configuration: told at build time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The field it is about.
+    pub field: &'static str,
+    /// What follows from it, in words.
+    pub text: String,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.text)
+    }
+}
+
+/// Every value, decided.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The set of defaults it came from.
+    pub profile: Profile,
+    /// Application heartbeat.
+    pub heartbeat: Option<HeartbeatSettings>,
+    /// Kernel probes, in whole seconds.
+    pub keepalive: Option<Keepalive>,
+    /// `TCP_USER_TIMEOUT`.
+    pub user_timeout: Option<Duration>,
+    /// `TCP_RTO_MAX_MS`.
+    pub rto_max: Option<Duration>,
+    /// The longest silence of a peer that talks by itself.
+    pub read_idle: Option<Duration>,
+    /// Deadline for the TCP handshake with one address.
+    pub connect_per_address: Duration,
+    /// Deadline for a whole attempt.
+    pub connect_total: Duration,
+    /// How long `connect()` waits for the first `Connected`.
+    pub connect_within: Duration,
+    /// The curve of waits.
+    pub backoff: Backoff,
+    /// How long a verified connection must stay up before the backoff is reset.
+    pub stable_after: Duration,
+    /// Give up after this many failed attempts in a row.
+    pub max_attempts: Option<u32>,
+    /// What happens to messages while there is no connection.
+    pub while_down: WhileDown,
+    /// How much the outbox holds.
+    pub outbox: OutboxLimits,
+    /// What `send` does when the outbox is full.
+    pub overflow: Overflow,
+    /// The most bytes of received messages that wait for the user.
+    pub inbox_bytes: usize,
+    /// What happens to messages that no request asked for.
+    pub unsolicited: Unsolicited,
+    /// How bytes become messages.
+    pub framing: Framing,
+    /// How long a started frame may take to end.
+    pub frame_within: Option<Duration>,
+    /// How replies find their requests.
+    pub correlation: Option<Correlation>,
+    /// Frames that are never replies.
+    pub push: Option<Matcher>,
+    /// The most requests in flight, late replies included.
+    pub max_in_flight: usize,
+    /// What must succeed before a connection counts as `Connected`.
+    pub greeting: Option<Greeting>,
+    /// Answers to the server's own pings.
+    pub auto_replies: Vec<AutoReply>,
+    /// How long a peer may keep its window shut.
+    pub stall_limit: Duration,
+    /// What the user should know.
+    pub notices: Vec<Notice>,
+}
+
+/// A configuration that was parsed: the only way to get one is [`Config::parse`](crate::config::Config::parse).
+#[derive(Debug, Clone)]
+pub struct ValidConfig(pub(super) Settings);
+
+impl Deref for ValidConfig {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.0
+    }
+}

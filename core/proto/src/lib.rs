@@ -1,0 +1,28 @@
+//! The pure machine behind Keepline: no sockets, no clock, no ambient randomness.
+#![forbid(unsafe_code)]
+#![warn(clippy::wildcard_enum_match_arm)]
+
+pub mod backoff;
+pub mod cause;
+pub mod config;
+pub mod correlator;
+pub mod error;
+pub mod event;
+pub mod framing;
+pub mod kernel;
+mod liveness;
+pub mod outbox;
+pub mod output;
+pub mod session;
+mod timer;
+pub mod time;
+
+pub use cause::{Cause, Detector, Ending};
+pub use correlator::{Correlation, Correlator, Ticket};
+pub use error::{ConfigError, ErrorKind};
+pub use event::{Event, EventKind, State};
+pub use framing::{Endian, Framer, Framing};
+pub use kernel::KernelFigures;
+pub use output::{CloseHow, Output};
+pub use session::{Command, NetworkChange, NetworkKind, NetworkPath, Session};
+pub use time::{Epoch, Time};

@@ -1,0 +1,159 @@
+//! What a writer holds: chunks on their way to the kernel, and urgent frames that overtake at a frame boundary.
+
+use super::chunk::Chunk;
+use crate::correlator::Ticket;
+use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+/// A frame that does not wait for the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgent {
+    /// A heartbeat.
+    Heartbeat,
+    /// An automatic answer.
+    AutoReply,
+    /// A frame of the greeting.
+    Greeting,
+}
+
+/// What was handed to the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandedOver {
+    /// A part of a frame.
+    Part,
+    /// So many plain messages.
+    Messages(usize),
+    /// One message that somebody waits for, or that could have expired.
+    Ticket {
+        /// Who waits.
+        ticket: Option<Ticket>,
+        /// Whether it is a request.
+        request: bool,
+    },
+    /// An urgent frame.
+    Urgent(Urgent),
+}
+
+/// Chunks on their way to the kernel. Owned by the writer of one connection.
+#[derive(Debug, Default)]
+pub struct Flight {
+    chunks: VecDeque<Chunk>,
+    urgent: VecDeque<(Bytes, Urgent)>,
+    urgent_written: usize,
+    urgent_bytes: usize,
+    spare: Option<BytesMut>,
+}
+
+impl Flight {
+    /// Makes an empty flight.
+    pub fn new() -> Flight {
+        Flight::default()
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && self.urgent.is_empty()
+    }
+
+    /// Bytes of messages to write, urgent frames not counted.
+    pub fn bytes(&self) -> usize {
+        self.chunks.iter().map(Chunk::bytes).sum()
+    }
+
+    /// Bytes of urgent frames that wait.
+    pub fn urgent_bytes(&self) -> usize {
+        self.urgent_bytes
+    }
+
+    /// Queues a frame that overtakes at the next frame boundary.
+    pub fn push_urgent(&mut self, frame: Bytes, kind: Urgent) {
+        self.urgent_bytes += frame.len();
+        self.urgent.push_back((frame, kind));
+    }
+
+    pub(super) fn push(&mut self, chunk: Chunk) {
+        self.chunks.push_back(chunk);
+    }
+
+    /// Fills `slices` with what comes next on the wire; says how many were filled.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut filled = 0;
+        let mut put = |bytes: &'a [u8]| {
+            if bytes.is_empty() || filled == slices.len() {
+                return;
+            }
+            slices[filled] = IoSlice::new(bytes);
+            filled += 1;
+        };
+        if let Some((first, _)) = self.urgent.front() {
+            if self.urgent_written == 0
+                && let Some(chunk) = self.chunks.front()
+            {
+                put(&chunk.rest()[..chunk.rest_of_frame()]);
+            }
+            put(&first[self.urgent_written..]);
+            for (frame, _) in self.urgent.iter().skip(1) {
+                put(frame);
+            }
+            return filled;
+        }
+        for chunk in &self.chunks {
+            put(chunk.rest());
+        }
+        filled
+    }
+
+    /// Tells that `written` bytes of what [`Flight::slices`] showed are handed over. `report` gets what was completed
+    /// and the bytes of messages that belong to it.
+    pub(super) fn advance(&mut self, mut written: usize, mut report: impl FnMut(HandedOver, usize)) {
+        if !self.urgent.is_empty() && self.urgent_written == 0 {
+            let rest = self.chunks.front().map_or(0, Chunk::rest_of_frame).min(written);
+            written -= rest;
+            self.advance_chunk(rest, &mut report);
+        }
+        while written > 0 && !self.urgent.is_empty() {
+            let Some((frame, kind)) = self.urgent.front() else { break };
+            let step = (frame.len() - self.urgent_written).min(written);
+            written -= step;
+            self.urgent_written += step;
+            if self.urgent_written == frame.len() {
+                report(HandedOver::Urgent(*kind), 0);
+                self.urgent_bytes -= frame.len();
+                self.urgent_written = 0;
+                self.urgent.pop_front();
+            }
+        }
+        while written > 0 {
+            let step = self.chunks.front().map_or(written, Chunk::bytes).min(written);
+            written -= step;
+            self.advance_chunk(step, &mut report);
+        }
+    }
+
+    fn advance_chunk(&mut self, count: usize, report: &mut impl FnMut(HandedOver, usize)) {
+        let Some(chunk) = self.chunks.front_mut() else { return };
+        if count == 0 {
+            return;
+        }
+        report(HandedOver::Part, count);
+        chunk.advance(count, |frames, special| match special {
+            None => report(HandedOver::Messages(frames), 0),
+            Some(special) => report(HandedOver::Ticket { ticket: special.ticket, request: special.request }, 0),
+        });
+        if chunk.is_done() {
+            chunk.recycle_into(&mut self.spare);
+            self.chunks.pop_front();
+        }
+    }
+
+    pub(super) fn take_spare(&mut self) -> Option<BytesMut> {
+        self.spare.take()
+    }
+
+    /// Gives back the chunks that are not done; urgent frames die with their connection.
+    pub(super) fn drain(&mut self) -> VecDeque<Chunk> {
+        *self = Flight { chunks: std::mem::take(&mut self.chunks), ..Flight::default() };
+        std::mem::take(&mut self.chunks)
+    }
+}

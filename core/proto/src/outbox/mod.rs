@@ -1,0 +1,431 @@
+//! Messages that were accepted and not yet handed to the kernel: in order, bounded, behind a gate.
+//!
+//! Small messages are encoded in place, one behind the other, into chunks that the writer takes whole; large ones go by
+//! reference. A message leaves the outbox when its last byte is handed over. At the end of a connection, what was not
+//! begun returns to the front ([`Outbox::restore`]), and a frame cut in the middle is `Unknown`: it never continues on
+//! another connection.
+
+mod chunk;
+mod flight;
+
+pub use flight::{Flight, HandedOver, Urgent};
+
+use crate::config::OutboxLimits;
+use crate::correlator::Ticket;
+use crate::event::MessageCounts;
+use crate::{Epoch, Time};
+use bytes::{Bytes, BytesMut};
+use chunk::{Chunk, Special};
+use std::collections::VecDeque;
+
+/// Below this size a message is copied into a chunk; from here on it goes by reference. A copy of 8 KiB costs about
+/// what a further slice in `writev` does.
+pub const BY_REFERENCE: usize = 8 * 1024;
+
+/// Bytes of small messages that one write carries. 56 KiB: below the 64 KiB that loopback splits into a full segment
+/// and a runt, above which throughput falls to less than half.
+pub const CHUNK: usize = 56 * 1024;
+
+/// Bytes of large messages that one write carries.
+pub(crate) const FLIGHT: usize = 1024 * 1024;
+
+/// Whether messages may pass, and on which connection. Moved only by the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Gate {
+    /// No connection is ready: messages wait, or are refused by policy.
+    #[default]
+    Shut,
+    /// Messages may pass on this connection.
+    Open(Epoch),
+}
+
+/// What became of a message. Final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Acknowledged by the kernel of the peer, or of the proxy before it. Not: processed.
+    Acked,
+    /// Dropped by policy, and no byte of it was handed to the kernel.
+    NotSent,
+    /// Handed to the kernel, whole or in part; nobody knows what became of it.
+    Unknown,
+    /// Ran out of time in the outbox; no byte of it was handed to the kernel.
+    Expired,
+}
+
+crate::cause::names!(Outcome { Acked => "acked", NotSent => "not_sent", Unknown => "unknown", Expired => "expired" });
+
+/// What travels with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Meta {
+    /// Who waits for its outcome or its reply.
+    pub ticket: Option<Ticket>,
+    /// Whether a reply is awaited under that ticket. Requests end with their connection.
+    pub request: bool,
+    /// When it is too old to be sent.
+    pub expires: Option<Time>,
+}
+
+impl Meta {
+    fn is_plain(&self) -> bool {
+        self.ticket.is_none() && !self.request && self.expires.is_none()
+    }
+}
+
+/// Why a message was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no room now.
+    Full,
+    /// It would not fit into an empty outbox.
+    TooLarge,
+}
+
+/// An outcome for whoever holds the ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// Who waits.
+    pub ticket: Ticket,
+    /// What became of the message.
+    pub outcome: Outcome,
+    /// Whether it was a request.
+    pub request: bool,
+}
+
+/// The queue of one client. It survives every connection.
+#[derive(Debug)]
+pub struct Outbox {
+    gate: Gate,
+    corked: bool,
+    limits: OutboxLimits,
+    chunks: VecDeque<Chunk>,
+    /// A used buffer, kept while there is traffic.
+    spare: Option<BytesMut>,
+    /// In the chunks, and in the flight that a writer holds.
+    messages: usize,
+    bytes: usize,
+    writing: bool,
+    next_expiry: Option<Time>,
+    counts: MessageCounts,
+}
+
+impl Outbox {
+    /// Makes an empty outbox with its gate shut.
+    pub fn new(limits: OutboxLimits) -> Outbox {
+        Outbox {
+            gate: Gate::Shut,
+            corked: false,
+            limits,
+            chunks: VecDeque::new(),
+            spare: None,
+            messages: 0,
+            bytes: 0,
+            writing: false,
+            next_expiry: None,
+            counts: MessageCounts::default(),
+        }
+    }
+
+    /// Where the gate stands.
+    pub fn gate(&self) -> Gate {
+        self.gate
+    }
+
+    /// Lets messages pass on the connection `epoch`.
+    pub fn open(&mut self, epoch: Epoch) {
+        self.gate = Gate::Open(epoch);
+        self.corked = false;
+    }
+
+    /// Lets nothing pass. Messages in flight on the connection that ends are `Unknown` from now on.
+    pub fn shut(&mut self) {
+        self.gate = Gate::Shut;
+        self.counts.unknown += self.counts.in_flight;
+        self.counts.in_flight = 0;
+    }
+
+    /// Whether a caller may write by itself: nothing waits, nobody writes, and no earlier inline write is uncounted.
+    pub fn allows_inline(&self) -> bool {
+        !self.corked && !self.writing && self.messages == 0 && matches!(self.gate, Gate::Open(_))
+    }
+
+    /// Makes callers append instead of writing, until the driver has had an empty turn.
+    pub fn cork(&mut self) {
+        self.corked = true;
+    }
+
+    /// Allows inline writes again, and lets go of the spare buffer.
+    pub fn uncork(&mut self) {
+        self.corked = false;
+        self.spare = None;
+    }
+
+    /// Whether callers append.
+    pub fn is_corked(&self) -> bool {
+        self.corked
+    }
+
+    /// Messages accepted and not handed over.
+    pub fn len(&self) -> usize {
+        self.messages
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
+    /// Bytes accepted and not handed over, framing included.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether a writer has something to take.
+    pub fn has_waiting(&self) -> bool {
+        !self.chunks.is_empty()
+    }
+
+    /// What became of everything accepted so far.
+    pub fn counts(&self) -> MessageCounts {
+        MessageCounts { queued: self.messages as u64, ..self.counts }
+    }
+
+    /// Says whether a frame of `size` bytes has room.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`] now, [`Refusal::TooLarge`] ever.
+    pub fn admit(&self, size: usize) -> Result<(), Refusal> {
+        if size > self.limits.bytes || size > u32::MAX as usize {
+            return Err(Refusal::TooLarge);
+        }
+        if self.messages >= self.limits.messages || self.bytes + size > self.limits.bytes {
+            return Err(Refusal::Full);
+        }
+        Ok(())
+    }
+
+    /// Accepts a message that `encode` appends, framing included.
+    ///
+    /// # Errors
+    /// What `encode` answers; then nothing was accepted.
+    pub fn push<E>(
+        &mut self,
+        meta: Meta,
+        size_hint: usize,
+        encode: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if !self.chunks.back().is_some_and(|chunk| chunk.accepts(size_hint)) {
+            let buffer = self.spare.take().unwrap_or_else(|| BytesMut::with_capacity(size_hint.max(64)));
+            self.chunks.push_back(Chunk::many(buffer));
+        }
+        let Some(chunk) = self.chunks.back_mut() else { return Ok(()) };
+        let pushed = chunk.push(encode, |index| special(index, meta));
+        match pushed {
+            Ok(length) => {
+                self.count(length, meta);
+                Ok(())
+            }
+            Err(error) => {
+                if chunk.is_done() {
+                    self.chunks.pop_back();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Accepts a large message by reference; `frame` is what goes on the wire.
+    pub fn push_bytes(&mut self, meta: Meta, frame: Bytes) {
+        let length = frame.len();
+        self.chunks.push_back(Chunk::one(frame, special(0, meta)));
+        self.count(length, meta);
+    }
+
+    /// Accepts a message of which a caller already wrote the first `written` bytes inline.
+    pub fn push_cut(&mut self, meta: Meta, frame: Bytes, written: usize) {
+        let rest = frame.len() - written;
+        self.chunks.push_back(Chunk::one_cut(frame, special(0, meta), written));
+        self.count(rest, meta);
+    }
+
+    /// Counts a message that a caller wrote inline, whole, and says what became of it.
+    pub fn wrote_inline(&mut self, meta: Meta) -> Option<Settled> {
+        self.counts.accepted += 1;
+        self.hand_over(meta.ticket, meta.request)
+    }
+
+    /// Takes what one write should carry. Expired and cancelled messages are dropped on the way.
+    pub fn take(&mut self, now: Time, flight: &mut Flight, settled: &mut Vec<Settled>) {
+        if self.next_expiry.is_some_and(|expiry| expiry <= now) {
+            self.expire(now, settled);
+        }
+        let mut bytes = flight.bytes();
+        while let Some(chunk) = self.chunks.front() {
+            if bytes > 0 && bytes + chunk.bytes() > FLIGHT {
+                break;
+            }
+            let is_small = chunk.is_many();
+            bytes += chunk.bytes();
+            if let Some(chunk) = self.chunks.pop_front() {
+                flight.push(chunk);
+            }
+            // One chunk of small messages is one write: the rest stays where it can expire and be overtaken.
+            if is_small && bytes >= CHUNK / 2 {
+                break;
+            }
+        }
+        self.writing = !flight.is_empty();
+    }
+
+    /// Tells what a write took: `written` bytes of `flight`. Each message that is now handed over whole is reported, in
+    /// the order of the wire.
+    pub fn advance(&mut self, flight: &mut Flight, written: usize, mut report: impl FnMut(HandedOver, Option<Settled>)) {
+        let outbox = &mut *self;
+        flight.advance(written, |handed, bytes| {
+            outbox.bytes -= bytes.min(outbox.bytes);
+            match handed {
+                HandedOver::Part | HandedOver::Urgent(_) => report(handed, None),
+                HandedOver::Messages(count) => {
+                    outbox.messages -= count.min(outbox.messages);
+                    outbox.counts.in_flight += count as u64;
+                    report(handed, None);
+                }
+                HandedOver::Ticket { ticket, request } => {
+                    outbox.messages -= 1.min(outbox.messages);
+                    let settled = outbox.hand_over(ticket, request);
+                    report(handed, settled);
+                }
+            }
+        });
+        if let Some(buffer) = flight.take_spare()
+            && self.spare.is_none()
+        {
+            self.spare = Some(buffer);
+        }
+        self.writing = !flight.is_empty();
+    }
+
+    /// Ends a connection: shuts the gate, makes a frame cut by the end `Unknown`, drops requests as `NotSent`, and puts
+    /// the rest back in order.
+    pub fn restore(&mut self, flight: &mut Flight, settled: &mut Vec<Settled>) {
+        self.shut();
+        self.writing = false;
+        self.corked = false;
+        let taken = flight.drain();
+        for mut chunk in taken.into_iter().rev() {
+            chunk.recycle_into(&mut self.spare);
+            if !chunk.is_done() {
+                self.chunks.push_front(chunk);
+            }
+        }
+        // Only the first chunk can be cut: bytes leave in order.
+        if let Some(cut) = self.chunks.front_mut().and_then(Chunk::drop_cut_frame) {
+            self.messages -= 1;
+            self.bytes -= cut.bytes.min(self.bytes);
+            self.counts.unknown += 1;
+            if let Some(ticket) = cut.special.and_then(|special| special.ticket) {
+                let request = cut.special.is_some_and(|special| special.request);
+                settled.push(Settled { ticket, outcome: Outcome::Unknown, request });
+            }
+        }
+        self.retain(settled, |special| if special.request { Some(Outcome::NotSent) } else { None });
+    }
+
+    /// Drops everything that waits as `NotSent`.
+    pub fn drop_all(&mut self, settled: &mut Vec<Settled>) {
+        for chunk in std::mem::take(&mut self.chunks) {
+            for special in chunk.specials() {
+                if let Some(ticket) = special.ticket {
+                    settled.push(Settled { ticket, outcome: Outcome::NotSent, request: special.request });
+                }
+            }
+        }
+        self.counts.not_sent += self.messages as u64;
+        self.messages = 0;
+        self.bytes = 0;
+        self.next_expiry = None;
+    }
+
+    /// Drops a waiting message whose ticket was given back; `false` if it is being written or is not here.
+    pub fn cancel(&mut self, ticket: Ticket) -> bool {
+        let before = self.messages;
+        let mut settled = Vec::new();
+        self.retain(&mut settled, |special| (special.ticket == Some(ticket)).then_some(Outcome::NotSent));
+        self.messages < before
+    }
+
+    /// Drops what has grown too old.
+    pub fn expire(&mut self, now: Time, settled: &mut Vec<Settled>) {
+        let mut next: Option<Time> = None;
+        self.retain(settled, |special| match special.expires {
+            Some(expiry) if expiry <= now => Some(Outcome::Expired),
+            Some(expiry) => {
+                next = Some(next.map_or(expiry, |next| next.min(expiry)));
+                None
+            }
+            None => None,
+        });
+        self.next_expiry = next;
+    }
+
+    /// When the next message grows too old. May name a time at which none does.
+    pub fn next_expiry(&self) -> Option<Time> {
+        if self.chunks.is_empty() { None } else { self.next_expiry }
+    }
+
+    fn count(&mut self, length: usize, meta: Meta) {
+        self.messages += 1;
+        self.bytes += length;
+        self.counts.accepted += 1;
+        if let Some(expires) = meta.expires {
+            self.next_expiry = Some(self.next_expiry.map_or(expires, |next| next.min(expires)));
+        }
+    }
+
+    /// Without the kernel's figures a tracked message that was handed over is `Unknown` at once.
+    fn hand_over(&mut self, ticket: Option<Ticket>, request: bool) -> Option<Settled> {
+        match ticket {
+            Some(ticket) if !request => {
+                self.counts.unknown += 1;
+                Some(Settled { ticket, outcome: Outcome::Unknown, request })
+            }
+            Some(_) | None => {
+                self.counts.in_flight += 1;
+                None
+            }
+        }
+    }
+
+    /// Drops the messages for which `verdict` has an outcome. Only whole frames that nobody has begun to write.
+    fn retain(&mut self, settled: &mut Vec<Settled>, mut verdict: impl FnMut(&Special) -> Option<Outcome>) {
+        let (mut messages, mut bytes) = (0, 0);
+        let counts = &mut self.counts;
+        for chunk in &mut self.chunks {
+            chunk.retain(&mut verdict, |length, special, outcome| {
+                messages += 1;
+                bytes += length;
+                match outcome {
+                    Outcome::Expired => counts.expired += 1,
+                    Outcome::NotSent => counts.not_sent += 1,
+                    Outcome::Acked => counts.acked += 1,
+                    Outcome::Unknown => counts.unknown += 1,
+                }
+                if let Some(ticket) = special.ticket {
+                    settled.push(Settled { ticket, outcome, request: special.request });
+                }
+            });
+        }
+        if messages > 0 {
+            self.chunks.retain(|chunk| !chunk.is_done());
+            self.messages -= messages;
+            self.bytes -= bytes;
+        }
+    }
+}
+
+fn special(index: usize, meta: Meta) -> Option<Special> {
+    if meta.is_plain() {
+        return None;
+    }
+    Some(Special { index: index as u32, ticket: meta.ticket, request: meta.request, expires: meta.expires })
+}

@@ -1,0 +1,109 @@
+//! What the user wishes: start, pause, resume, reconnect, close.
+
+use super::life::Next;
+use super::phase::{Drain, Phase};
+use super::{Command, Session};
+use crate::Time;
+use crate::cause::Ending;
+use crate::event::{EventKind, State};
+use crate::output::{CloseHow, Output};
+use std::time::Duration;
+
+/// How long a drain may take: what is queued, a half-close and the peer's answer to it. A driver whose user has less
+/// time says [`Command::Abort`] earlier.
+const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+
+impl Session {
+    /// Starts dialling. The first dial is free: nothing is waited for.
+    pub fn handle_start(&mut self, now: Time) {
+        if !self.admit(now) || self.started {
+            return;
+        }
+        self.started = true;
+        self.absent_since = self.now;
+        if !self.paused {
+            self.dial_if_online();
+        }
+    }
+
+    /// Takes a wish of the user.
+    pub fn handle_command(&mut self, now: Time, command: Command) {
+        if !self.admit(now) {
+            return;
+        }
+        match command {
+            Command::Pause => self.pause(),
+            Command::Resume => self.resume(),
+            Command::Reconnect => self.reconnect(),
+            Command::Close => self.close(),
+            Command::Abort => self.abort(Session::requested()),
+        }
+    }
+
+    /// Takes the news that the user's own deadline ran out: closes with `ending`.
+    pub fn handle_gave_up(&mut self, now: Time, ending: Ending) {
+        if self.admit(now) {
+            self.abort(ending);
+        }
+    }
+
+    fn pause(&mut self) {
+        if self.paused || self.is_draining() {
+            return;
+        }
+        self.paused = true;
+        self.end(Session::requested(), self.how_to_leave(), Next::Stop);
+        self.phase = Phase::Idle;
+        self.emit(EventKind::Paused);
+    }
+
+    fn resume(&mut self) {
+        if !self.paused {
+            return;
+        }
+        self.paused = false;
+        self.emit(EventKind::Resumed);
+        if self.started {
+            self.dial_if_online();
+        }
+    }
+
+    fn reconnect(&mut self) {
+        match self.phase {
+            Phase::Up(_) => self.end(Session::requested(), self.how_to_leave(), Next::Now),
+            // Offline too: the user may know better than the system.
+            Phase::Waiting(_) | Phase::Offline(_) => self.dial(),
+            // An attempt is under way already, or none is wished for.
+            Phase::Connecting(_) | Phase::Idle | Phase::Draining(_) | Phase::Closed => {}
+        }
+    }
+
+    fn close(&mut self) {
+        let deadline = self.now + DRAIN_WITHIN;
+        match &self.phase {
+            Phase::Draining(_) => {}
+            // Never wait for the dead: only a healthy connection is drained.
+            Phase::Up(link) if link.liveness.state() == State::Connected => {
+                let epoch = link.epoch;
+                self.phase = Phase::Draining(Drain { epoch, since: link.since, verified: link.verified, deadline });
+                self.push(Output::Drain { epoch, deadline });
+            }
+            Phase::Up(_)
+            | Phase::Connecting(_)
+            | Phase::Idle
+            | Phase::Waiting(_)
+            | Phase::Offline(_)
+            | Phase::Closed => self.abort(Session::requested()),
+        }
+    }
+
+    fn abort(&mut self, ending: Ending) {
+        self.end(ending, CloseHow::Abort, Next::Stop);
+        self.finish(ending);
+    }
+
+    /// A healthy connection is left in order, any other without a word.
+    fn how_to_leave(&self) -> CloseHow {
+        if self.phase.state() == State::Connected { CloseHow::Graceful } else { CloseHow::Abort }
+    }
+}

@@ -1,0 +1,57 @@
+//! What the user and the system tell the machine beside io.
+
+/// What the user wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Command {
+    /// End the connection and dial no more until [`Command::Resume`].
+    Pause,
+    /// Dial again after [`Command::Pause`].
+    Resume,
+    /// Leave the connection, or the wait, and dial at once. Nothing happens while an attempt is under way.
+    Reconnect,
+    /// Close for good: drained when healthy, at once otherwise.
+    Close,
+    /// Close for good and at once.
+    Abort,
+}
+
+/// The system's word on the network, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NetworkChange {
+    /// The path that is in use now; `None` if the system only says that something changed.
+    pub path: Option<NetworkPath>,
+    /// Whether the connection's local address still is the one the route to the peer would take; `None` if unknown.
+    pub route_intact: Option<bool>,
+}
+
+/// One way to the network: a Wi-Fi, a cellular link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NetworkPath {
+    /// The same number means the same network.
+    pub id: u64,
+    /// Whether anything can be reached over it.
+    pub available: bool,
+    /// What it is.
+    pub kind: NetworkKind,
+    /// Whether bytes cost money.
+    pub metered: bool,
+}
+
+/// What a network path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum NetworkKind {
+    /// Not known.
+    #[default]
+    Unknown,
+    /// A wireless LAN.
+    Wifi,
+    /// A phone network.
+    Cellular,
+    /// A cable.
+    Wired,
+    /// A tunnel.
+    Vpn,
+    /// Something else.
+    Other,
+}

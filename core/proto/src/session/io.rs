@@ -1,0 +1,230 @@
+//! Facts about the living attempt or connection: dialled, greeted, received, written, sampled, ended.
+
+use super::Session;
+use super::life::Next;
+use super::phase::{Phase, Step};
+use crate::cause::Ending;
+use crate::config::Matcher;
+use crate::kernel::KernelFigures;
+use crate::output::{CloseHow, Output};
+use crate::{Epoch, Time};
+use std::net::SocketAddr;
+
+impl Session {
+    /// Whether the driver has to call [`Session::handle_received`] for inbound bytes; otherwise it only keeps the
+    /// stamp of the last ones for [`Session::handle_deadline`].
+    pub fn wants_received(&self) -> bool {
+        match &self.phase {
+            Phase::Connecting(attempt) => attempt.step != Step::Dialing,
+            Phase::Up(link) => !link.verified || link.liveness.wants_received(),
+            Phase::Idle | Phase::Draining(_) | Phase::Waiting(_) | Phase::Offline(_) | Phase::Closed => false,
+        }
+    }
+
+    /// Takes the news that TCP is established.
+    pub fn handle_dialed(&mut self, now: Time, epoch: Epoch, peer: Option<SocketAddr>) {
+        if !self.admit_from(now, epoch) {
+            return;
+        }
+        let Phase::Connecting(attempt) = &mut self.phase else { return };
+        if attempt.step != Step::Dialing {
+            return;
+        }
+        attempt.peer = peer;
+        if self.config.greeting.is_some() {
+            attempt.step = Step::Greeting;
+            let deadline = attempt.deadline;
+            self.push(Output::Greet { epoch, deadline });
+            return;
+        }
+        match &self.config.heartbeat {
+            Some(heartbeat) if heartbeat.expects_reply() => {
+                attempt.step = Step::FirstHeartbeat;
+                attempt.deadline = attempt.deadline.min(self.now + heartbeat.reply_within);
+                self.push(Output::Heartbeat { epoch });
+            }
+            Some(_) | None => self.establish(false),
+        }
+    }
+
+    /// Takes the news that the greeting passed.
+    pub fn handle_greeted(&mut self, now: Time, epoch: Epoch) {
+        if self.admit_from(now, epoch) && self.is_at(Step::Greeting) {
+            self.establish(true);
+        }
+    }
+
+    /// Takes the end of the attempt or the connection: a failed dial or greeting, an error, the end of the stream.
+    pub fn handle_ended(&mut self, now: Time, epoch: Epoch, ending: Ending) {
+        if !self.admit_from(now, epoch) {
+            return;
+        }
+        if self.is_draining() {
+            self.end(ending, CloseHow::Abort, Next::Stop);
+            self.finish(Session::requested());
+        } else {
+            self.end(ending, CloseHow::Abort, Next::Retry);
+        }
+    }
+
+    /// Takes the news that bytes arrived. Needed only while [`Session::wants_received`].
+    pub fn handle_received(&mut self, now: Time, epoch: Epoch) {
+        if !self.admit_from(now, epoch) {
+            return;
+        }
+        let any_is_reply = self.config.heartbeat.as_ref().is_some_and(|heartbeat| heartbeat.reply == Matcher::Any);
+        if self.is_at(Step::FirstHeartbeat) && any_is_reply {
+            self.establish(true);
+        } else {
+            self.heard();
+        }
+    }
+
+    /// Takes the news that the declared reply to a heartbeat arrived.
+    pub fn handle_heartbeat_reply(&mut self, now: Time, epoch: Epoch) {
+        if !self.admit_from(now, epoch) {
+            return;
+        }
+        if self.is_at(Step::FirstHeartbeat) {
+            self.establish(true);
+        } else {
+            self.heard();
+        }
+    }
+
+    /// Takes the news that a part of a frame waits for the rest.
+    pub fn handle_frame_started(&mut self, now: Time, epoch: Epoch) {
+        if !self.admit_from(now, epoch) {
+            return;
+        }
+        if let Phase::Connecting(attempt) = &mut self.phase {
+            attempt.frame_open = true;
+        }
+        if let Some((link, settings, now)) = self.link() {
+            link.liveness.frame_started(now, settings);
+        }
+    }
+
+    /// Takes the news that no part of a frame waits any more.
+    pub fn handle_frame_ended(&mut self, now: Time, epoch: Epoch) {
+        if !self.admit_from(now, epoch) {
+            return;
+        }
+        if let Phase::Connecting(attempt) = &mut self.phase {
+            attempt.frame_open = false;
+        }
+        if let Some((link, _, _)) = self.link() {
+            link.liveness.frame_ended();
+        }
+    }
+
+    /// Takes the news that Keepline itself stopped reading because the inbox is full, or reads again.
+    pub fn handle_inbox(&mut self, now: Time, epoch: Epoch, full: bool) {
+        if !self.admit_from(now, epoch) {
+            return;
+        }
+        if let Phase::Connecting(attempt) = &mut self.phase {
+            attempt.inbox_full = full;
+        }
+        let Some((link, settings, now)) = self.link() else { return };
+        if !full {
+            let findings = link.liveness.resume_reading(now, settings);
+            self.apply(findings);
+        } else if link.liveness.is_reading() {
+            link.liveness.stop_reading();
+            let told = std::mem::replace(&mut link.inbox_full_told, true);
+            if !told {
+                self.tell_inbox_full(epoch);
+            }
+        }
+    }
+
+    /// Takes the news that the kernel takes no more bytes while some are waiting.
+    pub fn handle_write_blocked(&mut self, now: Time, epoch: Epoch) {
+        if self.admit_from(now, epoch)
+            && let Some((link, settings, now)) = self.link()
+        {
+            link.liveness.write_blocked(now, settings);
+        }
+    }
+
+    /// Takes the news that the kernel took bytes; `blocked` says whether more are waiting.
+    pub fn handle_write_progress(&mut self, now: Time, epoch: Epoch, blocked: bool) {
+        if self.admit_from(now, epoch)
+            && let Some((link, settings, now)) = self.link()
+        {
+            let findings = link.liveness.write_progress(now, blocked, settings);
+            self.apply(findings);
+        }
+    }
+
+    /// Takes the answer to [`Output::Sample`]; figures that nobody asked for are welcome too.
+    pub fn handle_kernel(&mut self, now: Time, epoch: Epoch, figures: KernelFigures) {
+        if self.admit_from(now, epoch)
+            && let Some((link, settings, now)) = self.link()
+        {
+            let findings = link.liveness.weigh(now, &figures, settings);
+            self.apply(findings);
+        }
+    }
+
+    /// Takes the news that a drain is complete: everything written, half-closed, the peer's FIN read.
+    pub fn handle_drained(&mut self, now: Time, epoch: Epoch) {
+        if self.admit_from(now, epoch) && self.is_draining() {
+            self.end(Session::requested(), CloseHow::Graceful, Next::Stop);
+            self.finish(Session::requested());
+        }
+    }
+
+    /// Takes the news that the time of the last [`Output::Wait`] is reached. `last_received` is the time of the last
+    /// inbound byte of the current epoch: a deadline it has moved is only answered with a later one.
+    ///
+    /// Bytes that can be read must be read before: a late process is no proof of a dead peer.
+    pub fn handle_deadline(&mut self, now: Time, last_received: Time) {
+        if !self.admit(now) {
+            return;
+        }
+        self.settle_network();
+        match &mut self.phase {
+            Phase::Idle | Phase::Closed => {}
+            Phase::Waiting(until) | Phase::Offline(until) => {
+                if *until <= self.now {
+                    self.dial();
+                }
+            }
+            Phase::Connecting(attempt) => {
+                if attempt.deadline <= self.now {
+                    let ending = Session::attempt_timeout(attempt.step);
+                    self.end(ending, CloseHow::Abort, Next::Retry);
+                }
+            }
+            Phase::Draining(drain) => {
+                if drain.deadline <= self.now {
+                    self.end(Session::requested(), CloseHow::Abort, Next::Stop);
+                    self.finish(Session::requested());
+                }
+            }
+            Phase::Up(link) => {
+                let findings = link.liveness.observe(last_received.min(self.now), &self.config);
+                self.apply(findings);
+                while let Some((link, settings, now)) = self.link()
+                    && let Some(findings) = link.liveness.expire(now, settings)
+                {
+                    self.apply(findings);
+                }
+            }
+        }
+    }
+
+    fn heard(&mut self) {
+        if let Some((link, settings, now)) = self.link() {
+            link.verified = true;
+            let findings = link.liveness.received(now, settings);
+            self.apply(findings);
+        }
+    }
+
+    fn is_at(&self, step: Step) -> bool {
+        matches!(&self.phase, Phase::Connecting(attempt) if attempt.step == step)
+    }
+}

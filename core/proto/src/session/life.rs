@@ -1,0 +1,213 @@
+//! From attempt to connection to its end, and what comes next: the turns every input can lead to.
+
+use super::Session;
+use super::phase::{Attempt, Link, Phase, Step, VERIFIED_BY_AGE};
+use crate::cause::{Cause, Detector, Ending};
+use crate::event::{Disconnected, EventKind, MessageCounts};
+use crate::liveness::{Findings, Liveness, Turn};
+use crate::output::{CloseHow, Output};
+use crate::{Epoch, Time};
+use std::time::Duration;
+
+/// While the system says that there is no network, it may be wrong: a cautious attempt each 30 s finds out.
+const OFFLINE_RETRY: Duration = Duration::from_secs(30);
+
+/// What follows the end of a connection or an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A wait drawn from the curve, then an attempt.
+    Retry,
+    /// An attempt at once; the curve stays where it is.
+    Now,
+    /// A cautious attempt, not charged to the curve: there is no network.
+    Offline,
+    /// Nothing by itself.
+    Stop,
+}
+
+impl Session {
+    /// Starts an attempt.
+    pub(super) fn dial(&mut self) {
+        self.epoch = self.epoch.next();
+        let epoch = self.epoch;
+        let deadline = self.now + self.config.connect_total;
+        self.phase = Phase::Connecting(Attempt {
+            epoch,
+            step: Step::Dialing,
+            deadline,
+            peer: None,
+            inbox_full: false,
+            frame_open: false,
+        });
+        self.emit(EventKind::Connecting { epoch });
+        self.push(Output::Dial { epoch, deadline });
+    }
+
+    /// Dials, or waits for a network if the system says that there is none.
+    pub(super) fn dial_if_online(&mut self) {
+        if self.network.is_down() {
+            let delay = self.offline_delay();
+            self.wait_offline(delay);
+        } else {
+            self.dial();
+        }
+    }
+
+    /// Goes without a network and without a connection until `delay` is over.
+    pub(super) fn wait_offline(&mut self, delay: Duration) {
+        self.phase = Phase::Offline(self.now + delay);
+        self.emit(EventKind::Offline);
+    }
+
+    pub(super) fn offline_delay(&mut self) -> Duration {
+        let spread = u64::try_from(self.config.backoff.first_spread.as_nanos()).unwrap_or(u64::MAX);
+        OFFLINE_RETRY.saturating_add(Duration::from_nanos(self.rng.u64(0..=spread)))
+    }
+
+    /// The attempt succeeded: whatever had to be proved is proved. `verified` says whether the peer itself was heard.
+    pub(super) fn establish(&mut self, verified: bool) {
+        let Phase::Connecting(attempt) = &self.phase else { return };
+        let (epoch, peer) = (attempt.epoch, attempt.peer);
+        let (inbox_full, frame_open) = (attempt.inbox_full, attempt.frame_open);
+        let mut liveness = Liveness::new(self.now, &self.config);
+        if frame_open {
+            liveness.frame_started(self.now, &self.config);
+        }
+        if inbox_full {
+            liveness.stop_reading();
+        }
+        self.phase = Phase::Up(Link { epoch, since: self.now, verified, inbox_full_told: inbox_full, liveness });
+        self.failures = 0;
+        self.push(Output::Open { epoch });
+        self.emit(EventKind::Connected { epoch, peer, after: self.now.since(self.absent_since) });
+        if inbox_full {
+            self.emit(EventKind::InboxFull { epoch });
+        }
+    }
+
+    /// Does what a look at the connection came to.
+    pub(super) fn apply(&mut self, findings: Findings) {
+        let Some(epoch) = self.phase.live_epoch() else { return };
+        let Findings { heartbeat, sample, user_timeout, turn } = findings;
+        if let Some(timeout) = user_timeout {
+            self.push(Output::SetUserTimeout { epoch, timeout });
+        }
+        if heartbeat {
+            self.push(Output::Heartbeat { epoch });
+        }
+        if sample {
+            self.push(Output::Sample { epoch });
+        }
+        match turn {
+            None => {}
+            Some(Turn::Suspect(evidence)) => self.emit(EventKind::Suspect { epoch, evidence }),
+            Some(Turn::Stalled) => self.emit(EventKind::Stalled { epoch }),
+            Some(Turn::Recovered) => self.emit(EventKind::Recovered { epoch }),
+            Some(Turn::Dead(ending)) => self.end(ending, CloseHow::Abort, Next::Retry),
+        }
+    }
+
+    /// Ends the living connection or attempt, and starts what comes next. Does nothing if there is none.
+    pub(super) fn end(&mut self, ending: Ending, how: CloseHow, next: Next) {
+        let Some(epoch) = self.phase.live_epoch() else { return };
+        let up_for = self.leave();
+        let failed = up_for.is_none() && next == Next::Retry;
+        if failed {
+            self.failures = self.failures.saturating_add(1);
+        }
+        let exhausted = failed && self.config.max_attempts.is_some_and(|limit| self.failures >= limit);
+        // A certificate does not get better by asking again; but a wish or a new network is no verdict on it.
+        let fatal = next == Next::Retry && ending.cause.is_fatal();
+        let next = if fatal || exhausted { Next::Stop } else { next };
+        let delay = match next {
+            Next::Retry if self.network.is_down() => Some(self.retry_delay(&ending).max(self.offline_delay())),
+            Next::Retry => Some(self.retry_delay(&ending)),
+            Next::Offline => Some(self.offline_delay()),
+            Next::Now => Some(Duration::ZERO),
+            Next::Stop => None,
+        };
+        self.push(Output::Close { epoch, how });
+        self.emit(EventKind::Disconnected(Box::new(Disconnected {
+            epoch,
+            ending,
+            up_for,
+            retry_in: delay,
+            failures: self.failures,
+            messages: MessageCounts::default(),
+        })));
+        match (next, delay) {
+            (Next::Now, _) => self.dial(),
+            (Next::Retry, Some(delay)) if !self.network.is_down() => self.phase = Phase::Waiting(self.now + delay),
+            (Next::Retry | Next::Offline, Some(delay)) => self.wait_offline(delay),
+            (Next::Retry | Next::Offline | Next::Stop, _) => {
+                if fatal || exhausted {
+                    self.finish(ending);
+                }
+            }
+        }
+    }
+
+    /// Closes the client: nothing is heard or said after this.
+    pub(super) fn finish(&mut self, ending: Ending) {
+        self.phase = Phase::Closed;
+        self.network.forget();
+        self.emit(EventKind::Closed(ending));
+    }
+
+    /// A wish of the user as an ending.
+    pub(super) const fn requested() -> Ending {
+        Ending::new(Cause::Requested, None)
+    }
+
+    /// A change of the network as an ending.
+    pub(super) const fn by_network(cause: Cause) -> Ending {
+        Ending::new(cause, Some(Detector::NetworkChange))
+    }
+
+    /// Leaves the living phase: how long the connection was up, and what that means for the curve.
+    fn leave(&mut self) -> Option<Duration> {
+        let (since, verified) = match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Up(link) => (link.since, link.verified),
+            Phase::Draining(drain) => (drain.since, drain.verified),
+            Phase::Idle | Phase::Connecting(_) | Phase::Waiting(_) | Phase::Offline(_) | Phase::Closed => return None,
+        };
+        let up_for = self.now.since(since);
+        self.absent_since = self.now;
+        if (verified || up_for >= VERIFIED_BY_AGE) && up_for >= self.config.stable_after {
+            self.backoff.reset();
+        }
+        Some(up_for)
+    }
+
+    fn retry_delay(&mut self, ending: &Ending) -> Duration {
+        self.backoff.next_delay(&self.config.backoff, ending, &mut self.rng)
+    }
+
+    /// The current deadline of an attempt has passed: why.
+    pub(super) fn attempt_timeout(step: Step) -> Ending {
+        use crate::cause::GreetingFailure;
+        let cause = match step {
+            Step::Dialing => Cause::ConnectTimeout,
+            Step::Greeting | Step::FirstHeartbeat => Cause::Greeting(GreetingFailure::Timeout),
+        };
+        Ending::new(cause, None)
+    }
+
+    /// The epoch of a connection that is up and not draining, with its liveness at hand.
+    pub(super) fn link(&mut self) -> Option<(&mut Link, &crate::config::Settings, Time)> {
+        match &mut self.phase {
+            Phase::Up(link) => Some((link, &self.config, self.now)),
+            Phase::Idle
+            | Phase::Connecting(_)
+            | Phase::Draining(_)
+            | Phase::Waiting(_)
+            | Phase::Offline(_)
+            | Phase::Closed => None,
+        }
+    }
+
+    /// The epoch in which messages of the living connection are told.
+    pub(super) fn tell_inbox_full(&mut self, epoch: Epoch) {
+        self.emit(EventKind::InboxFull { epoch });
+    }
+}

@@ -1,0 +1,149 @@
+//! The machine behind a client: facts in, outputs out; no socket, no clock, no luck of its own.
+//!
+//! The driver hands in one fact at a time with one `handle_*` call, then drains [`Session::poll_output`] to
+//! [`Output::Wait`], then waits. Every fact about a connection carries its epoch; a stale one is dropped in one place.
+
+mod command;
+mod input;
+mod io;
+mod life;
+mod network;
+mod phase;
+
+pub use input::{Command, NetworkChange, NetworkKind, NetworkPath};
+
+use crate::backoff::BackoffEntry;
+use crate::config::ValidConfig;
+use crate::event::{Event, EventKind, State};
+use crate::output::{Output, OutputQueue};
+use crate::{Epoch, Time};
+use network::Network;
+use phase::Phase;
+use std::sync::Arc;
+
+/// The pure state machine of one client.
+///
+/// The same configuration, seed and inputs give the same outputs, byte for byte.
+///
+/// ```
+/// use keepline_proto::config::Config;
+/// use keepline_proto::{Output, Session, State, Time};
+/// use std::sync::Arc;
+///
+/// let config = Arc::new(Config::default().parse()?);
+/// let mut session = Session::new(config, 7, Time::ZERO);
+/// session.handle_start(Time::ZERO);
+/// let mut dialed = false;
+/// loop {
+///     match session.poll_output() {
+///         Output::Dial { .. } => dialed = true,
+///         Output::Wait(deadline) => break assert!(deadline.is_some()),
+///         _ => {}
+///     }
+/// }
+/// assert!(dialed);
+/// assert_eq!(session.state(), State::Connecting);
+/// # Ok::<(), keepline_proto::ConfigError>(())
+/// ```
+#[derive(Debug)]
+pub struct Session {
+    config: Arc<ValidConfig>,
+    rng: fastrand::Rng,
+    /// The latest time an input carried: a clock that steps back is held still.
+    now: Time,
+    epoch: Epoch,
+    events: u64,
+    phase: Phase,
+    network: Network,
+    backoff: BackoffEntry,
+    /// Attempts that failed in a row.
+    failures: u32,
+    /// When the last connection ended, or the client was started.
+    absent_since: Time,
+    started: bool,
+    paused: bool,
+    drained: bool,
+    outputs: OutputQueue,
+}
+
+impl Session {
+    /// Makes an idle machine. The same seed and the same inputs give the same outputs.
+    pub fn new(config: Arc<ValidConfig>, seed: u64, now: Time) -> Session {
+        Session {
+            config,
+            rng: fastrand::Rng::with_seed(seed),
+            now,
+            epoch: Epoch(0),
+            events: 0,
+            phase: Phase::Idle,
+            network: Network::default(),
+            backoff: BackoffEntry::new(),
+            failures: 0,
+            absent_since: now,
+            started: false,
+            paused: false,
+            drained: true,
+            outputs: OutputQueue::default(),
+        }
+    }
+
+    /// Where the client stands.
+    pub fn state(&self) -> State {
+        self.phase.state()
+    }
+
+    /// The number of the current or the last attempt; 0 before the first.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether a close is under way that first writes what is queued.
+    pub fn is_draining(&self) -> bool {
+        matches!(self.phase, Phase::Draining(_))
+    }
+
+    /// When the next attempt starts by itself, if one is being waited for.
+    pub fn retry_at(&self) -> Option<Time> {
+        match self.phase {
+            Phase::Waiting(until) | Phase::Offline(until) => Some(until),
+            Phase::Idle | Phase::Connecting(_) | Phase::Up(_) | Phase::Draining(_) | Phase::Closed => None,
+        }
+    }
+
+    /// The next thing to do. The last one is [`Output::Wait`]; after it comes the next input.
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.outputs.pop() {
+            return output;
+        }
+        self.drained = true;
+        let deadline = self.phase.deadline().min(self.network.settle_at());
+        // A deadline that passed while another input was handled is due now, not in the past.
+        Output::Wait((deadline != Time::FAR_FUTURE).then(|| deadline.max(self.now)))
+    }
+
+    /// Takes an input: the time, and whether there is anybody left to hear it.
+    fn admit(&mut self, now: Time) -> bool {
+        debug_assert!(self.drained, "outputs must be drained to Output::Wait before the next input");
+        self.now = self.now.max(now);
+        if matches!(self.phase, Phase::Closed) {
+            return false;
+        }
+        self.drained = false;
+        true
+    }
+
+    /// Takes an input about one connection. The one place where stale news is dropped.
+    fn admit_from(&mut self, now: Time, epoch: Epoch) -> bool {
+        self.admit(now) && self.phase.live_epoch() == Some(epoch)
+    }
+
+    fn push(&mut self, output: Output) {
+        self.outputs.push(output);
+    }
+
+    fn emit(&mut self, kind: EventKind) {
+        self.events += 1;
+        let event = Event { seq: self.events, at: self.now, kind };
+        self.push(Output::Emit(Box::new(event)));
+    }
+}
