@@ -1,0 +1,273 @@
+//! The oracle: whether what a client told, and what its machine asked for, can be true.
+//!
+//! [`check`] takes the events of one client, from any language, and follows them through the published state machine.
+//! [`Audit`] watches the outputs of a [`Session`](keepline_proto::Session) while it runs.
+
+mod audit;
+
+pub use audit::Audit;
+
+use keepline_proto::{Epoch, Event, EventKind, Time};
+use std::fmt;
+
+/// A rule that a history broke.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The number of the event, or 0 if it is not about an event.
+    pub seq: u64,
+    /// The rule and what was seen instead.
+    pub rule: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "event {}: {}", self.seq, self.rule)
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// Follows the events of one client from the first on.
+///
+/// # Errors
+/// [`Violation`] names the first event that cannot follow those before it.
+pub fn check(events: &[Event]) -> Result<(), Violation> {
+    let mut history = History::new();
+    events.iter().try_for_each(|event| history.follow(event))
+}
+
+/// The published state machine, followed one event at a time.
+#[derive(Debug)]
+pub struct History {
+    place: Place,
+    epoch: Epoch,
+    seq: u64,
+    at: Time,
+    paused: bool,
+    inbox_full_told: bool,
+}
+
+/// Where the events so far lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Idle,
+    Connecting,
+    Connected,
+    Suspect,
+    Stalled,
+    /// Without a network, with the socket kept.
+    OfflineUp,
+    Waiting,
+    Offline,
+    /// A connection ended and no attempt follows by itself: the reason comes next.
+    Ended,
+    /// Events were missed.
+    Unknown,
+    Closed,
+}
+
+impl Default for History {
+    fn default() -> History {
+        History::new()
+    }
+}
+
+impl History {
+    /// A history in which nothing has happened.
+    pub const fn new() -> History {
+        History { place: Place::Idle, epoch: Epoch(0), seq: 0, at: Time::ZERO, paused: false, inbox_full_told: false }
+    }
+
+    /// Whether the last event was `Closed`.
+    pub fn is_closed(&self) -> bool {
+        self.place == Place::Closed
+    }
+
+    /// Takes the next event.
+    ///
+    /// # Errors
+    /// [`Violation`] if it cannot follow those before it.
+    pub fn follow(&mut self, event: &Event) -> Result<(), Violation> {
+        let wrong = |rule: String| Violation { seq: event.seq, rule };
+        if self.place == Place::Closed {
+            return Err(wrong(format!("{} came after closed", event.kind.name())));
+        }
+        let missed = matches!(event.kind, EventKind::Missed { .. });
+        if !missed && self.place != Place::Unknown && event.seq != self.seq + 1 {
+            return Err(wrong(format!("its number must be {}", self.seq + 1)));
+        }
+        if event.at < self.at {
+            return Err(wrong(format!("it happened at {} and the one before at {}", event.at, self.at)));
+        }
+        if let Some(epoch) = event.kind.epoch() {
+            self.check_epoch(epoch, &event.kind).map_err(wrong)?;
+        }
+        let place = self.next_place(&event.kind).ok_or_else(|| {
+            wrong(format!("{} cannot follow {:?} (paused: {})", event.kind.name(), self.place, self.paused))
+        })?;
+        self.check_facts(&event.kind).map_err(wrong)?;
+        self.note(&event.kind);
+        (self.place, self.seq, self.at) = (place, event.seq, event.at);
+        Ok(())
+    }
+
+    fn check_epoch(&self, epoch: Epoch, kind: &EventKind) -> Result<(), String> {
+        let expected = match kind {
+            EventKind::Connecting { .. } => self.epoch.next(),
+            _ => self.epoch,
+        };
+        if self.place == Place::Unknown || epoch == expected {
+            return Ok(());
+        }
+        Err(format!("{} speaks of {epoch} instead of {expected}", kind.name()))
+    }
+
+    /// The published state machine.
+    fn next_place(&self, kind: &EventKind) -> Option<Place> {
+        use Place::*;
+        let from = self.place;
+        let is_up = matches!(from, Connected | Suspect | Stalled | OfflineUp | Unknown);
+        let next = match kind {
+            EventKind::Connecting { .. } => {
+                (matches!(from, Waiting | Offline | Unknown) || (from == Idle && !self.paused), Connecting)
+            }
+            EventKind::Connected { .. } => (matches!(from, Connecting | Unknown), Connected),
+            EventKind::Suspect { .. } => (is_up && from != Suspect, Suspect),
+            EventKind::Stalled { .. } => (matches!(from, Connected | Suspect | Unknown), Stalled),
+            EventKind::Recovered { .. } => (is_up && from != Connected, Connected),
+            EventKind::Disconnected(end) => {
+                (is_up || from == Connecting, if end.retry_in.is_some() { Waiting } else { Ended })
+            }
+            EventKind::InboxFull { .. } => (is_up && !self.inbox_full_told, from),
+            EventKind::Offline => match from {
+                Connected | Suspect | Stalled => (true, OfflineUp),
+                Idle => (!self.paused, Offline),
+                Waiting | Unknown => (true, Offline),
+                Connecting | OfflineUp | Offline | Ended | Closed => (false, from),
+            },
+            EventKind::Paused => (!self.paused && matches!(from, Idle | Waiting | Offline | Ended | Unknown), Idle),
+            EventKind::Resumed => ((from == Idle && self.paused) || from == Unknown, Idle),
+            EventKind::Missed { .. } => (true, Unknown),
+            EventKind::Closed(_) => (matches!(from, Idle | Waiting | Offline | Ended | Unknown), Closed),
+            _ => (false, from),
+        };
+        next.0.then_some(next.1)
+    }
+
+    fn check_facts(&self, kind: &EventKind) -> Result<(), String> {
+        let EventKind::Disconnected(end) = kind else { return Ok(()) };
+        let was_up = self.place != Place::Connecting;
+        if self.place != Place::Unknown && end.up_for.is_some() != was_up {
+            return Err(format!("up_for is {:?} though the connection was up: {was_up}", end.up_for));
+        }
+        if was_up && self.place != Place::Unknown && end.failures != 0 {
+            return Err(format!("a connection ended and {} attempts have failed since", end.failures));
+        }
+        let counts = &end.messages;
+        let settled =
+            counts.acked + counts.not_sent + counts.unknown + counts.expired + counts.queued + counts.in_flight;
+        if counts.accepted != settled {
+            return Err(format!("{} messages were accepted and {settled} are accounted for", counts.accepted));
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::Connecting { epoch } => {
+                self.epoch = *epoch;
+                self.inbox_full_told = false;
+            }
+            EventKind::InboxFull { .. } => self.inbox_full_told = true,
+            EventKind::Paused => self.paused = true,
+            EventKind::Resumed => self.paused = false,
+            other => {
+                if let Some(epoch) = other.epoch() {
+                    self.epoch = epoch;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keepline_proto::event::{Disconnected, MessageCounts};
+    use keepline_proto::{Cause, Ending};
+    use std::time::Duration;
+
+    fn events(kinds: Vec<EventKind>) -> Vec<Event> {
+        kinds.into_iter().enumerate().map(|(at, kind)| Event { seq: at as u64 + 1, at: Time::ZERO, kind }).collect()
+    }
+
+    fn connecting(epoch: u64) -> EventKind {
+        EventKind::Connecting { epoch: Epoch(epoch) }
+    }
+
+    fn connected(epoch: u64) -> EventKind {
+        EventKind::Connected { epoch: Epoch(epoch), peer: None, after: Duration::ZERO }
+    }
+
+    fn disconnected(epoch: u64, up_for: Option<Duration>, retry_in: Option<Duration>) -> EventKind {
+        EventKind::Disconnected(Box::new(Disconnected {
+            epoch: Epoch(epoch),
+            ending: Ending::new(Cause::Reset, None),
+            up_for,
+            retry_in,
+            failures: 0,
+            messages: MessageCounts::default(),
+        }))
+    }
+
+    fn closed() -> EventKind {
+        EventKind::Closed(Ending::new(Cause::Requested, None))
+    }
+
+    #[test]
+    fn a_life_from_connecting_to_closed_is_a_path() {
+        let life = vec![
+            connecting(1),
+            connected(1),
+            disconnected(1, Some(Duration::ZERO), Some(Duration::ZERO)),
+            connecting(2),
+            disconnected(2, None, None),
+            closed(),
+        ];
+        assert_eq!(check(&events(life)), Ok(()));
+    }
+
+    #[test]
+    fn impossible_histories_are_named() {
+        let up = Some(Duration::ZERO);
+        for (life, wrong) in [
+            (vec![connected(1)], 1),
+            (vec![connecting(2)], 1),
+            (vec![connecting(1), connected(1), connected(1)], 3),
+            (vec![connecting(1), connected(1), closed()], 3),
+            (vec![connecting(1), disconnected(1, up, up)], 2),
+            (vec![connecting(1), connected(1), disconnected(1, None, up)], 3),
+            (vec![connecting(1), disconnected(1, None, up), connecting(3)], 3),
+            (vec![closed(), closed()], 2),
+            (vec![EventKind::Resumed], 1),
+            (vec![EventKind::Paused, connecting(1)], 2),
+        ] {
+            let verdict = check(&events(life.clone()));
+            assert_eq!(verdict.map_err(|violation| violation.seq), Err(wrong), "{life:?}");
+        }
+    }
+
+    #[test]
+    fn a_missed_number_is_a_violation_unless_it_is_told() {
+        let mut life = events(vec![connecting(1), connected(1)]);
+        life[1].seq = 3;
+        assert!(check(&life).is_err());
+        let mut told = events(vec![
+            connecting(1),
+            EventKind::Missed { count: 5, state: keepline_proto::State::Connected },
+            disconnected(4, Some(Duration::ZERO), Some(Duration::ZERO)),
+        ]);
+        told[2].seq = 9;
+        assert_eq!(check(&told), Ok(()));
+    }
+}

@@ -1,0 +1,20 @@
+//! Fault injection for code that talks TCP.
+//!
+//! [`chaos::ChaosProxy`] stands between a client and its server and does harm on request; [`servers`] are small servers
+//! in the same process that can be stopped, started and frozen; [`process`] runs real ones (Redis, Modbus) that can be
+//! killed. Nothing here needs privileges.
+
+pub mod chaos;
+pub mod history;
+pub mod port;
+pub mod process;
+pub mod servers;
+pub mod sim;
+
+pub use chaos::ChaosProxy;
+pub use sim::SimWorld;
+
+// The examples of the README are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

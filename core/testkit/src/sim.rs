@@ -1,0 +1,445 @@
+//! A whole world in virtual time: the real [`Session`], a scripted peer, a scripted kernel and an exact clock.
+//!
+//! Time is arithmetic here: it advances from one deadline to the next, and equality is exact. Everything the machine
+//! asks for is done, recorded, and judged by an [`Audit`].
+
+mod peer;
+
+pub use peer::Peer;
+
+use crate::history::Audit;
+use keepline_proto::cause::Detector;
+use keepline_proto::config::{Config, ValidConfig};
+use keepline_proto::{
+    Cause, Command, Ending, Epoch, Event, KernelFigures, NetworkChange, Output, Session, State, Time,
+};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest that [`SimWorld::run_until`] waits for an event: a day of virtual time.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// Where the clock of a world starts: not at zero, so that a forgotten stamp shows.
+const DAWN: Duration = Duration::from_secs(1_000_000);
+
+/// A client in virtual time.
+///
+/// ```
+/// use keepline_proto::config::{Config, Heartbeat};
+/// use keepline_testkit::sim::SimWorld;
+/// use std::time::Duration;
+///
+/// let heartbeat = Heartbeat::new("PING").every(Duration::from_secs(20)).reply_within(Duration::from_secs(10));
+/// let mut world = SimWorld::connected(Config { heartbeat: Some(heartbeat), ..Config::default() });
+/// world.silence_peer();
+/// assert_eq!(world.run_until("disconnected"), Duration::from_secs(30));
+/// ```
+#[derive(Debug)]
+pub struct SimWorld {
+    config: Arc<ValidConfig>,
+    session: Session,
+    now: Time,
+    peer: Peer,
+    figures: Option<KernelFigures>,
+    wait: Option<Time>,
+    last_received: Time,
+    live: Option<Epoch>,
+    news: VecDeque<News>,
+    events: Vec<Event>,
+    outputs: Vec<(Time, Output)>,
+    audit: Audit,
+}
+
+/// Something that will reach the driver.
+#[derive(Debug, Clone)]
+struct News {
+    at: Time,
+    epoch: Epoch,
+    fact: Fact,
+}
+
+#[derive(Debug, Clone)]
+enum Fact {
+    Dialed,
+    Greeted,
+    Replied,
+    Received,
+    Drained,
+    Sampled(KernelFigures),
+    Ended(Ending),
+}
+
+impl SimWorld {
+    /// A world with a client that has not been started, and a peer that answers.
+    ///
+    /// # Panics
+    /// If the configuration is invalid.
+    pub fn new(config: Config) -> SimWorld {
+        SimWorld::with_seed(config, 1)
+    }
+
+    /// A world with this seed for the client's luck.
+    ///
+    /// # Panics
+    /// If the configuration is invalid.
+    pub fn with_seed(config: Config, seed: u64) -> SimWorld {
+        let config = match config.parse() {
+            Ok(config) => Arc::new(config),
+            Err(error) => panic!("the configuration of this world is invalid: {error}"),
+        };
+        let now = Time::ZERO + DAWN;
+        SimWorld {
+            session: Session::new(Arc::clone(&config), seed, now),
+            config,
+            now,
+            peer: Peer::default(),
+            figures: None,
+            wait: None,
+            last_received: Time::ZERO,
+            live: None,
+            news: VecDeque::new(),
+            events: Vec::new(),
+            outputs: Vec::new(),
+            audit: Audit::new(),
+        }
+    }
+
+    /// A world with a client that is `Connected` since this very moment.
+    ///
+    /// # Panics
+    /// If the configuration is invalid.
+    pub fn connected(config: Config) -> SimWorld {
+        let mut world = SimWorld::new(config);
+        world.start();
+        world.run_for(Duration::ZERO);
+        assert_eq!(world.state(), State::Connected);
+        world
+    }
+
+    /// Starts the client.
+    pub fn start(&mut self) {
+        self.audit.allow_dial();
+        self.input(|session, now| session.handle_start(now));
+    }
+
+    /// Where the client stands.
+    pub fn state(&self) -> State {
+        self.session.state()
+    }
+
+    /// The machine itself.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The configuration as it was parsed.
+    pub fn config(&self) -> &ValidConfig {
+        &self.config
+    }
+
+    /// The time.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Every event so far.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// The names of every event so far.
+    pub fn event_names(&self) -> Vec<&'static str> {
+        self.events.iter().map(|event| event.kind.name()).collect()
+    }
+
+    /// How the last connection or attempt ended.
+    ///
+    /// # Panics
+    /// If none has ended.
+    pub fn last_end(&self) -> &keepline_proto::event::Disconnected {
+        let ends = self.events.iter().rev().filter_map(|event| match &event.kind {
+            keepline_proto::EventKind::Disconnected(end) => Some(end),
+            _ => None,
+        });
+        ends.map(AsRef::as_ref).next().unwrap_or_else(|| panic!("nothing has ended yet: {self:#?}"))
+    }
+
+    /// Everything the machine asked for, with the time.
+    pub fn outputs(&self) -> &[(Time, Output)] {
+        &self.outputs
+    }
+
+    /// When the machine dialled.
+    pub fn dials(&self) -> Vec<Time> {
+        self.times_of(|output| matches!(output, Output::Dial { .. }))
+    }
+
+    /// When the machine asked for a heartbeat.
+    pub fn heartbeats(&self) -> Vec<Time> {
+        self.times_of(|output| matches!(output, Output::Heartbeat { .. }))
+    }
+
+    /// When the machine asked for the kernel's figures.
+    pub fn samples(&self) -> Vec<Time> {
+        self.times_of(|output| matches!(output, Output::Sample { .. }))
+    }
+
+    fn times_of(&self, wanted: impl Fn(&Output) -> bool) -> Vec<Time> {
+        self.outputs.iter().filter(|(_, output)| wanted(output)).map(|(at, _)| *at).collect()
+    }
+}
+
+/// What happens at the other end and on the way there.
+impl SimWorld {
+    /// Everything works: dials, greetings and heartbeats are answered.
+    pub fn answer(&mut self) {
+        self.peer = Peer::Answers;
+    }
+
+    /// Nothing comes from the peer any more, and the kernel says nothing about it.
+    pub fn silence_peer(&mut self) {
+        self.peer = Peer::Silent;
+    }
+
+    /// The peer's process stands still; its kernel acknowledges and accepts.
+    pub fn freeze(&mut self) {
+        self.peer = Peer::Frozen;
+    }
+
+    /// The path swallows everything.
+    pub fn blackhole(&mut self) {
+        self.peer = Peer::Blackholed;
+    }
+
+    /// Nobody listens any more; what is connected stays so.
+    pub fn refuse(&mut self) {
+        self.peer = Peer::Refuses;
+    }
+
+    /// The peer accepts, and sends FIN at once.
+    pub fn accept_and_close(&mut self) {
+        self.peer = Peer::ClosesAtOnce;
+    }
+
+    /// The peer stops reading: its window is shut, and the writer meets a full buffer.
+    pub fn stall_peer(&mut self) {
+        self.peer = Peer::Stalled;
+        self.write_blocked();
+    }
+
+    /// Fixes what the kernel says, whatever the peer does; `None` lets it follow the peer again.
+    pub fn set_kernel(&mut self, figures: Option<KernelFigures>) {
+        self.figures = figures;
+    }
+
+    /// A byte arrives from the peer now.
+    pub fn receive(&mut self) {
+        self.tell_now(Fact::Received);
+    }
+
+    /// The declared reply arrives from the peer now.
+    pub fn reply(&mut self) {
+        self.tell_now(Fact::Replied);
+    }
+
+    /// The operating system reports the end of the connection now.
+    pub fn end(&mut self, cause: Cause) {
+        self.end_with(Ending::new(cause, Some(Detector::OsError)));
+    }
+
+    /// The connection or attempt ends now in this way.
+    pub fn end_with(&mut self, ending: Ending) {
+        self.tell_now(Fact::Ended(ending));
+    }
+
+    fn tell_now(&mut self, fact: Fact) {
+        let epoch = self.session.epoch();
+        self.tell(News { at: self.now, epoch, fact });
+    }
+}
+
+/// What reaches the machine from the driver's side.
+impl SimWorld {
+    /// The user wishes something.
+    pub fn command(&mut self, command: Command) {
+        self.audit.allow_dial();
+        self.input(|session, now| session.handle_command(now, command));
+    }
+
+    /// The system says that the network changed.
+    pub fn change_network(&mut self, change: NetworkChange) {
+        self.audit.allow_dial();
+        self.input(|session, now| session.handle_network_changed(now, change));
+    }
+
+    /// The writer meets a full buffer.
+    pub fn write_blocked(&mut self) {
+        let epoch = self.session.epoch();
+        self.input(|session, now| session.handle_write_blocked(now, epoch));
+    }
+
+    /// The kernel took bytes.
+    pub fn write_progress(&mut self, blocked: bool) {
+        let epoch = self.session.epoch();
+        self.input(|session, now| session.handle_write_progress(now, epoch, blocked));
+    }
+
+    /// The inbox is full, or has room again.
+    pub fn inbox(&mut self, full: bool) {
+        let epoch = self.session.epoch();
+        self.input(|session, now| session.handle_inbox(now, epoch, full));
+    }
+
+    /// A part of a frame waits for the rest.
+    pub fn frame_started(&mut self) {
+        let epoch = self.session.epoch();
+        self.input(|session, now| session.handle_frame_started(now, epoch));
+    }
+
+    /// No part of a frame waits any more.
+    pub fn frame_ended(&mut self) {
+        let epoch = self.session.epoch();
+        self.input(|session, now| session.handle_frame_ended(now, epoch));
+    }
+
+    /// The machine sleeps: time passes and nobody notices, then the driver says so.
+    pub fn sleep(&mut self, slept: Duration) {
+        self.now = self.now + slept;
+        self.input(|session, now| session.handle_resumed(now, slept));
+        self.catch_up();
+    }
+
+    /// The process does not run for a while; then, as a driver must, it reads what arrived before it judges.
+    pub fn hang(&mut self, stood_still: Duration) {
+        self.now = self.now + stood_still;
+        self.catch_up();
+    }
+
+    /// Hands the machine any input, and does everything that it asks for.
+    ///
+    /// # Panics
+    /// If the machine breaks a rule.
+    pub fn input(&mut self, input: impl FnOnce(&mut Session, Time)) {
+        input(&mut self.session, self.now);
+        self.drain();
+    }
+}
+
+/// Time.
+impl SimWorld {
+    /// Lets time pass until the next event of this name, and tells how long that took.
+    ///
+    /// # Panics
+    /// If none comes within a day.
+    pub fn run_until(&mut self, name: &str) -> Duration {
+        assert!(keepline_proto::EventKind::NAMES.contains(&name), "there is no event {name:?}");
+        let start = self.now;
+        let seen = self.events.len();
+        let happened = |world: &SimWorld| world.events[seen..].iter().any(|event| event.kind.name() == name);
+        while !happened(self) {
+            assert!(self.step(start + PATIENCE), "no {name} within {PATIENCE:?}: {:#?}", self.events);
+        }
+        self.now.since(start)
+    }
+
+    /// Lets this much time pass, and everything happen that is due within.
+    pub fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.step(end) {}
+        self.now = end;
+    }
+
+    /// Goes to the next thing that happens, at most to `limit`; false if nothing does.
+    fn step(&mut self, limit: Time) -> bool {
+        let news = self.news.iter().map(|news| news.at).min();
+        let Some(at) = [news, self.wait].into_iter().flatten().min().filter(|at| *at <= limit) else { return false };
+        self.now = self.now.max(at);
+        self.catch_up();
+        true
+    }
+
+    /// Handles what is due: first news, then, as rule 4 demands, the deadline.
+    fn catch_up(&mut self) {
+        while let Some(position) = self.earliest_news() {
+            if let Some(news) = self.news.remove(position) {
+                self.tell(news);
+            }
+        }
+        if self.wait.is_some_and(|at| at <= self.now) {
+            let last_received = self.last_received;
+            self.input(|session, now| session.handle_deadline(now, last_received));
+            let progressed = self.wait.is_none_or(|at| at > self.now);
+            assert!(progressed, "the machine asks for the same moment again: {:?}", self.wait);
+        }
+    }
+
+    fn earliest_news(&self) -> Option<usize> {
+        let due = self.news.iter().enumerate().filter(|(_, news)| news.at <= self.now);
+        due.min_by_key(|(position, news)| (news.at, *position)).map(|(position, _)| position)
+    }
+
+    fn tell(&mut self, News { epoch, fact, .. }: News) {
+        match fact {
+            Fact::Dialed => self.input(|session, now| session.handle_dialed(now, epoch, None)),
+            Fact::Greeted => self.input(|session, now| session.handle_greeted(now, epoch)),
+            Fact::Received => self.receive_on(epoch),
+            Fact::Replied => {
+                self.receive_on(epoch);
+                self.input(|session, now| session.handle_heartbeat_reply(now, epoch));
+            }
+            Fact::Drained => self.input(|session, now| session.handle_drained(now, epoch)),
+            Fact::Sampled(figures) => self.input(|session, now| session.handle_kernel(now, epoch, figures)),
+            Fact::Ended(ending) => self.input(|session, now| session.handle_ended(now, epoch, ending)),
+        }
+    }
+
+    fn receive_on(&mut self, epoch: Epoch) {
+        if self.live == Some(epoch) {
+            self.last_received = self.now;
+        }
+        if self.session.wants_received() {
+            self.input(|session, now| session.handle_received(now, epoch));
+        }
+    }
+
+    fn drain(&mut self) {
+        loop {
+            let output = self.session.poll_output();
+            if let Err(violation) = self.audit.watch(self.now, &output, &self.config) {
+                panic!("{violation}\nhistory: {:#?}", self.events);
+            }
+            self.outputs.push((self.now, output.clone()));
+            match output {
+                Output::Wait(deadline) => {
+                    self.outputs.pop();
+                    self.wait = deadline;
+                    return;
+                }
+                Output::Emit(event) => self.events.push(*event),
+                other => self.perform(&other),
+            }
+        }
+    }
+
+    fn perform(&mut self, output: &Output) {
+        match output {
+            Output::Dial { epoch, .. } => {
+                self.live = Some(*epoch);
+                self.last_received = Time::ZERO;
+            }
+            Output::Close { .. } => self.live = None,
+            Output::Greet { .. }
+            | Output::Heartbeat { .. }
+            | Output::Open { .. }
+            | Output::Sample { .. }
+            | Output::SetUserTimeout { .. }
+            | Output::Drain { .. }
+            | Output::Emit(_)
+            | Output::Wait(_) => {}
+        }
+        let (at, figures) = (self.now, self.figures);
+        let facts = self.peer.react(output, figures);
+        self.news.extend(facts.into_iter().map(|(epoch, fact)| News { at, epoch, fact }));
+    }
+}
