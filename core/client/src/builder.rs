@@ -1,0 +1,287 @@
+//! Declares a client, then makes it.
+
+use crate::client::Client;
+use crate::driver::Driver;
+use crate::endpoint::{Endpoint, IntoEndpoint};
+use crate::error::Error;
+use crate::greeting::{GreetingError, GreetingIo, Hook};
+use crate::shared::Shared;
+use crate::streams::Streams;
+use crate::wheel::Wheel;
+use keepline_proto::config::{
+    AutoReply, Choice, Config, Greeting, Heartbeat, Jitter, Keepalive, Matcher, Overflow, Profile, Script, Unsolicited,
+    ValidConfig, WhileDown,
+};
+use keepline_proto::correlator::Correlation;
+use keepline_proto::framing::Framing;
+use keepline_proto::{ConfigError, ErrorKind};
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// Declares a client. Every value that is not given comes from `detect_within`, else from the profile.
+#[derive(Clone)]
+pub struct Builder {
+    endpoint: Result<Endpoint, ConfigError>,
+    config: Config,
+    valid: Option<Arc<ValidConfig>>,
+    hook: Option<Hook>,
+    runtime: Option<Handle>,
+    seed: Option<u64>,
+}
+
+impl Client {
+    /// Starts to declare a client of `endpoint`: `host:port`, `[v6]:port` or a socket address. A bad one is told when
+    /// the client is made.
+    pub fn builder(endpoint: impl IntoEndpoint) -> Builder {
+        Builder {
+            endpoint: endpoint.into_endpoint(),
+            config: Config::default(),
+            valid: None,
+            hook: None,
+            runtime: None,
+            seed: None,
+        }
+    }
+}
+
+macro_rules! setters {
+    ($($(#[$meta:meta])* $name:ident($type:ty) => $field:ident = $value:expr;)+) => {
+        $(
+            $(#[$meta])*
+            pub fn $name(mut self, value: $type) -> Builder {
+                #[allow(clippy::redundant_closure_call)]
+                {
+                    self.config.$field = ($value)(value);
+                }
+                self
+            }
+        )+
+    };
+}
+
+impl Builder {
+    setters! {
+        /// Sets the profile: the defaults of everything else. `Balanced` unless given.
+        profile(Profile) => profile = |value| value;
+        /// Sets the longest time until a dead peer is noticed; the rest is derived from it. At least 4 s.
+        detect_within(Duration) => detect_within = Some;
+        /// Declares the heartbeat: the only proof that the peer's process lives.
+        heartbeat(Heartbeat) => heartbeat = Some;
+        /// Sets the kernel's probes. Whole seconds; rounded up.
+        keepalive(Keepalive) => keepalive = Choice::On;
+        /// Sets `TCP_USER_TIMEOUT`: at least keepalive idle + interval × retries.
+        user_timeout(Duration) => user_timeout = Choice::On;
+        /// Sets `TCP_RTO_MAX_MS`, 1 s to 120 s; in force from Linux 6.15, and only with a user timeout.
+        rto_max(Duration) => rto_max = Choice::On;
+        /// Sets the longest silence of a peer that talks by itself.
+        read_idle(Duration) => read_idle = Some;
+        /// Sets the deadline of the TCP handshake with one address.
+        connect_per_address(Duration) => connect_per_address = Some;
+        /// Sets the deadline of a whole attempt.
+        connect_total(Duration) => connect_total = Some;
+        /// Sets how long [`Builder::connect`] waits for the first `Connected`.
+        connect_within(Duration) => connect_within = Some;
+        /// Sets the window of the first retry.
+        first_spread(Duration) => first_spread = Some;
+        /// Sets the window of the second retry, before the multiplier.
+        backoff_initial(Duration) => backoff_initial = Some;
+        /// Sets the growth of the window, 1 to 100.
+        backoff_multiplier(f64) => backoff_multiplier = Some;
+        /// Sets the largest window.
+        backoff_max(Duration) => backoff_max = Some;
+        /// Sets how a delay is drawn from its window.
+        backoff_jitter(Jitter) => backoff_jitter = Some;
+        /// Sets how long a verified connection must stay up before the backoff is reset.
+        stable_after(Duration) => stable_after = Some;
+        /// Gives up after so many failed attempts in a row.
+        max_attempts(u32) => max_attempts = Some;
+        /// Sets what happens to messages while there is no connection.
+        while_down(WhileDown) => while_down = Some;
+        /// Sets the most messages the outbox holds.
+        outbox_messages(usize) => outbox_messages = Some;
+        /// Sets the most bytes the outbox holds.
+        outbox_bytes(usize) => outbox_bytes = Some;
+        /// Sets how old a message may grow in the outbox.
+        outbox_age(Duration) => outbox_age = Choice::On;
+        /// Sets what `send` does when the outbox is full.
+        overflow(Overflow) => overflow = Some;
+        /// Sets the most bytes of received messages that wait for the user.
+        inbox_bytes(usize) => inbox_bytes = Some;
+        /// Sets what happens to messages that no request asked for.
+        unsolicited(Unsolicited) => unsolicited = |value| value;
+        /// Sets how bytes become messages. `Raw` unless given.
+        framing(Framing) => framing = |value| value;
+        /// Sets how long a started frame may take to end.
+        frame_within(Duration) => frame_within = Choice::On;
+        /// Sets how replies find their requests.
+        correlation(Correlation) => correlation = Some;
+        /// Sets which frames are never replies, though requests are in flight.
+        push(Matcher) => push = Some;
+        /// Sets the most requests in flight, late replies included.
+        max_in_flight(usize) => max_in_flight = Some;
+        /// Sets how long a peer may keep its window shut.
+        stall_limit(Duration) => stall_limit = Some;
+        /// Declares a greeting as sends and expected replies.
+        greeting(Script) => greeting = |script| Some(Greeting::Script(script));
+    }
+
+    /// Switches the kernel's probes off.
+    pub fn no_keepalive(mut self) -> Builder {
+        self.config.keepalive = Choice::Off;
+        self
+    }
+
+    /// Switches the user timeout off; the kernel's patience with data in flight is then about 939 s.
+    pub fn no_user_timeout(mut self) -> Builder {
+        self.config.user_timeout = Choice::Off;
+        self
+    }
+
+    /// Adds an automatic answer to a frame of the server, such as its own ping.
+    pub fn auto_reply(mut self, when: Matcher, reply: impl Into<bytes::Bytes>) -> Builder {
+        self.config.auto_replies.push(AutoReply { when, reply: reply.into() });
+        self
+    }
+
+    /// Sets a greeting hook: it has the connection to itself until it returns, and is dropped at the deadline.
+    pub fn greeting_hook<F, R>(mut self, hook: F) -> Builder
+    where
+        F: Fn(GreetingIo) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), GreetingError>> + Send + 'static,
+    {
+        self.config.greeting = Some(Greeting::Hook);
+        self.hook = Some(Hook(Arc::new(move |io| Box::pin(hook(io)))));
+        self
+    }
+
+    /// Takes a whole configuration instead of single values.
+    pub fn config(mut self, config: Config) -> Builder {
+        self.config = config;
+        self
+    }
+
+    /// Takes a configuration that was parsed already; many clients may share it. Single values given are then ignored.
+    pub fn valid_config(mut self, config: Arc<ValidConfig>) -> Builder {
+        self.valid = Some(config);
+        self
+    }
+
+    /// Sets the runtime that the driver lives on; the current one unless given.
+    pub fn runtime(mut self, handle: Handle) -> Builder {
+        self.runtime = Some(handle);
+        self
+    }
+
+    /// Sets the seed of the jitter; drawn by the system unless given.
+    pub fn seed(mut self, seed: u64) -> Builder {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Decides every value and checks it, without making a client.
+    ///
+    /// # Errors
+    /// `InvalidConfig` names the field, the value and the rule.
+    pub fn validate(&self) -> Result<Arc<ValidConfig>, Error> {
+        if let Some(valid) = &self.valid {
+            return Ok(valid.clone());
+        }
+        if matches!(self.config.greeting, Some(Greeting::Hook)) && self.hook.is_none() {
+            return Err(ConfigError::new("greeting", "Hook", "must be set with greeting_hook").into());
+        }
+        Ok(Arc::new(self.config.clone().parse()?))
+    }
+
+    /// Makes the client and waits for its first connection, retrying by policy, at most `connect_within`.
+    ///
+    /// # Errors
+    /// `InvalidConfig`; `Unavailable` with the last cause when the time is over (the client is then closed);
+    /// `Exhausted` after `max_attempts` or a fatal cause.
+    ///
+    /// # Cancel safety
+    /// Cancelling aborts the client.
+    pub async fn connect(self) -> Result<Client, Error> {
+        let client = self.start()?;
+        client.connected().await?;
+        Ok(client)
+    }
+
+    /// Makes the client and returns at once; it dials for ever.
+    ///
+    /// # Errors
+    /// `InvalidConfig`, also outside a tokio runtime.
+    pub fn start(self) -> Result<Client, Error> {
+        self.spawn(false)
+    }
+
+    /// Makes a stream client and waits for its first connection.
+    ///
+    /// # Errors
+    /// As [`Builder::connect`]; `InvalidConfig` also for a framing, an application heartbeat, automatic answers or a
+    /// correlation: the bytes of a stream are the user's.
+    ///
+    /// # Cancel safety
+    /// Cancelling aborts the client.
+    pub async fn connect_streams(self) -> Result<Streams, Error> {
+        let streams = self.start_streams()?;
+        streams.client().connected().await?;
+        Ok(streams)
+    }
+
+    /// Makes a stream client and returns at once; it dials for ever.
+    ///
+    /// # Errors
+    /// As [`Builder::connect_streams`], without the wait.
+    pub fn start_streams(self) -> Result<Streams, Error> {
+        let config = self.validate()?;
+        let refuse = |field: &'static str, value: &str| {
+            Err(Error::from(ConfigError::new(field, value, "must not be set for a stream client, whose bytes are the user's")))
+        };
+        if config.heartbeat.is_some() {
+            return refuse("heartbeat", "set");
+        }
+        if !matches!(config.framing, Framing::Raw) && config.greeting.is_none() {
+            return refuse("framing", config.framing.name());
+        }
+        if config.correlation.is_some() {
+            return refuse("correlation", "set");
+        }
+        if !config.auto_replies.is_empty() {
+            return refuse("auto_replies", "set");
+        }
+        let given = &self.config;
+        if given.outbox_messages.is_some() || given.outbox_bytes.is_some() || given.outbox_age != Choice::Auto {
+            return refuse("outbox", "set");
+        }
+        self.spawn(true).map(Streams::new)
+    }
+
+    fn spawn(self, streaming: bool) -> Result<Client, Error> {
+        let config = self.validate()?;
+        let endpoint = self.endpoint?;
+        let Some(runtime) = self.runtime.or_else(|| Handle::try_current().ok()) else {
+            return Err(Error::new(ErrorKind::InvalidConfig, "runtime: must be set outside a tokio runtime (got none)"));
+        };
+        for notice in &config.notices {
+            tracing::warn!(field = notice.field, "{}", notice.text);
+        }
+        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
+        let shared = Arc::new(Shared::new(config, endpoint, self.hook));
+        if streaming {
+            // Messages have no meaning on a stream client: every send is refused as closed.
+            shared.writer().ended = true;
+        }
+        let driver = Driver::new(shared.clone(), Wheel::of(&runtime), seed, streaming);
+        runtime.spawn(driver);
+        Ok(Client::new(shared))
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("endpoint", &self.endpoint).field("config", &self.config).finish()
+    }
+}

@@ -1,0 +1,302 @@
+//! One living connection: its socket, its partial frame, its writes in flight. Nothing of it survives its epoch.
+
+use super::frames::{self, News};
+use crate::clock;
+use crate::greeting::Greeting;
+use crate::io::{ending_of, os};
+use crate::message::Message;
+use crate::shared::Shared;
+use crate::stats::add;
+use bytes::{Bytes, BytesMut};
+use keepline_proto::cause::ProtocolFailure;
+use keepline_proto::framing::{Framer, Framing};
+use keepline_proto::outbox::{Flight, HandedOver, Urgent};
+use keepline_proto::{Cause, Ending, Epoch, KernelFigures, Time};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+/// Slices of one `writev`. The kernel takes 1,024; beyond a few dozen there is nothing to gain.
+const SLICES: usize = 64;
+
+/// Automatic answers that may wait to be written; then reading stops, so that a flood of pings feeds no queue.
+const URGENT_LIMIT: usize = 64 * 1024;
+
+/// What a read brought.
+pub(super) enum ReadStep {
+    /// Nothing to read now, or no room for it.
+    Nothing,
+    /// The inbox has room again.
+    Room,
+    /// Bytes.
+    Bytes(News),
+    /// The connection is over.
+    Ended(Ending),
+}
+
+/// What a write did.
+pub(super) enum WriteStep {
+    /// Nothing waits.
+    Nothing,
+    /// Bytes were taken.
+    Progress,
+    /// The kernel takes no more now.
+    Blocked,
+    /// The connection is over.
+    Ended(Ending),
+}
+
+pub(crate) struct Connection {
+    pub(super) epoch: Epoch,
+    reader: OwnedReadHalf,
+    inline_half: Option<OwnedWriteHalf>,
+    pub(super) framer: Framer,
+    /// The beginning of a frame that has not arrived whole.
+    pub(super) partial: BytesMut,
+    pub(super) frame_open: bool,
+    /// Messages that found no room in the inbox.
+    pub(super) parked: VecDeque<Message>,
+    pub(super) flight: Flight,
+    pub(super) greeting: Option<Greeting>,
+    /// The gate is open: messages of the outbox may be taken.
+    pub(super) is_open: bool,
+    pub(super) blocked: bool,
+    pub(super) draining: bool,
+    half_closed: bool,
+    /// An empty turn has passed since the last message.
+    yielded: bool,
+    pub(super) heartbeats_outstanding: u32,
+    pub(super) heartbeat_sent: Time,
+    pub(super) last_received: Time,
+}
+
+impl Connection {
+    pub(super) fn new(epoch: Epoch, stream: TcpStream, framing: &Framing) -> Connection {
+        let (reader, writer) = stream.into_split();
+        Connection {
+            epoch,
+            reader,
+            inline_half: Some(writer),
+            framer: Framer::new(framing),
+            partial: BytesMut::new(),
+            frame_open: false,
+            parked: VecDeque::new(),
+            flight: Flight::new(),
+            greeting: None,
+            is_open: false,
+            blocked: false,
+            draining: false,
+            half_closed: false,
+            yielded: false,
+            heartbeats_outstanding: 0,
+            heartbeat_sent: Time::ZERO,
+            last_received: clock::now(),
+        }
+    }
+
+    pub(super) fn stream(&self) -> &TcpStream {
+        self.reader.as_ref()
+    }
+
+    pub(super) fn take_inline_half(&mut self) -> Option<OwnedWriteHalf> {
+        self.inline_half.take()
+    }
+
+    pub(super) fn kernel_figures(&self) -> KernelFigures {
+        os::kernel_figures(self.stream().as_fd())
+    }
+
+    /// The socket, and the bytes that were read from it and belong to its next owner.
+    pub(crate) fn into_stream(mut self) -> (Option<TcpStream>, Bytes, Epoch) {
+        let mut prefix = BytesMut::new();
+        for message in self.parked.drain(..) {
+            prefix.extend_from_slice(&message.payload);
+        }
+        prefix.extend_from_slice(&self.partial);
+        let stream = self.inline_half.take().and_then(|half| self.reader.reunite(half).ok());
+        (stream, prefix.freeze(), self.epoch)
+    }
+
+    /// Carries the greeting's messages both ways and asks for its end.
+    pub(super) fn poll_greeting(&mut self, context: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), Ending>> {
+        let Some(greeting) = &mut self.greeting else { return Poll::Pending };
+        let ended = greeting.poll(context);
+        for message in greeting.take_outbound(context.waker()) {
+            let mut frame = BytesMut::new();
+            if let Err(error) = shared.config.framing.encode(&message, &mut frame) {
+                tracing::warn!(%error, "greeting message does not fit the framing");
+                return Poll::Ready(Err(Ending::new(
+                    Cause::Greeting(keepline_proto::cause::GreetingFailure::Rejected),
+                    None,
+                )));
+            }
+            self.flight.push_urgent(frame.freeze(), Urgent::Greeting);
+        }
+        let Poll::Ready(ended) = ended else { return Poll::Pending };
+        self.greeting = None;
+        let epoch = self.epoch;
+        Poll::Ready(ended.map(|unread| {
+            self.parked.extend(unread.into_iter().map(|payload| Message { epoch, payload }));
+        }))
+    }
+
+    /// Queues a heartbeat ahead of everything else.
+    pub(super) fn heartbeat(&mut self, shared: &Shared) {
+        let Some(heartbeat) = &shared.config.heartbeat else { return };
+        // One that still waits to be written is not doubled.
+        if self.flight.urgent_bytes() > 0 && self.blocked {
+            return;
+        }
+        let mut frame = BytesMut::new();
+        let encoded = match &mut shared.writer().correlator {
+            Some(correlator) => {
+                let mut message = BytesMut::from(&heartbeat.payload[..]);
+                if correlator.heartbeat(&mut message).is_err() {
+                    // Earlier ones are unanswered: their deadline is running, another proves nothing more.
+                    return;
+                }
+                shared.config.framing.encode(&message, &mut frame)
+            }
+            None => shared.config.framing.encode(&heartbeat.payload, &mut frame),
+        };
+        // The payload was checked when the configuration was parsed.
+        if encoded.is_ok() {
+            self.flight.push_urgent(frame.freeze(), Urgent::Heartbeat);
+            self.heartbeats_outstanding = self.heartbeats_outstanding.saturating_add(1);
+            self.heartbeat_sent = clock::now();
+        }
+    }
+
+    /// Reads once, and hands the messages on.
+    pub(super) fn read(&mut self, context: &mut Context<'_>, shared: &Shared) -> ReadStep {
+        if !self.parked.is_empty() && self.greeting.is_none() {
+            if !self.is_open && self.inline_half.is_some() {
+                // Before the gate opens there is no reader yet: the frames keep their place.
+                return ReadStep::Nothing;
+            }
+            shared.inbox.push(&mut self.parked);
+            if !self.parked.is_empty() {
+                return ReadStep::Nothing;
+            }
+            return ReadStep::Room;
+        }
+        let backlog = self.greeting.as_ref().map_or(0, Greeting::backlog);
+        if backlog > shared.config.inbox_bytes || self.flight.urgent_bytes() > URGENT_LIMIT {
+            return ReadStep::Nothing;
+        }
+        frames::with_scratch(|scratch| {
+            let mut buffer = ReadBuf::new(&mut scratch.bytes);
+            let read = Pin::new(&mut self.reader).poll_read(context, &mut buffer);
+            let count = buffer.filled().len();
+            match read {
+                Poll::Pending => ReadStep::Nothing,
+                Poll::Ready(Err(error)) => ReadStep::Ended(ending_of(&error)),
+                Poll::Ready(Ok(())) if count == 0 => ReadStep::Ended(self.end_of_stream()),
+                Poll::Ready(Ok(())) => {
+                    self.last_received = clock::now();
+                    add(&shared.counters.bytes_in, count as u64);
+                    ReadStep::Bytes(frames::receive(self, shared, scratch, count))
+                }
+            }
+        })
+    }
+
+    fn end_of_stream(&self) -> Ending {
+        if self.partial.is_empty() || self.draining {
+            Ending::os(Cause::PeerClosed, None)
+        } else {
+            Ending::os(Cause::Protocol(ProtocolFailure::Truncated), None)
+        }
+    }
+
+    /// Writes once.
+    pub(super) fn write(&mut self, context: &mut Context<'_>, shared: &Shared) -> WriteStep {
+        if self.is_open && self.flight.bytes() == 0 && !self.half_closed {
+            let mut writer = shared.writer();
+            let mut settled = Vec::new();
+            writer.outbox.take(clock::now(), &mut self.flight, &mut settled);
+            writer.settle(settled);
+            if self.flight.is_empty() && writer.outbox.is_corked() {
+                // Un-corked only after an empty turn: else every message of a burst would be a write of its own.
+                if self.yielded {
+                    writer.outbox.uncork();
+                } else {
+                    self.yielded = true;
+                    context.waker().wake_by_ref();
+                }
+            }
+        }
+        if self.flight.is_empty() {
+            self.blocked = false;
+            if self.draining && !self.half_closed {
+                self.half_closed = true;
+                let _already_gone = socket2::SockRef::from(self.stream()).shutdown(std::net::Shutdown::Write);
+            }
+            return WriteStep::Nothing;
+        }
+        self.yielded = false;
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let filled = self.flight.slices(&mut slices);
+        match self.reader.as_ref().try_write_vectored(&slices[..filled]) {
+            Ok(written) => {
+                self.advance(written, shared);
+                self.blocked = false;
+                WriteStep::Progress
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                match self.reader.as_ref().poll_write_ready(context) {
+                    Poll::Pending => {
+                        self.blocked = true;
+                        WriteStep::Blocked
+                    }
+                    Poll::Ready(Ok(())) => WriteStep::Progress,
+                    Poll::Ready(Err(error)) => WriteStep::Ended(ending_of(&error)),
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => WriteStep::Progress,
+            Err(error) => WriteStep::Ended(ending_of(&error)),
+        }
+    }
+
+    fn advance(&mut self, written: usize, shared: &Shared) {
+        add(&shared.counters.bytes_out, written as u64);
+        let mut guard = shared.writer();
+        let writer = &mut *guard;
+        // The report needs the correlator while the outbox is at work: both are behind the same lock.
+        let mut handed_over: Vec<(HandedOver, Option<keepline_proto::outbox::Settled>)> = Vec::new();
+        let correlated = writer.correlator.is_some();
+        writer.outbox.advance(&mut self.flight, written, |handed, settled| match handed {
+            HandedOver::Part => {}
+            HandedOver::Messages(_) if !correlated => {}
+            HandedOver::Messages(_) | HandedOver::Ticket { .. } | HandedOver::Urgent(_) => {
+                handed_over.push((handed, settled));
+            }
+        });
+        for (handed, settled) in handed_over {
+            match handed {
+                HandedOver::Part => {}
+                HandedOver::Messages(count) => (0..count).for_each(|_| writer.note_handed_over(None, false)),
+                HandedOver::Ticket { ticket, request } => {
+                    writer.note_handed_over(ticket, request);
+                    writer.settle(settled);
+                }
+                HandedOver::Urgent(Urgent::Heartbeat) => {
+                    add(&shared.counters.heartbeats, 1);
+                    if let Some(correlator) = &mut writer.correlator {
+                        correlator.heartbeat_handed_over();
+                    }
+                }
+                HandedOver::Urgent(Urgent::AutoReply | Urgent::Greeting) => {}
+            }
+        }
+        if std::mem::take(&mut writer.wanted) {
+            drop(guard);
+            shared.room.notify_waiters();
+        }
+    }
+}

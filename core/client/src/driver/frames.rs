@@ -1,0 +1,233 @@
+//! From bytes to messages to whoever they are for: greeting, automatic answer, heartbeat, request, inbox.
+//!
+//! Bytes are read into one buffer per thread. A connection owns memory only while a frame is incomplete.
+
+use super::connection::Connection;
+use crate::clock;
+use crate::message::Message;
+use crate::shared::Shared;
+use crate::stats::add;
+use bytes::{Bytes, BytesMut};
+use keepline_proto::config::{Matcher, Unsolicited};
+use keepline_proto::correlator::Route;
+use keepline_proto::framing::{FramingError, Scan};
+use keepline_proto::outbox::Urgent;
+use keepline_proto::{Cause, Ending};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+
+/// The read buffer of a thread. 64 KiB reads fill a 16-byte-message batch of 3,000; a larger buffer falls out of the
+/// second-level cache.
+const SCRATCH: usize = 64 * 1024;
+
+/// What the bytes of one read were.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    pub(super) heartbeat_reply: bool,
+    /// A frame is waiting for its end (`true`), or no longer (`false`); `None` if nothing changed.
+    pub(super) frame_open: Option<bool>,
+    pub(super) inbox_full: bool,
+    pub(super) ending: Option<Ending>,
+}
+
+pub(super) struct Scratch {
+    pub(super) bytes: Box<[u8]>,
+    frames: Vec<Range<usize>>,
+    batch: VecDeque<Message>,
+}
+
+thread_local! {
+    static THREAD: RefCell<Scratch> = RefCell::new(Scratch {
+        bytes: vec![0; SCRATCH].into_boxed_slice(),
+        frames: Vec::new(),
+        batch: VecDeque::new(),
+    });
+}
+
+pub(super) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+    THREAD.with_borrow_mut(work)
+}
+
+/// Cuts the first `count` bytes of the scratch into messages and hands them on.
+pub(super) fn receive(connection: &mut Connection, shared: &Shared, scratch: &mut Scratch, count: usize) -> News {
+    let mut news = News::default();
+    let Scratch { bytes, frames, batch } = scratch;
+    let fresh = &bytes[..count];
+    frames.clear();
+    let framing = &shared.config.framing;
+    let (consumed, failure, region) = if connection.partial.is_empty() {
+        let (consumed, failure) = cut(connection, framing, fresh, frames);
+        let region = match frames.as_slice() {
+            [] => Bytes::new(),
+            [only] => {
+                let message = Bytes::copy_from_slice(&fresh[only.clone()]);
+                frames[0] = 0..message.len();
+                message
+            }
+            _ => Bytes::copy_from_slice(&fresh[..consumed]),
+        };
+        connection.partial.extend_from_slice(&fresh[consumed..]);
+        (consumed, failure, region)
+    } else {
+        connection.partial.extend_from_slice(fresh);
+        let whole = std::mem::take(&mut connection.partial);
+        let (consumed, failure) = cut(connection, framing, &whole, frames);
+        connection.partial = whole;
+        let region = connection.partial.split_to(consumed).freeze();
+        (consumed, failure, region)
+    };
+    if connection.partial.is_empty() {
+        // An idle connection owns no buffer.
+        connection.partial = BytesMut::new();
+    }
+    let is_open = !connection.partial.is_empty();
+    if consumed > 0 || is_open != connection.frame_open {
+        // A new frame gets a new deadline, even if it follows another in the same read.
+        news.frame_open = (is_open || connection.frame_open).then_some(is_open);
+        connection.frame_open = is_open;
+    }
+    add(&shared.counters.received, frames.len() as u64);
+    let epoch = connection.epoch;
+    if is_direct(connection, shared) {
+        batch.extend(frames.iter().map(|frame| Message { epoch, payload: region.slice(frame.clone()) }));
+    } else {
+        for frame in frames.iter() {
+            if let Some(payload) = route(connection, shared, region.slice(frame.clone()), &mut news) {
+                batch.push_back(Message { epoch, payload });
+            }
+        }
+    }
+    if !batch.is_empty() {
+        deliver(connection, shared, batch, &mut news);
+    }
+    news.ending = failure.map(|error| {
+        tracing::info!(%epoch, %error, framing = framing.name(), "the peer broke the framing");
+        Ending::new(Cause::Protocol(error.failure()), None)
+    });
+    news
+}
+
+/// Finds the frames in `data`; says how many bytes they take.
+fn cut(
+    connection: &mut Connection,
+    framing: &keepline_proto::framing::Framing,
+    data: &[u8],
+    frames: &mut Vec<Range<usize>>,
+) -> (usize, Option<FramingError>) {
+    let mut start = 0;
+    while start < data.len() {
+        match connection.framer.scan(framing, &data[start..]) {
+            Ok(Scan::Frame { consumed, message }) => {
+                frames.push(start + message.start..start + message.end);
+                start += consumed;
+            }
+            Ok(Scan::Incomplete) => break,
+            Err(error) => return (start, Some(error)),
+        }
+    }
+    (start, None)
+}
+
+/// Whether every frame is for the inbox.
+fn is_direct(connection: &Connection, shared: &Shared) -> bool {
+    let heartbeat_consumes = connection.heartbeats_outstanding > 0
+        && shared.config.heartbeat.as_ref().is_some_and(|heartbeat| consumes(&heartbeat.reply));
+    connection.greeting.is_none()
+        && shared.config.auto_replies.is_empty()
+        && shared.config.correlation.is_none()
+        && !heartbeat_consumes
+}
+
+fn consumes(matcher: &Matcher) -> bool {
+    match matcher {
+        Matcher::Exact(_) | Matcher::Prefix(_) => true,
+        Matcher::Any | Matcher::None => false,
+    }
+}
+
+/// Finds the one consumer of a frame; gives it back if that is the inbox.
+fn route(connection: &mut Connection, shared: &Shared, frame: Bytes, news: &mut News) -> Option<Bytes> {
+    if let Some(greeting) = &connection.greeting {
+        greeting.deliver(frame);
+        return None;
+    }
+    if let Some(auto) = shared.config.auto_replies.iter().find(|auto| auto.when.matches(&frame)) {
+        let mut answer = BytesMut::new();
+        if shared.config.framing.encode(&auto.reply, &mut answer).is_ok() {
+            connection.flight.push_urgent(answer.freeze(), Urgent::AutoReply);
+        }
+        return None;
+    }
+    if shared.config.correlation.is_some() {
+        return route_correlated(connection, shared, frame, news);
+    }
+    if connection.heartbeats_outstanding > 0
+        && let Some(heartbeat) = &shared.config.heartbeat
+        && consumes(&heartbeat.reply)
+        && heartbeat.reply.matches(&frame)
+    {
+        heartbeat_answered(connection, shared, news);
+        return None;
+    }
+    Some(frame)
+}
+
+fn route_correlated(connection: &mut Connection, shared: &Shared, frame: Bytes, news: &mut News) -> Option<Bytes> {
+    let mut writer = shared.writer();
+    let correlator = writer.correlator.as_mut()?;
+    match correlator.route(&frame) {
+        Route::Inbox => Some(frame),
+        Route::Swallowed => {
+            drop(writer);
+            shared.room.notify_waiters();
+            None
+        }
+        Route::Heartbeat => {
+            drop(writer);
+            heartbeat_answered(connection, shared, news);
+            None
+        }
+        Route::Reply { ticket, restore } => {
+            let reply = match restore {
+                None => frame,
+                Some(restore) => {
+                    let mut message = BytesMut::from(&frame[..]);
+                    restore.write(&mut message);
+                    message.freeze()
+                }
+            };
+            writer.reply(ticket, reply);
+            drop(writer);
+            shared.room.notify_waiters();
+            None
+        }
+    }
+}
+
+fn heartbeat_answered(connection: &mut Connection, shared: &Shared, news: &mut News) {
+    connection.heartbeats_outstanding = connection.heartbeats_outstanding.saturating_sub(1);
+    let rtt = clock::now().since(connection.heartbeat_sent);
+    let nanos = u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX).max(1);
+    shared.counters.heartbeat_rtt.store(nanos, Ordering::Relaxed);
+    news.heartbeat_reply = true;
+}
+
+fn deliver(connection: &mut Connection, shared: &Shared, batch: &mut VecDeque<Message>, news: &mut News) {
+    match shared.config.unsolicited {
+        Unsolicited::Discard => {
+            add(&shared.counters.discarded, batch.len() as u64);
+            batch.clear();
+        }
+        Unsolicited::Deliver => {
+            if connection.parked.is_empty() {
+                shared.inbox.push(batch);
+            }
+            if !batch.is_empty() {
+                connection.parked.append(batch);
+                news.inbox_full = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! The one task behind a client: waits for exactly one thing, tells the machine, does what it asks, waits again.
+//!
+//! Every input is one `session.handle_*(now, …)`, followed by [`Driver::act`], which drains the machine's outputs.
+
+mod connection;
+mod frames;
+mod outputs;
+
+use crate::clock::{self, Clock};
+use crate::io::dial::Dialed;
+use crate::shared::{Shared, Wish};
+use crate::wheel::Wheel;
+pub(crate) use connection::Connection;
+use connection::{ReadStep, WriteStep};
+use keepline_proto::cause::ProtocolFailure;
+use keepline_proto::session::{Command, NetworkChange, NetworkPath};
+use keepline_proto::{Cause, Ending, Epoch, Session, State, Time};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// Reads of one turn: then other tasks of the runtime get theirs.
+const READS_PER_TURN: usize = 16;
+
+/// Writes of one turn.
+const WRITES_PER_TURN: usize = 16;
+
+type Dialing = Pin<Box<dyn Future<Output = Result<Dialed, Ending>> + Send>>;
+
+/// What the driver holds of the outside world.
+enum Io {
+    Nothing,
+    Dialing(Epoch, Dialing),
+    Open(Box<Connection>),
+    /// A stream client's connection, in the user's hands.
+    Lent(Arc<TcpStream>),
+}
+
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    session: Session,
+    clock: Clock,
+    wheel: Arc<Wheel>,
+    /// The slot of the wheel that will wake us.
+    armed: Option<u64>,
+    /// What the machine waits for.
+    wait: Option<Time>,
+    io: Io,
+    /// When the user's patience with a drain ends.
+    drain_until: Option<Time>,
+    drain_limit: Duration,
+    /// Outputs that have to be answered once the machine is drained.
+    sample: Option<Epoch>,
+    /// The connection is closed and its requests were not told yet.
+    unsettled: bool,
+    /// The stream whose user was not told yet that it is over.
+    lent: Option<Epoch>,
+    streaming: bool,
+    finished: bool,
+}
+
+impl Driver {
+    pub(crate) fn new(shared: Arc<Shared>, wheel: Arc<Wheel>, seed: u64, streaming: bool) -> Driver {
+        let mut driver = Driver {
+            session: Session::new(shared.config.clone(), seed, clock::now()),
+            shared,
+            clock: Clock::new(),
+            wheel,
+            armed: None,
+            wait: None,
+            io: Io::Nothing,
+            drain_until: None,
+            drain_limit: Duration::MAX,
+            sample: None,
+            unsettled: false,
+            lent: None,
+            streaming,
+            finished: false,
+        };
+        driver.session.handle_start(clock::now());
+        driver.act();
+        driver
+    }
+
+    fn wishes(&mut self) {
+        for wish in self.shared.take_wishes() {
+            let now = clock::now();
+            match wish {
+                Wish::Command(command) => {
+                    if matches!(command, Command::Abort) {
+                        self.shared.writer().ended = true;
+                    }
+                    self.session.handle_command(now, command);
+                }
+                Wish::Close(drain) => {
+                    self.shared.writer().ended = true;
+                    self.drain_limit = self.drain_limit.min(drain);
+                    let command = if drain.is_zero() { Command::Abort } else { Command::Close };
+                    self.session.handle_command(now, command);
+                }
+                Wish::Network(path) => {
+                    let change = NetworkChange { path, route_intact: self.route_intact(path) };
+                    self.session.handle_network_changed(now, change);
+                }
+                Wish::GiveUp => {
+                    let ending = self.shared.ending().unwrap_or(Ending::new(Cause::ConnectTimeout, None));
+                    self.session.handle_gave_up(now, ending);
+                }
+                Wish::StreamEnded(epoch, ending) => self.session.handle_ended(now, epoch, ending),
+            }
+            self.act();
+        }
+    }
+
+    /// Whether the local address of the connection is still the one that the route uses.
+    fn route_intact(&self, path: Option<NetworkPath>) -> Option<bool> {
+        if path.is_some_and(|path| !path.available) {
+            return None;
+        }
+        let stream = match &self.io {
+            Io::Open(connection) => connection.stream(),
+            Io::Lent(stream) => stream,
+            Io::Nothing | Io::Dialing(..) => return None,
+        };
+        let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
+        let unspecified = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        let probe = std::net::UdpSocket::bind(unspecified).ok()?;
+        // Connecting a datagram socket sends nothing; it only asks for the route.
+        Some(probe.connect(peer).is_ok() && probe.local_addr().is_ok_and(|address| address.ip() == local.ip()))
+    }
+
+    fn io_turn(&mut self, context: &mut Context<'_>) -> bool {
+        match &mut self.io {
+            Io::Nothing | Io::Lent(..) => false,
+            Io::Dialing(epoch, future) => {
+                let epoch = *epoch;
+                let Poll::Ready(result) = future.as_mut().poll(context) else { return false };
+                self.dialed(epoch, result);
+                true
+            }
+            Io::Open(_) => {
+                let mut again = self.greeting_turn(context);
+                again |= self.read_turn(context);
+                again |= self.write_turn(context);
+                again
+            }
+        }
+    }
+
+    fn dialed(&mut self, epoch: Epoch, result: Result<Dialed, Ending>) {
+        self.io = Io::Nothing;
+        match result {
+            Ok(dialed) => {
+                tracing::debug!(%epoch, peer = ?dialed.peer, options = ?dialed.options, "tcp established");
+                self.shared.counters.set_options(dialed.options);
+                self.io = Io::Open(Box::new(Connection::new(epoch, dialed.stream, &self.shared.config.framing)));
+                self.session.handle_dialed(clock::now(), epoch, dialed.peer);
+            }
+            Err(ending) => self.session.handle_ended(clock::now(), epoch, ending),
+        }
+        self.act();
+    }
+
+    fn greeting_turn(&mut self, context: &mut Context<'_>) -> bool {
+        let Io::Open(connection) = &mut self.io else { return false };
+        let epoch = connection.epoch;
+        match connection.poll_greeting(context, &self.shared) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(())) => {
+                self.session.handle_greeted(clock::now(), epoch);
+                self.act();
+                true
+            }
+            Poll::Ready(Err(ending)) => {
+                self.end(epoch, ending);
+                true
+            }
+        }
+    }
+
+    fn read_turn(&mut self, context: &mut Context<'_>) -> bool {
+        for _ in 0..READS_PER_TURN {
+            let Io::Open(connection) = &mut self.io else { return true };
+            let epoch = connection.epoch;
+            let step = connection.read(context, &self.shared);
+            let now = clock::now();
+            match step {
+                ReadStep::Nothing => return false,
+                ReadStep::Room => {
+                    self.session.handle_inbox(now, epoch, false);
+                    self.act();
+                }
+                ReadStep::Ended(ending) => {
+                    if self.session.is_draining() && ending.cause == Cause::PeerClosed {
+                        self.session.handle_drained(now, epoch);
+                        self.act();
+                    } else {
+                        self.end(epoch, ending);
+                    }
+                    return true;
+                }
+                ReadStep::Bytes(news) => {
+                    if self.session.wants_received() {
+                        self.session.handle_received(now, epoch);
+                        self.act();
+                    }
+                    if news.heartbeat_reply {
+                        self.session.handle_heartbeat_reply(now, epoch);
+                        self.act();
+                    }
+                    if let Some(started) = news.frame_open {
+                        if started {
+                            self.session.handle_frame_started(now, epoch);
+                        } else {
+                            self.session.handle_frame_ended(now, epoch);
+                        }
+                        self.act();
+                    }
+                    if news.inbox_full {
+                        self.session.handle_inbox(now, epoch, true);
+                        self.act();
+                    }
+                    if let Some(ending) = news.ending {
+                        self.end(epoch, ending);
+                        return true;
+                    }
+                    if self.finished {
+                        return true;
+                    }
+                }
+            }
+        }
+        context.waker().wake_by_ref();
+        false
+    }
+
+    fn write_turn(&mut self, context: &mut Context<'_>) -> bool {
+        for _ in 0..WRITES_PER_TURN {
+            let Io::Open(connection) = &mut self.io else { return true };
+            let epoch = connection.epoch;
+            let was_blocked = connection.blocked;
+            match connection.write(context, &self.shared) {
+                WriteStep::Nothing => {
+                    if was_blocked {
+                        self.session.handle_write_progress(clock::now(), epoch, false);
+                        self.act();
+                    }
+                    return false;
+                }
+                WriteStep::Progress => {
+                    if was_blocked {
+                        self.session.handle_write_progress(clock::now(), epoch, false);
+                        self.act();
+                    }
+                }
+                WriteStep::Blocked => {
+                    if !was_blocked {
+                        self.session.handle_write_blocked(clock::now(), epoch);
+                        self.act();
+                    }
+                    return false;
+                }
+                WriteStep::Ended(ending) => {
+                    // What the peer sent before it went away is read first: a reply, or the FIN that explains the error.
+                    let gone = !self.read_turn(context);
+                    if gone || matches!(&self.io, Io::Open(connection) if connection.epoch == epoch) {
+                        self.end(epoch, ending);
+                    }
+                    return true;
+                }
+            }
+        }
+        context.waker().wake_by_ref();
+        false
+    }
+
+    fn end(&mut self, epoch: Epoch, ending: Ending) {
+        self.session.handle_ended(clock::now(), epoch, ending);
+        self.act();
+    }
+
+    fn deadlines(&mut self) -> bool {
+        let now = clock::now();
+        let mut acted = false;
+        if let Some(slept) = self.clock.slept() {
+            self.session.handle_resumed(now, slept);
+            self.act();
+            acted = true;
+        }
+        if self.wait.is_some_and(|wait| wait <= now) {
+            let last_received = match &self.io {
+                Io::Open(connection) => connection.last_received,
+                Io::Lent(..) => self.shared.streams.last_received(),
+                Io::Nothing | Io::Dialing(..) => Time::ZERO,
+            };
+            self.session.handle_deadline(now, last_received);
+            self.act();
+            acted = true;
+        }
+        if self.drain_until.is_some_and(|until| until <= now) {
+            self.drain_until = None;
+            self.session.handle_command(now, Command::Abort);
+            self.act();
+            acted = true;
+        }
+        acted | self.writer_deadlines(now)
+    }
+
+    /// Expiry of what waits, and replies that can no longer be told apart.
+    fn writer_deadlines(&mut self, now: Time) -> bool {
+        let mut writer = self.shared.writer();
+        if writer.outbox.next_expiry().is_some_and(|expiry| expiry <= now) {
+            let mut settled = Vec::new();
+            writer.outbox.expire(now, &mut settled);
+            writer.settle(settled);
+            drop(writer);
+            self.shared.room.notify_waiters();
+            return false;
+        }
+        let desynced = writer.correlator.as_ref().is_some_and(|correlator| correlator.is_desynced(now));
+        drop(writer);
+        if desynced && let Io::Open(connection) = &self.io {
+            let epoch = connection.epoch;
+            self.end(epoch, Ending::new(Cause::Protocol(ProtocolFailure::Desync), None));
+            return true;
+        }
+        false
+    }
+
+    /// Makes the wheel wake us for the earliest deadline. One that is armed too early is left: it answers with a later.
+    fn arm(&mut self, context: &mut Context<'_>) {
+        let mut earliest = [self.wait, self.drain_until].into_iter().flatten().min();
+        if self.shared.config.outbox.age.is_some() || self.shared.config.correlation.is_some() {
+            let writer = self.shared.writer();
+            let desync = writer.correlator.as_ref().and_then(|correlator| correlator.desync_deadline());
+            earliest = [earliest, writer.outbox.next_expiry(), desync].into_iter().flatten().min();
+        }
+        let Some(deadline) = earliest else { return };
+        let delay = deadline.since(clock::now());
+        if let Some(armed) = self.armed
+            && !self.wheel.has_passed(armed)
+            && armed <= self.wheel.slot_after(delay)
+        {
+            return;
+        }
+        self.armed = Some(self.wheel.arm(delay, context.waker()));
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let driver = self.get_mut();
+        driver.shared.register_driver(context.waker());
+        loop {
+            driver.wishes();
+            // Bytes that are there already are read before a deadline is judged.
+            let mut again = driver.io_turn(context);
+            again |= driver.deadlines();
+            if driver.finished {
+                return Poll::Ready(());
+            }
+            if !again {
+                break;
+            }
+        }
+        driver.arm(context);
+        Poll::Pending
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if !self.finished {
+            // The runtime is going away: whoever waits in another one is told.
+            self.finish(Ending::new(Cause::Requested, None));
+            self.shared.publish(State::Closed, self.session.epoch());
+        }
+    }
+}

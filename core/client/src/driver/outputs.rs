@@ -1,0 +1,221 @@
+//! What the machine asks for, done.
+
+use super::{Driver, Io};
+use crate::clock;
+use crate::greeting::Greeting;
+use crate::io::dial::dial;
+use crate::io::sockopt;
+use crate::stats::add;
+use keepline_proto::config::{Greeting as Declared, WhileDown};
+use keepline_proto::{CloseHow, Ending, Epoch, Event, EventKind, Output, State, Time};
+
+impl Driver {
+    /// Drains the machine's outputs, and answers its questions until it has none.
+    pub(super) fn act(&mut self) {
+        loop {
+            self.drain_outputs();
+            let Some(epoch) = self.sample.take() else { break };
+            let figures = match &self.io {
+                Io::Open(connection) => connection.kernel_figures(),
+                Io::Lent(..) | Io::Nothing | Io::Dialing(..) => Default::default(),
+            };
+            tracing::trace!(%epoch, ?figures, "kernel figures");
+            self.session.handle_kernel(clock::now(), epoch, figures);
+        }
+        self.shared.publish(self.session.state(), self.session.epoch());
+    }
+
+    fn drain_outputs(&mut self) {
+        loop {
+            match self.session.poll_output() {
+                Output::Wait(deadline) => {
+                    self.wait = deadline;
+                    return;
+                }
+                Output::Dial { epoch, deadline } => {
+                    add(&self.shared.counters.attempts, 1);
+                    let future = dial(self.shared.endpoint.clone(), self.shared.config.clone(), deadline);
+                    self.io = Io::Dialing(epoch, Box::pin(future));
+                    // The future has to be polled once before it can wake us.
+                    self.shared.wake_driver();
+                }
+                Output::Greet { epoch, deadline } => self.greet(epoch, deadline),
+                Output::Heartbeat { epoch } => {
+                    if let Io::Open(connection) = &mut self.io
+                        && connection.epoch == epoch
+                    {
+                        connection.heartbeat(&self.shared);
+                        self.shared.wake_driver();
+                    }
+                }
+                Output::Open { epoch } => self.open(epoch),
+                Output::Sample { epoch } => self.sample = Some(epoch),
+                Output::SetUserTimeout { epoch, timeout } => {
+                    if let Io::Open(connection) = &self.io
+                        && connection.epoch == epoch
+                    {
+                        sockopt::set_user_timeout(connection.stream(), timeout);
+                    }
+                }
+                Output::Drain { epoch, deadline } => self.drain(epoch, deadline),
+                Output::Close { epoch, how } => self.close(epoch, how),
+                Output::Emit(event) => self.emit(*event),
+            }
+        }
+    }
+
+    fn greet(&mut self, epoch: Epoch, _deadline: Time) {
+        let Io::Open(connection) = &mut self.io else { return };
+        let greeting = match (&self.shared.config.greeting, &self.shared.hook) {
+            (Some(Declared::Script(script)), _) => Greeting::script(epoch, script.clone()),
+            (Some(Declared::Hook), Some(hook)) => Greeting::hook(epoch, hook),
+            (Some(Declared::Hook), None) | (None, _) => return,
+        };
+        connection.greeting = Some(greeting);
+        self.shared.wake_driver();
+    }
+
+    fn open(&mut self, epoch: Epoch) {
+        if self.streaming {
+            if let Io::Open(connection) = std::mem::replace(&mut self.io, Io::Nothing)
+                && let Some(stream) = self.shared.streams.offer(*connection)
+            {
+                self.io = Io::Lent(stream);
+            }
+            return;
+        }
+        let Io::Open(connection) = &mut self.io else { return };
+        {
+            let mut writer = self.shared.writer();
+            writer.outbox.open(epoch);
+            writer.inline = connection.take_inline_half();
+            writer.wanted = false;
+        }
+        connection.is_open = true;
+        self.shared.room.notify_waiters();
+        self.shared.wake_driver();
+    }
+
+    fn drain(&mut self, epoch: Epoch, deadline: Time) {
+        let now = clock::now();
+        if let Io::Open(connection) = &mut self.io
+            && connection.epoch == epoch
+        {
+            connection.draining = true;
+        }
+        if now + self.drain_limit < deadline {
+            self.drain_until = Some(now + self.drain_limit);
+        }
+        self.shared.wake_driver();
+    }
+
+    fn close(&mut self, epoch: Epoch, how: CloseHow) {
+        let mut settled = Vec::new();
+        match std::mem::replace(&mut self.io, Io::Nothing) {
+            Io::Nothing => {}
+            Io::Dialing(..) => {}
+            Io::Lent(stream) => {
+                self.lent = Some(epoch);
+                // Ends the user's reads and writes at once, wherever the stream is.
+                if matches!(how, CloseHow::Abort) {
+                    sockopt::abort_on_close(&stream);
+                }
+                let _already_gone = socket2::SockRef::from(&*stream).shutdown(std::net::Shutdown::Both);
+            }
+            Io::Open(mut connection) => {
+                if matches!(how, CloseHow::Abort) {
+                    sockopt::abort_on_close(connection.stream());
+                }
+                let mut writer = self.shared.writer();
+                if let Some(half) = writer.inline.take() {
+                    half.forget();
+                }
+                writer.outbox.restore(&mut connection.flight, &mut settled);
+                if self.shared.config.while_down == WhileDown::Reject {
+                    writer.outbox.drop_all(&mut settled);
+                }
+                writer.settle(settled);
+            }
+        }
+        self.drain_until = None;
+        self.unsettled = true;
+    }
+
+    fn emit(&mut self, mut event: Event) {
+        self.shared.publish(self.session.state(), self.session.epoch());
+        match &mut event.kind {
+            EventKind::Disconnected(disconnected) => {
+                let ending = disconnected.ending;
+                self.shared.set_ending(ending);
+                if disconnected.up_for.is_none() {
+                    add(&self.shared.counters.failures, 1);
+                }
+                disconnected.messages = self.settle_requests(ending);
+                tracing::info!(
+                    epoch = %disconnected.epoch, cause = %ending.cause, detector = ?ending.detector, errno = ending.errno,
+                    up_for = ?disconnected.up_for, retry_in = ?disconnected.retry_in, "disconnected"
+                );
+            }
+            EventKind::Connected { epoch, after, .. } => {
+                add(&self.shared.counters.connections, 1);
+                tracing::info!(%epoch, ?after, "connected");
+            }
+            EventKind::Closed(ending) => {
+                let ending = *ending;
+                tracing::info!(cause = %ending.cause, "closed");
+                self.settle_requests(ending);
+                self.shared.events.push(event);
+                self.finish(ending);
+                return;
+            }
+            EventKind::Suspect { epoch, evidence } => tracing::info!(%epoch, %evidence, "suspect"),
+            EventKind::Stalled { epoch } => tracing::info!(%epoch, "the peer does not read"),
+            EventKind::Recovered { epoch } => tracing::info!(%epoch, "recovered"),
+            EventKind::InboxFull { epoch } => tracing::warn!(%epoch, "inbox full: reading stops until messages are taken"),
+            EventKind::Offline => tracing::info!("offline"),
+            EventKind::Connecting { epoch } => tracing::debug!(%epoch, "connecting"),
+            EventKind::Paused | EventKind::Resumed | EventKind::Missed { .. } => tracing::debug!(kind = event.kind.name()),
+            _ => {}
+        }
+        self.shared.events.push(event);
+    }
+
+    /// Fails the requests of the connection that ended, and wakes whoever waited for room in it.
+    fn settle_requests(&mut self, ending: Ending) -> keepline_proto::event::MessageCounts {
+        if let Some(epoch) = self.lent.take() {
+            self.shared.streams.revoke(epoch, ending);
+        }
+        let mut writer = self.shared.writer();
+        if std::mem::take(&mut self.unsettled) {
+            writer.fail_requests(Some(ending));
+        }
+        writer.wanted = false;
+        let counts = writer.outbox.counts();
+        drop(writer);
+        self.shared.room.notify_waiters();
+        counts
+    }
+
+    /// Settles everything that is left: nothing happens on this client any more.
+    pub(super) fn finish(&mut self, ending: Ending) {
+        self.finished = true;
+        self.io = Io::Nothing;
+        let mut settled = Vec::new();
+        {
+            let mut writer = self.shared.writer();
+            if let Some(half) = writer.inline.take() {
+                half.forget();
+            }
+            writer.ended = true;
+            writer.outbox.drop_all(&mut settled);
+            writer.settle(settled);
+            writer.fail_requests(Some(ending));
+        }
+        self.shared.set_ending(ending);
+        self.shared.streams.end(ending);
+        self.shared.publish(State::Closed, self.session.epoch());
+        self.shared.inbox.end();
+        self.shared.set_closed(ending);
+        self.shared.room.notify_waiters();
+    }
+}

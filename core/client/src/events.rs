@@ -1,0 +1,116 @@
+//! The last events of a client, for any number of readers, each with its own cursor. Nobody is ever waited for.
+
+use crate::shared::Shared;
+use keepline_proto::{Event, EventKind, State, Time};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// Events kept per client.
+const KEPT: usize = 256;
+
+/// The ring that the driver writes.
+#[derive(Debug, Default)]
+pub(crate) struct EventRing {
+    kept: Mutex<Kept>,
+    added: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    events: VecDeque<Event>,
+    last: u64,
+    ended: bool,
+}
+
+impl EventRing {
+    pub(crate) fn push(&self, event: Event) {
+        let mut kept = self.kept();
+        if kept.events.len() == KEPT {
+            kept.events.pop_front();
+        }
+        kept.last = event.seq;
+        kept.ended |= matches!(event.kind, EventKind::Closed(_));
+        kept.events.push_back(event);
+        drop(kept);
+        self.added.notify_waiters();
+    }
+
+    pub(crate) fn last(&self) -> u64 {
+        self.kept().last
+    }
+
+    /// The events after `seq`, at most `max`; a first `Missed` if some were overwritten. `None` after the last.
+    pub(crate) fn after(&self, seq: u64, max: usize, state: State) -> Option<Vec<Event>> {
+        let kept = self.kept();
+        let first = kept.events.front().map_or(kept.last + 1, |event| event.seq);
+        let mut found = Vec::new();
+        if seq + 1 < first {
+            let count = first - seq - 1;
+            let at = kept.events.front().map_or(Time::ZERO, |event| event.at);
+            found.push(Event { seq: first - 1, at, kind: EventKind::Missed { count, state } });
+        }
+        let skip = kept.events.partition_point(|event| event.seq <= seq);
+        found.extend(kept.events.iter().skip(skip).take(max.saturating_sub(found.len())).cloned());
+        if found.is_empty() && kept.ended { None } else { Some(found) }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reader of events with its own cursor.
+///
+/// Made by [`Client::events`](crate::Client::events). It does not keep the client alive.
+#[derive(Debug)]
+pub struct Events {
+    shared: Arc<Shared>,
+    cursor: u64,
+    ready: VecDeque<Event>,
+}
+
+impl Events {
+    pub(crate) fn new(shared: Arc<Shared>, cursor: u64) -> Events {
+        Events { shared, cursor, ready: VecDeque::new() }
+    }
+
+    /// Waits for the next event; `None` after `Closed`.
+    ///
+    /// A reader that falls more than 256 events behind gets [`EventKind::Missed`] with the number and the state now.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the event stays for the next call.
+    pub async fn recv(&mut self) -> Option<Event> {
+        if self.ready.is_empty() {
+            self.ready = self.shared.events_after(self.cursor, KEPT).await?.into();
+        }
+        let event = self.ready.pop_front()?;
+        self.cursor = event.seq;
+        Some(event)
+    }
+
+    /// The next event if it is there already.
+    pub fn try_recv(&mut self) -> Option<Event> {
+        if self.ready.is_empty() {
+            self.ready = self.shared.events.after(self.cursor, KEPT, self.shared.state())?.into();
+        }
+        let event = self.ready.pop_front()?;
+        self.cursor = event.seq;
+        Some(event)
+    }
+}
+
+impl Shared {
+    /// Waits for events after `seq`: at least one, or `None` after the last.
+    pub(crate) async fn events_after(&self, seq: u64, max: usize) -> Option<Vec<Event>> {
+        loop {
+            let added = self.events.added.notified();
+            let found = self.events.after(seq, max, self.state())?;
+            if !found.is_empty() {
+                return Some(found);
+            }
+            added.await;
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Received messages that wait for the user: lossless, bounded in bytes, one cursor for all readers.
+
+use crate::message::Message;
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// What a message costs beside its bytes: its place in the queue and its share of the buffer behind it.
+const OVERHEAD: usize = 64;
+
+/// The inbox of one client. It survives connections, and outlives the client until it is empty.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    queue: Mutex<Queue>,
+    arrived: Notify,
+    limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    messages: VecDeque<Message>,
+    bytes: usize,
+    /// The driver has stopped reading until there is room.
+    starved: bool,
+    ended: bool,
+}
+
+impl Inbox {
+    pub(crate) fn new(limit: usize) -> Inbox {
+        Inbox { queue: Mutex::default(), arrived: Notify::new(), limit }
+    }
+
+    /// Takes messages from `batch` until the limit is reached; what is left did not fit. An empty inbox takes at least
+    /// one, however large.
+    pub(crate) fn push(&self, batch: &mut VecDeque<Message>) {
+        let mut queue = self.queue();
+        let before = queue.messages.len();
+        while queue.bytes < self.limit {
+            let Some(message) = batch.pop_front() else { break };
+            queue.bytes += message.payload.len() + OVERHEAD;
+            queue.messages.push_back(message);
+        }
+        queue.starved = !batch.is_empty();
+        let added = queue.messages.len() - before;
+        drop(queue);
+        if added > 0 {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// No more messages will come.
+    pub(crate) fn end(&self) {
+        self.queue().ended = true;
+        self.arrived.notify_waiters();
+        self.arrived.notify_one();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.queue().messages.len()
+    }
+
+    /// Waits for messages and hands over up to `max` with `take`; `false` after the end. The second value says that
+    /// the driver waits for the room that was made.
+    pub(crate) async fn pull(&self, max: usize, mut take: impl FnMut(Message)) -> (bool, bool) {
+        loop {
+            let arrived = self.arrived.notified();
+            {
+                let mut queue = self.queue();
+                if !queue.messages.is_empty() {
+                    return (true, self.drain(&mut queue, max, &mut take));
+                }
+                if queue.ended {
+                    // Further readers wait on the same end.
+                    self.arrived.notify_one();
+                    return (false, false);
+                }
+            }
+            arrived.await;
+        }
+    }
+
+    /// Hands over what is there, without waiting.
+    pub(crate) fn pull_now(&self, max: usize, mut take: impl FnMut(Message)) -> bool {
+        let mut queue = self.queue();
+        self.drain(&mut queue, max, &mut take)
+    }
+
+    fn drain(&self, queue: &mut Queue, max: usize, take: &mut impl FnMut(Message)) -> bool {
+        let count = max.min(queue.messages.len());
+        for message in queue.messages.drain(..count) {
+            queue.bytes -= message.payload.len() + OVERHEAD;
+            take(message);
+        }
+        if queue.messages.is_empty() {
+            if queue.messages.capacity() > 1024 {
+                // A burst is over: an idle client keeps no memory for it.
+                queue.messages = VecDeque::new();
+            }
+        } else {
+            self.arrived.notify_one();
+        }
+        // Half empty before reading goes on: no ping-pong around the limit.
+        let wake = queue.starved && queue.bytes <= self.limit / 2;
+        if wake {
+            queue.starved = false;
+        }
+        wake
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,71 @@
+//! The seam to the operating system: dialling, socket options, the kernel's figures. Nothing here decides.
+
+pub(crate) mod dial;
+pub(crate) mod os;
+pub(crate) mod sockopt;
+
+use keepline_proto::cause::DnsFailure;
+use keepline_proto::{Cause, Detector, Ending};
+use std::io;
+
+/// What an error of an established connection means.
+pub(crate) fn ending_of(error: &io::Error) -> Ending {
+    let cause = match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => Cause::Reset,
+        io::ErrorKind::TimedOut => Cause::PathSilent,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Cause::Unreachable,
+        io::ErrorKind::NetworkDown => Cause::LocalNetworkDown,
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::NotConnected => Cause::PeerClosed,
+        io::ErrorKind::OutOfMemory => Cause::LocalResource,
+        _ => of_errno(error).unwrap_or(Cause::Reset),
+    };
+    let mut ending = Ending::os(cause, error.raw_os_error());
+    // ETIMEDOUT on an established socket is the kernel's own verdict: probes or user timeout.
+    if cause == Cause::PathSilent {
+        ending.detector = Some(Detector::UserTimeout);
+    }
+    ending
+}
+
+/// What an error of a dial means.
+pub(crate) fn dial_failure(error: &io::Error) -> Ending {
+    let cause = match error.kind() {
+        io::ErrorKind::ConnectionRefused => Cause::Refused,
+        io::ErrorKind::TimedOut => Cause::ConnectTimeout,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Cause::Unreachable,
+        io::ErrorKind::NetworkDown => Cause::LocalNetworkDown,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Cause::Reset,
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory => Cause::LocalResource,
+        _ => of_errno(error).unwrap_or(Cause::Unreachable),
+    };
+    Ending { cause, detector: None, errno: error.raw_os_error(), retry_after: None }
+}
+
+/// What a failure to resolve a name means. getaddrinfo's codes reach us only as text.
+pub(crate) fn resolve_failure(error: &io::Error) -> Ending {
+    let text = error.to_string();
+    let kind = if text.contains("not known") || text.contains("not exist") {
+        DnsFailure::NotFound
+    } else if text.contains("No address") {
+        DnsFailure::NoAddress
+    } else {
+        DnsFailure::Temporary
+    };
+    Ending { cause: Cause::Dns(kind), detector: None, errno: error.raw_os_error(), retry_after: None }
+}
+
+#[cfg(unix)]
+fn of_errno(error: &io::Error) -> Option<Cause> {
+    match error.raw_os_error()? {
+        libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL => Some(Cause::LocalResource),
+        libc::EPERM | libc::EACCES => Some(Cause::Unreachable),
+        libc::ENETDOWN => Some(Cause::LocalNetworkDown),
+        libc::EPROTO | libc::EHOSTDOWN => Some(Cause::Unreachable),
+        _ => None,
+    }
+}
+
+#[cfg(not(unix))]
+fn of_errno(_error: &io::Error) -> Option<Cause> {
+    None
+}

@@ -1,0 +1,12 @@
+//! The only place that talks to the operating system past std and socket2. Each block of unsafe code says why it holds.
+#![allow(unsafe_code)]
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod linux;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use linux::{awake_nanos, kernel_figures, rto_max, set_rto_max, suspend_aware_nanos};
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod other;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) use other::{awake_nanos, kernel_figures, rto_max, set_rto_max, suspend_aware_nanos};

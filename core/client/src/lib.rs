@@ -1,0 +1,67 @@
+//! Keeps a long-lived TCP connection useful through everything that kills one: idle timeouts of NATs and firewalls,
+//! server restarts, half-open peers, frozen processes, changes of network, sleep.
+//!
+//! A [`Client`] survives any number of connections. One task, the driver, dials, reads and writes; the pure machine of
+//! [`keepline_proto`] decides. Messages of different connections never mix: each carries its [`Epoch`].
+//!
+//! ```no_run
+//! use keepline::{Client, Framing, Heartbeat, Matcher};
+//! use std::time::Duration;
+//!
+//! # async fn example() -> Result<(), keepline::Error> {
+//! let client = Client::builder("127.0.0.1:6379")
+//!     .framing(Framing::resp())
+//!     .heartbeat(Heartbeat::new(&b"PING\r\n"[..]).reply(Matcher::Exact("+PONG\r\n".into())))
+//!     .detect_within(Duration::from_secs(10))
+//!     .connect()
+//!     .await?;
+//! client.send("SET greeting hello\r\n").await?;
+//! while let Some(message) = client.recv().await {
+//!     println!("{}: {:?}", message.epoch, message.payload);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod builder;
+mod client;
+mod clock;
+mod driver;
+mod endpoint;
+mod error;
+mod events;
+mod greeting;
+mod inbox;
+mod io;
+mod message;
+mod receipt;
+mod shared;
+mod stats;
+mod streams;
+mod wheel;
+mod writer;
+
+pub use builder::Builder;
+pub use client::Client;
+pub use endpoint::{Endpoint, IntoEndpoint};
+pub use error::Error;
+pub use events::Events;
+pub use greeting::{GreetingError, GreetingFuture, GreetingIo};
+pub use io::sockopt::SocketOptions;
+pub use message::{Message, Payload};
+pub use receipt::Receipt;
+pub use stats::Stats;
+pub use streams::{Stream, Streams};
+
+pub use keepline_proto as proto;
+pub use keepline_proto::cause;
+pub use keepline_proto::config::{
+    AutoReply, Bound, Choice, Config, DetectionBounds, Heartbeat, Jitter, Keepalive, Matcher, Notice, Overflow, Profile,
+    Script, Step, Unsolicited, ValidConfig, WhileDown,
+};
+pub use keepline_proto::correlator::{Correlation, IdField};
+pub use keepline_proto::event::{Disconnected, MessageCounts, Suspicion};
+pub use keepline_proto::framing::{self, Endian, Framing, LengthPrefixed};
+pub use keepline_proto::outbox::Outcome;
+pub use keepline_proto::session::{NetworkKind, NetworkPath};
+pub use keepline_proto::{Cause, ConfigError, Detector, Ending, Epoch, ErrorKind, Event, EventKind, State, Time};

@@ -1,0 +1,47 @@
+//! The receipt of a tracked message.
+
+use crate::error::Error;
+use keepline_proto::outbox::Outcome;
+use keepline_proto::ErrorKind;
+use tokio::sync::oneshot;
+
+/// Tells what became of one message. It does not keep the client alive.
+#[derive(Debug)]
+pub struct Receipt {
+    receiver: oneshot::Receiver<Outcome>,
+    known: Option<Outcome>,
+}
+
+impl Receipt {
+    pub(crate) fn new(receiver: oneshot::Receiver<Outcome>) -> Receipt {
+        Receipt { receiver, known: None }
+    }
+
+    /// Waits for the outcome. It is final: later calls give the same.
+    ///
+    /// # Errors
+    /// `Internal` if the driver's task was killed with its runtime before it could tell.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the outcome stays for the next call.
+    pub async fn outcome(&mut self) -> Result<Outcome, Error> {
+        if let Some(known) = self.known {
+            return Ok(known);
+        }
+        match (&mut self.receiver).await {
+            Ok(outcome) => {
+                self.known = Some(outcome);
+                Ok(outcome)
+            }
+            Err(_closed) => Err(Error::new(ErrorKind::Internal, "the runtime of the client ended before the outcome was known")),
+        }
+    }
+
+    /// The outcome, if it is known already.
+    pub fn try_outcome(&mut self) -> Option<Outcome> {
+        if self.known.is_none() {
+            self.known = self.receiver.try_recv().ok();
+        }
+        self.known
+    }
+}

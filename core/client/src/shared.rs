@@ -1,0 +1,193 @@
+//! What a client's handles and its driver share: the locked outbox, the inbox, the events, the wake-up.
+
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::events::EventRing;
+use crate::greeting::Hook;
+use crate::inbox::Inbox;
+use crate::stats::Counters;
+use crate::streams::StreamSlot;
+use crate::writer::Writer;
+use atomic_waker::AtomicWaker;
+use keepline_proto::config::ValidConfig;
+use keepline_proto::session::{Command, NetworkPath};
+use keepline_proto::{Ending, Epoch, ErrorKind, State};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// A wish of the user for the driver.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    /// For the machine as it is.
+    Command(Command),
+    /// Close, draining no longer than this.
+    Close(Duration),
+    /// The network changed.
+    Network(Option<NetworkPath>),
+    /// `connect()` has waited long enough.
+    GiveUp,
+    /// The user is done with the stream of this connection.
+    StreamEnded(Epoch, Ending),
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Arc<ValidConfig>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) hook: Option<Hook>,
+    writer: Mutex<Writer>,
+    /// Somebody waits for room in the outbox, a free request slot or an open gate.
+    pub(crate) room: Notify,
+    pub(crate) inbox: Inbox,
+    pub(crate) events: EventRing,
+    pub(crate) streams: StreamSlot,
+    pub(crate) counters: Counters,
+    wishes: Mutex<Vec<Wish>>,
+    driver: AtomicWaker,
+    state: AtomicU8,
+    epoch: AtomicU64,
+    /// The last ending, told to whoever asks while there is no connection.
+    ending: Mutex<Option<Ending>>,
+    /// Set once, at the end.
+    closed: OnceLock<Ending>,
+    /// The state changed to up or closed.
+    changed: Notify,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Arc<ValidConfig>, endpoint: Endpoint, hook: Option<Hook>) -> Shared {
+        Shared {
+            writer: Mutex::new(Writer::new(&config)),
+            inbox: Inbox::new(config.inbox_bytes),
+            room: Notify::new(),
+            events: EventRing::default(),
+            streams: StreamSlot::default(),
+            counters: Counters::default(),
+            wishes: Mutex::default(),
+            driver: AtomicWaker::new(),
+            state: AtomicU8::new(0),
+            epoch: AtomicU64::new(0),
+            ending: Mutex::default(),
+            closed: OnceLock::new(),
+            changed: Notify::new(),
+            config,
+            endpoint,
+            hook,
+        }
+    }
+
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands a wish to the driver.
+    pub(crate) fn wish(&self, wish: Wish) {
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner).push(wish);
+        self.driver.wake();
+    }
+
+    pub(crate) fn take_wishes(&self) -> Vec<Wish> {
+        std::mem::take(&mut *self.wishes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn wake_driver(&self) {
+        self.driver.wake();
+    }
+
+    pub(crate) fn register_driver(&self, waker: &std::task::Waker) {
+        self.driver.register(waker);
+    }
+
+    pub(crate) fn state(&self) -> State {
+        match self.state.load(Ordering::Acquire) {
+            0 => State::Idle,
+            1 => State::Connecting,
+            2 => State::Connected,
+            3 => State::Suspect,
+            4 => State::Stalled,
+            5 => State::Waiting,
+            6 => State::Offline,
+            _ => State::Closed,
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        Epoch(self.epoch.load(Ordering::Acquire))
+    }
+
+    /// Publishes where the machine stands. Driver only.
+    pub(crate) fn publish(&self, state: State, epoch: Epoch) {
+        let number = match state {
+            State::Idle => 0,
+            State::Connecting => 1,
+            State::Connected => 2,
+            State::Suspect => 3,
+            State::Stalled => 4,
+            State::Waiting => 5,
+            State::Offline => 6,
+            State::Closed => 7,
+            _ => 7,
+        };
+        self.epoch.store(epoch.0, Ordering::Release);
+        let before = self.state.swap(number, Ordering::AcqRel);
+        if before != number {
+            self.changed.notify_waiters();
+        }
+    }
+
+    pub(crate) fn set_ending(&self, ending: Ending) {
+        *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending);
+    }
+
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        *self.ending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_closed(&self, ending: Ending) {
+        let _first_wins = self.closed.set(ending);
+        self.changed.notify_waiters();
+    }
+
+    pub(crate) fn closed_with(&self) -> Option<Ending> {
+        self.closed.get().copied()
+    }
+
+    /// Waits until the client is closed.
+    pub(crate) async fn closed(&self) -> Ending {
+        loop {
+            let changed = self.changed.notified();
+            if let Some(ending) = self.closed_with() {
+                return ending;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits until a connection is up, or the client is closed.
+    pub(crate) async fn connected(&self) -> Result<(), Error> {
+        loop {
+            let changed = self.changed.notified();
+            if let Some(ending) = self.closed_with() {
+                return Err(gave_up(ending, &self.config));
+            }
+            if self.state().is_up() {
+                return Ok(());
+            }
+            changed.await;
+        }
+    }
+}
+
+/// The error of a client that closed by itself before it was ever connected.
+fn gave_up(ending: Ending, config: &ValidConfig) -> Error {
+    let (kind, text) = if ending.cause == keepline_proto::Cause::Requested {
+        (ErrorKind::Closed, "the client was closed before it connected")
+    } else if config.max_attempts.is_some() || ending.cause.is_fatal() {
+        (ErrorKind::Exhausted, "the client gave up")
+    } else {
+        (ErrorKind::Unavailable, "no connection within connect.within")
+    };
+    Error::new(kind, text).with_ending(Some(ending))
+}

@@ -1,0 +1,81 @@
+//! Counters of a client, and the snapshot that is told of them.
+
+use crate::io::sockopt::SocketOptions;
+use keepline_proto::event::MessageCounts;
+use keepline_proto::{Epoch, State};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// What a client has done so far.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Where it stands.
+    pub state: State,
+    /// The number of the last attempt.
+    pub epoch: Epoch,
+    /// Attempts started.
+    pub attempts: u64,
+    /// Connections that became `Connected`.
+    pub connections: u64,
+    /// Attempts that failed.
+    pub failures: u64,
+    /// What became of the messages that were accepted.
+    pub messages: MessageCounts,
+    /// Messages received, those not delivered included.
+    pub received: u64,
+    /// Messages dropped because nobody asked for them (`unsolicited: discard`).
+    pub discarded: u64,
+    /// Messages waiting in the inbox.
+    pub inbox: usize,
+    /// Bytes handed to the kernel.
+    pub bytes_out: u64,
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// Heartbeats written.
+    pub heartbeats: u64,
+    /// The time between the last answered heartbeat and its answer.
+    pub heartbeat_rtt: Option<Duration>,
+    /// Requests in flight, late replies included.
+    pub requests_in_flight: usize,
+    /// What the kernel says is in force on the connection.
+    pub options: SocketOptions,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) attempts: AtomicU64,
+    pub(crate) connections: AtomicU64,
+    pub(crate) failures: AtomicU64,
+    pub(crate) received: AtomicU64,
+    pub(crate) discarded: AtomicU64,
+    pub(crate) bytes_out: AtomicU64,
+    pub(crate) bytes_in: AtomicU64,
+    pub(crate) heartbeats: AtomicU64,
+    /// Nanoseconds; 0 means none yet.
+    pub(crate) heartbeat_rtt: AtomicU64,
+    options: Mutex<Option<Box<SocketOptions>>>,
+}
+
+impl Counters {
+    pub(crate) fn set_options(&self, options: SocketOptions) {
+        *self.options.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(options));
+    }
+
+    pub(crate) fn options(&self) -> SocketOptions {
+        self.options.lock().unwrap_or_else(PoisonError::into_inner).as_deref().copied().unwrap_or_default()
+    }
+
+    pub(crate) fn heartbeat_rtt(&self) -> Option<Duration> {
+        match self.heartbeat_rtt.load(Ordering::Relaxed) {
+            0 => None,
+            nanos => Some(Duration::from_nanos(nanos)),
+        }
+    }
+}
+
+/// Adds to a counter that only the driver writes: a load and a store are enough, and cheaper than an atomic add.
+pub(crate) fn add(counter: &AtomicU64, count: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+}

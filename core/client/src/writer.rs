@@ -1,0 +1,228 @@
+//! The outbox with what belongs under its lock: the way to write inline, the correlator, and who waits for what.
+
+use crate::error::Error;
+use crate::message::Payload;
+use bytes::{Bytes, BytesMut};
+use keepline_proto::config::{ValidConfig, WhileDown};
+use keepline_proto::correlator::{Correlator, Ticket};
+use keepline_proto::outbox::{BY_REFERENCE, Gate, Meta, Outbox, Outcome, Refusal, Settled};
+use keepline_proto::framing::{Framing, FramingError};
+use keepline_proto::{Ending, ErrorKind};
+use std::collections::HashMap;
+use std::num::NonZeroU64;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::oneshot;
+
+/// How a request ended for the one who waits.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// The reply, with the caller's id restored.
+    Frame(Bytes),
+    /// The connection ended first.
+    Lost {
+        /// Why.
+        ending: Option<Ending>,
+        /// Whether any of it had been handed over.
+        maybe_executed: bool,
+    },
+}
+
+/// Who waits behind a ticket.
+#[derive(Debug)]
+enum Waiter {
+    Receipt(oneshot::Sender<Outcome>),
+    Request { reply: oneshot::Sender<Reply>, handed_over: bool },
+}
+
+/// Why a message was not accepted.
+pub(crate) enum NotAccepted {
+    /// There is no room now.
+    Full,
+    /// There never will be, or not on this client.
+    Failed(Error),
+}
+
+/// What is behind the writer lock.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) outbox: Outbox,
+    pub(crate) correlator: Option<Box<Correlator>>,
+    /// The socket, while callers may write by themselves.
+    pub(crate) inline: Option<OwnedWriteHalf>,
+    /// Bytes that callers wrote by themselves.
+    pub(crate) inline_bytes: u64,
+    waiters: HashMap<Ticket, Waiter>,
+    last_ticket: u64,
+    /// Nothing more is accepted: draining or closed.
+    pub(crate) ended: bool,
+    /// Somebody waits on `Shared::room`.
+    pub(crate) wanted: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(config: &ValidConfig) -> Writer {
+        Writer {
+            outbox: Outbox::new(config.outbox),
+            correlator: config
+                .correlation
+                .map(|correlation| Box::new(Correlator::new(correlation, config.push.clone(), config.max_in_flight))),
+            inline: None,
+            inline_bytes: 0,
+            waiters: HashMap::new(),
+            last_ticket: 0,
+            ended: false,
+            wanted: false,
+        }
+    }
+
+    /// A ticket nobody has had.
+    pub(crate) fn ticket(&mut self) -> Ticket {
+        self.last_ticket += 1;
+        Ticket(NonZeroU64::new(self.last_ticket).unwrap_or(NonZeroU64::MIN))
+    }
+
+    pub(crate) fn await_outcome(&mut self, ticket: Ticket) -> oneshot::Receiver<Outcome> {
+        let (sender, receiver) = oneshot::channel();
+        self.waiters.insert(ticket, Waiter::Receipt(sender));
+        receiver
+    }
+
+    pub(crate) fn await_reply(&mut self, ticket: Ticket) -> oneshot::Receiver<Reply> {
+        let (sender, receiver) = oneshot::channel();
+        self.waiters.insert(ticket, Waiter::Request { reply: sender, handed_over: false });
+        receiver
+    }
+
+    /// The user no longer waits.
+    pub(crate) fn forget(&mut self, ticket: Ticket) {
+        self.waiters.remove(&ticket);
+    }
+
+    /// Says whether a message may enter now, before any of it is copied.
+    pub(crate) fn admit(&self, config: &ValidConfig, size: usize) -> Result<(), NotAccepted> {
+        if self.ended {
+            return Err(NotAccepted::Failed(Error::closed(None)));
+        }
+        if self.outbox.gate() == Gate::Shut && config.while_down == WhileDown::Reject {
+            return Err(NotAccepted::Failed(Error::unavailable(None)));
+        }
+        match self.outbox.admit(size) {
+            Ok(()) => Ok(()),
+            Err(Refusal::Full) => Err(NotAccepted::Full),
+            Err(Refusal::TooLarge) => Err(NotAccepted::Failed(Error::new(
+                ErrorKind::Rejected,
+                format!("a message of {size} bytes exceeds outbox.bytes ({})", config.outbox.bytes),
+            ))),
+        }
+    }
+
+    /// Accepts a message that was admitted: written at once if nothing is before it, else appended. Says whether the
+    /// driver has to be woken.
+    pub(crate) fn accept<P: Payload>(&mut self, config: &ValidConfig, meta: Meta, message: P) -> Result<bool, Error> {
+        let framing = &config.framing;
+        let length = message.as_slice().len();
+        if length == 0 && framing.is_reference_ok() {
+            return Err(Error::new(ErrorKind::Rejected, "an empty message has no meaning in this framing"));
+        }
+        if self.outbox.allows_inline() && self.inline.is_some() {
+            return self.write_inline(config, meta, message);
+        }
+        let was_idle = !self.outbox.has_waiting();
+        if length >= BY_REFERENCE {
+            let frame = into_frame(framing, message)?;
+            self.outbox.push_bytes(meta, frame);
+        } else {
+            let hint = framing.encoded_len_hint(length);
+            self.outbox.push(meta, hint, |buffer| framing.encode(message.as_slice(), buffer)).map_err(refused)?;
+        }
+        // A driver that has something to take already knows; one whose gate is shut has to know of an expiry only.
+        Ok(was_idle && (matches!(self.outbox.gate(), Gate::Open(_)) || meta.expires.is_some()))
+    }
+
+    fn write_inline<P: Payload>(&mut self, config: &ValidConfig, meta: Meta, message: P) -> Result<bool, Error> {
+        let framing = &config.framing;
+        let Some(socket) = &self.inline else { return Ok(false) };
+        // An error is met again, and judged, by the driver.
+        let (written, frame) = if framing.is_reference_ok() {
+            // Ready bytes are written without a copy.
+            framing.check(message.as_slice()).map_err(refused)?;
+            let written = socket.try_write(message.as_slice()).unwrap_or_default();
+            (written, if written == message.as_slice().len() { None } else { Some(message.into_bytes()) })
+        } else {
+            let frame = into_frame(framing, message)?;
+            let written = socket.try_write(&frame).unwrap_or_default();
+            (written, if written == frame.len() { None } else { Some(frame) })
+        };
+        self.inline_bytes += written as u64;
+        self.outbox.cork();
+        match frame {
+            None => {
+                let settled = self.outbox.wrote_inline(meta);
+                self.note_handed_over(meta.ticket, meta.request);
+                self.settle(settled);
+            }
+            Some(frame) if written > 0 => self.outbox.push_cut(meta, frame, written),
+            Some(frame) => self.outbox.push_bytes(meta, frame),
+        }
+        Ok(true)
+    }
+
+    /// A frame is on the wire: its reply may come from now on.
+    pub(crate) fn note_handed_over(&mut self, ticket: Option<Ticket>, request: bool) {
+        let Some(correlator) = &mut self.correlator else { return };
+        match ticket {
+            Some(ticket) if request => {
+                correlator.handed_over(ticket);
+                if let Some(Waiter::Request { handed_over, .. }) = self.waiters.get_mut(&ticket) {
+                    *handed_over = true;
+                }
+            }
+            Some(_) | None => correlator.handed_over_plain(),
+        }
+    }
+
+    /// Tells an outcome to whoever waits for it.
+    pub(crate) fn settle(&mut self, settled: impl IntoIterator<Item = Settled>) {
+        for settled in settled {
+            if settled.request {
+                // Requests are told by `fail_requests`, once, with their cause.
+                continue;
+            }
+            if let Some(Waiter::Receipt(sender)) = self.waiters.remove(&settled.ticket) {
+                let _nobody_waits = sender.send(settled.outcome);
+            }
+        }
+    }
+
+    /// Hands a reply to the request it belongs to; gives it back if nobody waits any more.
+    pub(crate) fn reply(&mut self, ticket: Ticket, frame: Bytes) {
+        if let Some(Waiter::Request { reply, .. }) = self.waiters.remove(&ticket) {
+            let _nobody_waits = reply.send(Reply::Frame(frame));
+        }
+    }
+
+    /// The connection ended: every request fails, once.
+    pub(crate) fn fail_requests(&mut self, ending: Option<Ending>) {
+        let Some(correlator) = &mut self.correlator else { return };
+        for ticket in correlator.clear() {
+            if let Some(Waiter::Request { reply, handed_over }) = self.waiters.remove(&ticket) {
+                let _nobody_waits = reply.send(Reply::Lost { ending, maybe_executed: handed_over });
+            }
+        }
+    }
+}
+
+/// A message as it goes on the wire; the buffer itself where the framing adds nothing.
+fn into_frame<P: Payload>(framing: &Framing, message: P) -> Result<Bytes, Error> {
+    if framing.is_reference_ok() {
+        framing.check(message.as_slice()).map_err(refused)?;
+        return Ok(message.into_bytes());
+    }
+    let mut frame = BytesMut::with_capacity(framing.encoded_len_hint(message.as_slice().len()));
+    framing.encode(message.as_slice(), &mut frame).map_err(refused)?;
+    Ok(frame.freeze())
+}
+
+fn refused(error: FramingError) -> Error {
+    Error::new(ErrorKind::Rejected, error.to_string())
+}

@@ -1,0 +1,149 @@
+//! Stream clients: one connection at a time, ended by an error at the boundary, never spliced.
+
+mod support;
+
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Bytes;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use keepline::{Client, ErrorKind, Framing, Heartbeat, State};
+use keepline_testkit::chaos::End;
+use keepline_testkit::servers::EchoServer;
+use std::net::SocketAddr;
+use support::{SOON, await_event, millis, secs};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+#[tokio::test]
+async fn bytes_pass_both_ways_and_the_boundary_is_the_end_of_the_stream() {
+    let server = EchoServer::start().await.unwrap();
+    let streams = Client::builder(server.addr()).backoff_max(secs(1)).connect_streams().await.unwrap();
+    let mut stream = streams.next().await.unwrap();
+    stream.write_all(b"hello").await.unwrap();
+    let mut answer = [0; 5];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"hello");
+
+    server.stop(End::Rst).await;
+    let error = tokio::time::timeout(SOON, stream.read_exact(&mut answer)).await.unwrap().unwrap_err();
+    assert!(!error.to_string().is_empty());
+    assert!(stream.write_all(b"more").await.is_err() || stream.read(&mut answer).await.is_err());
+    server.start_again().unwrap();
+    let mut next = tokio::time::timeout(SOON, streams.next()).await.unwrap().unwrap();
+    assert!(next.epoch() > stream.epoch());
+    next.write_all(b"again").await.unwrap();
+    next.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"again");
+    assert!(stream.read(&mut answer).await.is_err(), "an old stream never comes back to life");
+}
+
+#[tokio::test]
+async fn dropping_a_stream_ends_its_connection_and_the_next_is_dialled_at_once() {
+    let server = EchoServer::start().await.unwrap();
+    let streams = Client::builder(server.addr()).connect_streams().await.unwrap();
+    for round in 1..=5 {
+        let mut stream = tokio::time::timeout(SOON, streams.next()).await.unwrap().unwrap();
+        stream.write_all(b"x").await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'x');
+        drop(stream);
+        assert_eq!(streams.client().stats().connections, round);
+    }
+}
+
+#[tokio::test]
+async fn closing_the_client_ends_the_stream_with_an_error() {
+    let server = EchoServer::start().await.unwrap();
+    let streams = Client::builder(server.addr()).connect_streams().await.unwrap();
+    let mut stream = streams.next().await.unwrap();
+    let reading = tokio::spawn(async move { stream.read_u8().await });
+    tokio::time::sleep(millis(50)).await;
+    tokio::time::timeout(secs(1), streams.close(secs(0))).await.unwrap();
+    assert!(tokio::time::timeout(secs(1), reading).await.unwrap().unwrap().is_err());
+    assert_eq!(streams.next().await.unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn what_belongs_to_messages_is_refused_on_a_stream_client() {
+    let builder = || Client::builder("127.0.0.1:1");
+    for (field, refused) in [
+        ("framing", builder().framing(Framing::lines())),
+        ("outbox", builder().outbox_bytes(1000)),
+        ("heartbeat", builder().framing(Framing::lines()).heartbeat(Heartbeat::new("ping"))),
+    ] {
+        let error = refused.start_streams().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        assert!(error.to_string().starts_with(field), "{error}");
+    }
+    let streams = builder().start_streams().unwrap();
+    assert_eq!(streams.client().try_send("x").unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn hyper_runs_over_streams_through_a_restart() {
+    let (address, server) = serve_http("127.0.0.1:0".parse().unwrap()).await;
+    let streams = Client::builder(address).backoff_max(millis(500)).connect_streams().await.unwrap();
+    let mut events = streams.client().events();
+    assert_eq!(get(&streams, "/one").await, "you asked for /one");
+
+    // The server's runtime takes its connections with it, like a process.
+    server.stop();
+    await_event(&mut events, "disconnected", SOON).await;
+    let (_address, _server) = serve_http(address).await;
+    assert_eq!(tokio::time::timeout(SOON, get(&streams, "/two")).await.unwrap(), "you asked for /two");
+    assert!(matches!(streams.client().state(), State::Connected | State::Connecting | State::Waiting));
+}
+
+async fn get(streams: &keepline::Streams, path: &str) -> String {
+    loop {
+        let stream = streams.next().await.unwrap();
+        let Ok((mut sender, connection)) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await else {
+            continue;
+        };
+        let driving = tokio::spawn(connection);
+        let request = Request::get(path).header("host", "test").body(Empty::<Bytes>::new()).unwrap();
+        let Ok(response) = sender.send_request(request).await else { continue };
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        driving.abort();
+        return String::from_utf8(body.to_vec()).unwrap();
+    }
+}
+
+struct HttpServer {
+    stop: Option<std::sync::mpsc::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl HttpServer {
+    fn stop(mut self) {
+        drop(self.stop.take());
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+async fn serve_http(address: SocketAddr) -> (SocketAddr, HttpServer) {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.spawn(async move {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.set_reuseaddr(true).unwrap();
+            socket.bind(address).unwrap();
+            let listener: TcpListener = socket.listen(16).unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let answer = service_fn(|request: Request<hyper::body::Incoming>| async move {
+                    let text = format!("you asked for {}", request.uri().path());
+                    Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from(text))))
+                });
+                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+            }
+        });
+        let _closed = stopped.recv();
+        runtime.shutdown_background();
+    });
+    let address = told.await.unwrap();
+    (address, HttpServer { stop: Some(stop), thread: Some(thread) })
+}
