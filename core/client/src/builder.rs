@@ -238,7 +238,11 @@ impl Builder {
     pub fn start_streams(self) -> Result<Streams, Error> {
         let config = self.validate()?;
         let refuse = |field: &'static str, value: &str| {
-            Err(Error::from(ConfigError::new(field, value, "must not be set for a stream client, whose bytes are the user's")))
+            Err(Error::from(ConfigError::new(
+                field,
+                value,
+                "must not be set for a stream client, whose bytes are the user's",
+            )))
         };
         if config.heartbeat.is_some() {
             return refuse("heartbeat", "set");
@@ -263,7 +267,10 @@ impl Builder {
         let config = self.validate()?;
         let endpoint = self.endpoint?;
         let Some(runtime) = self.runtime.or_else(|| Handle::try_current().ok()) else {
-            return Err(Error::new(ErrorKind::InvalidConfig, "runtime: must be set outside a tokio runtime (got none)"));
+            return Err(Error::new(
+                ErrorKind::InvalidConfig,
+                "runtime: must be set outside a tokio runtime (got none)",
+            ));
         };
         for notice in &config.notices {
             tracing::warn!(field = notice.field, "{}", notice.text);

@@ -138,7 +138,10 @@ impl Client {
     pub async fn request(&self, message: impl Payload, timeout: Duration) -> Result<Bytes, Error> {
         let shared = self.shared();
         if shared.config.correlation.is_none() {
-            return Err(Error::new(ErrorKind::InvalidConfig, "correlation: must be declared to use request (got none)"));
+            return Err(Error::new(
+                ErrorKind::InvalidConfig,
+                "correlation: must be declared to use request (got none)",
+            ));
         }
         if greeting::is_inside() {
             return Err(Error::new(ErrorKind::Rejected, "a request inside the greeting would wait for the greeting"));

@@ -124,7 +124,11 @@ impl IntoEndpoint for &String {
 impl IntoEndpoint for (&str, u16) {
     fn into_endpoint(self) -> Result<Endpoint, ConfigError> {
         let (host, port) = self;
-        if host.contains(':') { Endpoint::parse(&format!("[{host}]:{port}")) } else { Endpoint::parse(&format!("{host}:{port}")) }
+        if host.contains(':') {
+            Endpoint::parse(&format!("[{host}]:{port}"))
+        } else {
+            Endpoint::parse(&format!("{host}:{port}"))
+        }
     }
 }
 

@@ -56,8 +56,8 @@ pub use streams::{Stream, Streams};
 pub use keepline_proto as proto;
 pub use keepline_proto::cause;
 pub use keepline_proto::config::{
-    AutoReply, Bound, Choice, Config, DetectionBounds, Heartbeat, Jitter, Keepalive, Matcher, Notice, Overflow, Profile,
-    Script, Step, Unsolicited, ValidConfig, WhileDown,
+    AutoReply, Bound, Choice, Config, DetectionBounds, Heartbeat, Jitter, Keepalive, Matcher, Notice, Overflow,
+    Profile, Script, Step, Unsolicited, ValidConfig, WhileDown,
 };
 pub use keepline_proto::correlator::{Correlation, IdField};
 pub use keepline_proto::event::{Disconnected, MessageCounts, Suspicion};

@@ -1,8 +1,8 @@
 //! The receipt of a tracked message.
 
 use crate::error::Error;
-use keepline_proto::outbox::Outcome;
 use keepline_proto::ErrorKind;
+use keepline_proto::outbox::Outcome;
 use tokio::sync::oneshot;
 
 /// Tells what became of one message. It does not keep the client alive.
@@ -33,7 +33,9 @@ impl Receipt {
                 self.known = Some(outcome);
                 Ok(outcome)
             }
-            Err(_closed) => Err(Error::new(ErrorKind::Internal, "the runtime of the client ended before the outcome was known")),
+            Err(_closed) => {
+                Err(Error::new(ErrorKind::Internal, "the runtime of the client ended before the outcome was known"))
+            }
         }
     }
 

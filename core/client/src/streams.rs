@@ -194,7 +194,8 @@ impl Stream {
 
     fn revoked(&self) -> Option<io::Error> {
         let ending = self.revoked.get()?;
-        let error = Error::new(ErrorKind::Unavailable, "this connection is over; take the next one").with_ending(Some(*ending));
+        let error =
+            Error::new(ErrorKind::Unavailable, "this connection is over; take the next one").with_ending(Some(*ending));
         Some(io::Error::new(io::ErrorKind::ConnectionAborted, error))
     }
 

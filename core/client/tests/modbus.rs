@@ -52,7 +52,11 @@ async fn reads_resume_after_a_restart_and_no_stale_write_is_replayed() {
     while stopped.elapsed() < secs(10) {
         let asked = Instant::now();
         let error = client.request(write_register(9, 11, 2), secs(5)).await.unwrap_err();
-        assert!(asked.elapsed() < secs(1), "a request without a connection fails fast, not after {:?}", asked.elapsed());
+        assert!(
+            asked.elapsed() < secs(1),
+            "a request without a connection fails fast, not after {:?}",
+            asked.elapsed()
+        );
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
         assert!(!error.maybe_executed(), "{error}");
         assert_eq!(client.try_send(write_register(9, 12, 3)).unwrap_err().kind(), ErrorKind::Unavailable);
@@ -110,8 +114,12 @@ async fn tokio_modbus_runs_over_streams_through_a_restart() {
     use tokio_modbus::client::Reader;
     let test = "tokio_modbus_runs_over_streams_through_a_restart";
     let Some(server) = require(test, ModbusServer::start().await) else { return };
-    let streams =
-        Client::builder(server.addr()).profile(Profile::Industrial).backoff_max(secs(1)).connect_streams().await.unwrap();
+    let streams = Client::builder(server.addr())
+        .profile(Profile::Industrial)
+        .backoff_max(secs(1))
+        .connect_streams()
+        .await
+        .unwrap();
     let stream = streams.next().await.unwrap();
     let first = stream.epoch();
     let mut modbus = tokio_modbus::client::tcp::attach_slave(stream, tokio_modbus::Slave(1));

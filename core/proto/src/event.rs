@@ -184,8 +184,18 @@ impl EventKind {
 
     /// Every name of [`EventKind::name`].
     pub const NAMES: &'static [&'static str] = &[
-        "connecting", "connected", "suspect", "recovered", "stalled", "disconnected", "inbox_full", "offline",
-        "paused", "resumed", "missed", "closed",
+        "connecting",
+        "connected",
+        "suspect",
+        "recovered",
+        "stalled",
+        "disconnected",
+        "inbox_full",
+        "offline",
+        "paused",
+        "resumed",
+        "missed",
+        "closed",
     ];
 
     /// The connection it is about, if it is about one.

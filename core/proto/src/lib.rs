@@ -14,8 +14,8 @@ mod liveness;
 pub mod outbox;
 pub mod output;
 pub mod session;
-mod timer;
 pub mod time;
+mod timer;
 
 pub use cause::{Cause, Detector, Ending};
 pub use correlator::{Correlation, Correlator, Ticket};

@@ -123,6 +123,16 @@ fn blocked_write_does_not_delay_the_verdict() {
 }
 
 #[test]
+fn bytes_that_only_the_own_kernel_took_do_not_delay_the_verdict() {
+    let mut world = SimWorld::connected(heartbeat(20, 10));
+    world.silence_peer();
+    world.run_for(secs(29));
+    world.write_progress(false);
+    world.write_blocked();
+    assert_eq!(world.run_until("disconnected"), secs(1));
+}
+
+#[test]
 fn slow_path_that_still_carries_the_queue_is_not_dead() {
     let mut world = SimWorld::connected(heartbeat(20, 10));
     world.silence_peer();
@@ -343,6 +353,22 @@ fn suspicion_by_retransmissions_does_not_shorten_or_lengthen_the_verdict() {
     world.input(|session, now| session.handle_kernel(now, epoch, lost));
     assert_eq!(world.state(), State::Suspect);
     assert_eq!(world.run_until("disconnected"), secs(20));
+}
+
+#[test]
+fn bytes_from_before_a_suspicion_do_not_end_it() {
+    let mut world = SimWorld::connected(heartbeat(20, 10));
+    world.receive();
+    world.blackhole();
+    world.run_for(secs(10));
+    world.receive();
+    world.run_for(secs(2));
+    let epoch = world.session().epoch();
+    let lost = KernelFigures { unacked_segments: Some(3), retransmits: Some(5), ..KernelFigures::default() };
+    world.input(|session, now| session.handle_kernel(now, epoch, lost));
+    assert_eq!(world.state(), State::Suspect);
+    assert_eq!(world.run_until("disconnected"), secs(28));
+    assert_eq!(told(&world, "recovered"), 0);
 }
 
 const fn secs(seconds: u64) -> Duration {

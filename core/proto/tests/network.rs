@@ -197,6 +197,44 @@ fn dial_on_the_old_network_is_begun_again_on_the_new_one() {
     assert_eq!(world.last_end().ending.cause, Cause::NetworkChanged);
 }
 
+#[test]
+fn bytes_from_before_the_loss_do_not_prove_the_system_wrong() {
+    let mut world = SimWorld::connected(config());
+    world.receive();
+    world.run_for(secs(5));
+    world.receive();
+    world.change_network(gone(1));
+    assert_eq!(world.run_until("offline"), secs(1));
+    let before_the_loss = world.now() - secs(1);
+    world.input(|session, now| session.handle_deadline(now, before_the_loss));
+    assert_eq!(world.state(), State::Offline);
+}
+
+#[test]
+fn one_change_after_another_does_not_lengthen_the_life_of_a_silent_peer() {
+    let mut world = SimWorld::connected(config());
+    world.silence_peer();
+    for id in 0..10 {
+        world.change_network(path(id, Some(true)));
+        world.run_for(secs(2));
+    }
+    let names = world.event_names();
+    assert_eq!(names[..4], ["connecting", "connected", "suspect", "disconnected"]);
+    assert_eq!(world.events()[3].at.since(world.events()[1].at), secs(4));
+}
+
+#[test]
+fn hint_without_a_path_does_not_hide_the_path_told_before() {
+    let mut world = SimWorld::connected(config());
+    world.change_network(path(7, Some(true)));
+    world.change_network(NetworkChange::default());
+    world.run_for(secs(2));
+    let asked = world.heartbeats().len();
+    world.change_network(path(7, Some(true)));
+    world.run_for(secs(2));
+    assert_eq!(world.heartbeats().len(), asked);
+}
+
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

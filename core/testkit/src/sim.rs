@@ -4,6 +4,7 @@
 //! asks for is done, recorded, and judged by an [`Audit`].
 
 mod peer;
+mod run;
 
 pub use peer::Peer;
 
@@ -16,9 +17,6 @@ use keepline_proto::{
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The longest that [`SimWorld::run_until`] waits for an event: a day of virtual time.
-const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// Where the clock of a world starts: not at zero, so that a forgotten stamp shows.
 const DAWN: Duration = Duration::from_secs(1_000_000);
@@ -323,123 +321,5 @@ impl SimWorld {
     pub fn input(&mut self, input: impl FnOnce(&mut Session, Time)) {
         input(&mut self.session, self.now);
         self.drain();
-    }
-}
-
-/// Time.
-impl SimWorld {
-    /// Lets time pass until the next event of this name, and tells how long that took.
-    ///
-    /// # Panics
-    /// If none comes within a day.
-    pub fn run_until(&mut self, name: &str) -> Duration {
-        assert!(keepline_proto::EventKind::NAMES.contains(&name), "there is no event {name:?}");
-        let start = self.now;
-        let seen = self.events.len();
-        let happened = |world: &SimWorld| world.events[seen..].iter().any(|event| event.kind.name() == name);
-        while !happened(self) {
-            assert!(self.step(start + PATIENCE), "no {name} within {PATIENCE:?}: {:#?}", self.events);
-        }
-        self.now.since(start)
-    }
-
-    /// Lets this much time pass, and everything happen that is due within.
-    pub fn run_for(&mut self, duration: Duration) {
-        let end = self.now + duration;
-        while self.step(end) {}
-        self.now = end;
-    }
-
-    /// Goes to the next thing that happens, at most to `limit`; false if nothing does.
-    fn step(&mut self, limit: Time) -> bool {
-        let news = self.news.iter().map(|news| news.at).min();
-        let Some(at) = [news, self.wait].into_iter().flatten().min().filter(|at| *at <= limit) else { return false };
-        self.now = self.now.max(at);
-        self.catch_up();
-        true
-    }
-
-    /// Handles what is due: first news, then, as rule 4 demands, the deadline.
-    fn catch_up(&mut self) {
-        while let Some(position) = self.earliest_news() {
-            if let Some(news) = self.news.remove(position) {
-                self.tell(news);
-            }
-        }
-        if self.wait.is_some_and(|at| at <= self.now) {
-            let last_received = self.last_received;
-            self.input(|session, now| session.handle_deadline(now, last_received));
-            let progressed = self.wait.is_none_or(|at| at > self.now);
-            assert!(progressed, "the machine asks for the same moment again: {:?}", self.wait);
-        }
-    }
-
-    fn earliest_news(&self) -> Option<usize> {
-        let due = self.news.iter().enumerate().filter(|(_, news)| news.at <= self.now);
-        due.min_by_key(|(position, news)| (news.at, *position)).map(|(position, _)| position)
-    }
-
-    fn tell(&mut self, News { epoch, fact, .. }: News) {
-        match fact {
-            Fact::Dialed => self.input(|session, now| session.handle_dialed(now, epoch, None)),
-            Fact::Greeted => self.input(|session, now| session.handle_greeted(now, epoch)),
-            Fact::Received => self.receive_on(epoch),
-            Fact::Replied => {
-                self.receive_on(epoch);
-                self.input(|session, now| session.handle_heartbeat_reply(now, epoch));
-            }
-            Fact::Drained => self.input(|session, now| session.handle_drained(now, epoch)),
-            Fact::Sampled(figures) => self.input(|session, now| session.handle_kernel(now, epoch, figures)),
-            Fact::Ended(ending) => self.input(|session, now| session.handle_ended(now, epoch, ending)),
-        }
-    }
-
-    fn receive_on(&mut self, epoch: Epoch) {
-        if self.live == Some(epoch) {
-            self.last_received = self.now;
-        }
-        if self.session.wants_received() {
-            self.input(|session, now| session.handle_received(now, epoch));
-        }
-    }
-
-    fn drain(&mut self) {
-        loop {
-            let output = self.session.poll_output();
-            if let Err(violation) = self.audit.watch(self.now, &output, &self.config) {
-                panic!("{violation}\nhistory: {:#?}", self.events);
-            }
-            self.outputs.push((self.now, output.clone()));
-            match output {
-                Output::Wait(deadline) => {
-                    self.outputs.pop();
-                    self.wait = deadline;
-                    return;
-                }
-                Output::Emit(event) => self.events.push(*event),
-                other => self.perform(&other),
-            }
-        }
-    }
-
-    fn perform(&mut self, output: &Output) {
-        match output {
-            Output::Dial { epoch, .. } => {
-                self.live = Some(*epoch);
-                self.last_received = Time::ZERO;
-            }
-            Output::Close { .. } => self.live = None,
-            Output::Greet { .. }
-            | Output::Heartbeat { .. }
-            | Output::Open { .. }
-            | Output::Sample { .. }
-            | Output::SetUserTimeout { .. }
-            | Output::Drain { .. }
-            | Output::Emit(_)
-            | Output::Wait(_) => {}
-        }
-        let (at, figures) = (self.now, self.figures);
-        let facts = self.peer.react(output, figures);
-        self.news.extend(facts.into_iter().map(|(epoch, fact)| News { at, epoch, fact }));
     }
 }

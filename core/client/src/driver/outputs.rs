@@ -171,10 +171,14 @@ impl Driver {
             EventKind::Suspect { epoch, evidence } => tracing::info!(%epoch, %evidence, "suspect"),
             EventKind::Stalled { epoch } => tracing::info!(%epoch, "the peer does not read"),
             EventKind::Recovered { epoch } => tracing::info!(%epoch, "recovered"),
-            EventKind::InboxFull { epoch } => tracing::warn!(%epoch, "inbox full: reading stops until messages are taken"),
+            EventKind::InboxFull { epoch } => {
+                tracing::warn!(%epoch, "inbox full: reading stops until messages are taken")
+            }
             EventKind::Offline => tracing::info!("offline"),
             EventKind::Connecting { epoch } => tracing::debug!(%epoch, "connecting"),
-            EventKind::Paused | EventKind::Resumed | EventKind::Missed { .. } => tracing::debug!(kind = event.kind.name()),
+            EventKind::Paused | EventKind::Resumed | EventKind::Missed { .. } => {
+                tracing::debug!(kind = event.kind.name())
+            }
             _ => {}
         }
         self.shared.events.push(event);

@@ -125,8 +125,10 @@ impl Flight {
             }
         }
         while written > 0 {
-            let step = self.chunks.front().map_or(written, Chunk::bytes).min(written);
-            written -= step;
+            let Some(chunk) = self.chunks.front() else { break };
+            debug_assert!(!chunk.is_done(), "a chunk without bytes in flight");
+            let step = chunk.bytes().min(written);
+            written -= step.max(1);
             self.advance_chunk(step, &mut report);
         }
     }

@@ -279,7 +279,12 @@ impl Outbox {
 
     /// Tells what a write took: `written` bytes of `flight`. Each message that is now handed over whole is reported, in
     /// the order of the wire.
-    pub fn advance(&mut self, flight: &mut Flight, written: usize, mut report: impl FnMut(HandedOver, Option<Settled>)) {
+    pub fn advance(
+        &mut self,
+        flight: &mut Flight,
+        written: usize,
+        mut report: impl FnMut(HandedOver, Option<Settled>),
+    ) {
         let outbox = &mut *self;
         flight.advance(written, |handed, bytes| {
             outbox.bytes -= bytes.min(outbox.bytes);
@@ -326,6 +331,9 @@ impl Outbox {
             if let Some(ticket) = cut.special.and_then(|special| special.ticket) {
                 let request = cut.special.is_some_and(|special| special.request);
                 settled.push(Settled { ticket, outcome: Outcome::Unknown, request });
+            }
+            if self.chunks.front().is_some_and(Chunk::is_done) {
+                self.chunks.pop_front();
             }
         }
         self.retain(settled, |special| if special.request { Some(Outcome::NotSent) } else { None });

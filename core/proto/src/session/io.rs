@@ -5,6 +5,7 @@ use super::life::Next;
 use super::phase::{Phase, Step};
 use crate::cause::Ending;
 use crate::config::Matcher;
+use crate::event::EventKind;
 use crate::kernel::KernelFigures;
 use crate::output::{CloseHow, Output};
 use crate::{Epoch, Time};
@@ -118,7 +119,8 @@ impl Session {
         }
     }
 
-    /// Takes the news that Keepline itself stopped reading because the inbox is full, or reads again.
+    /// Takes the news that Keepline itself stopped reading because the inbox is full, or reads again. Each epoch begins
+    /// with an inbox that has room: one that is still full is told anew, from dialled on.
     pub fn handle_inbox(&mut self, now: Time, epoch: Epoch, full: bool) {
         if !self.admit_from(now, epoch) {
             return;
@@ -134,7 +136,7 @@ impl Session {
             link.liveness.stop_reading();
             let told = std::mem::replace(&mut link.inbox_full_told, true);
             if !told {
-                self.tell_inbox_full(epoch);
+                self.emit(EventKind::InboxFull { epoch });
             }
         }
     }

@@ -2,11 +2,12 @@
 
 use super::Session;
 use super::phase::{Attempt, Link, Phase, Step, VERIFIED_BY_AGE};
-use crate::cause::{Cause, Detector, Ending};
+use crate::Time;
+use crate::cause::{Cause, Detector, Ending, GreetingFailure};
+use crate::config::Settings;
 use crate::event::{Disconnected, EventKind, MessageCounts};
 use crate::liveness::{Findings, Liveness, Turn};
 use crate::output::{CloseHow, Output};
-use crate::{Epoch, Time};
 use std::time::Duration;
 
 /// While the system says that there is no network, it may be wrong: a cautious attempt each 30 s finds out.
@@ -183,9 +184,8 @@ impl Session {
         self.backoff.next_delay(&self.config.backoff, ending, &mut self.rng)
     }
 
-    /// The current deadline of an attempt has passed: why.
+    /// How an attempt ends whose deadline passes at this step.
     pub(super) fn attempt_timeout(step: Step) -> Ending {
-        use crate::cause::GreetingFailure;
         let cause = match step {
             Step::Dialing => Cause::ConnectTimeout,
             Step::Greeting | Step::FirstHeartbeat => Cause::Greeting(GreetingFailure::Timeout),
@@ -193,8 +193,8 @@ impl Session {
         Ending::new(cause, None)
     }
 
-    /// The epoch of a connection that is up and not draining, with its liveness at hand.
-    pub(super) fn link(&mut self) -> Option<(&mut Link, &crate::config::Settings, Time)> {
+    /// The connection that is up and not draining, with what its liveness is judged by.
+    pub(super) fn link(&mut self) -> Option<(&mut Link, &Settings, Time)> {
         match &mut self.phase {
             Phase::Up(link) => Some((link, &self.config, self.now)),
             Phase::Idle
@@ -204,10 +204,5 @@ impl Session {
             | Phase::Offline(_)
             | Phase::Closed => None,
         }
-    }
-
-    /// The epoch in which messages of the living connection are told.
-    pub(super) fn tell_inbox_full(&mut self, epoch: Epoch) {
-        self.emit(EventKind::InboxFull { epoch });
     }
 }

@@ -97,13 +97,7 @@ pub(crate) fn kernel_figures(socket: BorrowedFd<'_>) -> KernelFigures {
     let mut length = size_of::<TcpInfo>() as libc::socklen_t;
     // SAFETY: the descriptor is borrowed and open; `info` has `length` bytes, and the kernel writes no more than that.
     let failed = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            (&raw mut info).cast(),
-            &mut length,
-        )
+        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut length)
     } != 0;
     if failed {
         return KernelFigures::default();
@@ -163,13 +157,7 @@ pub(crate) fn rto_max(socket: BorrowedFd<'_>) -> io::Result<Duration> {
     let mut length = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the descriptor is borrowed and open; the kernel writes one int to `millis`.
     let failed = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            TCP_RTO_MAX_MS,
-            (&raw mut millis).cast(),
-            &mut length,
-        )
+        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, TCP_RTO_MAX_MS, (&raw mut millis).cast(), &mut length)
     } != 0;
     if failed { Err(io::Error::last_os_error()) } else { Ok(Duration::from_millis(millis.unsigned_abs().into())) }
 }

@@ -1,0 +1,94 @@
+//! A server that is away: attempts follow the curve, and only a stable connection resets it.
+
+mod support;
+
+use keepline::{Cause, Client, EventKind, Events, Jitter, Matcher, Script};
+use keepline_testkit::chaos::End;
+use keepline_testkit::servers::EchoServer;
+use std::time::Duration;
+use support::{await_event, millis, secs};
+
+#[tokio::test]
+async fn attempts_follow_the_curve_for_a_minute() {
+    let server = EchoServer::start().await.unwrap();
+    let client = Client::builder(server.addr()).stable_after(secs(3)).connect().await.unwrap();
+    let backoff = client.config().backoff;
+    let mut events = client.events();
+    await_event(&mut events, "connected", secs(5)).await;
+    tokio::time::sleep(secs(4)).await;
+    server.stop(End::Rst).await;
+
+    // Each wait lies in its window: 100 ms + uniform(0, first_spread), then 100 ms + uniform(0, initial · 2^n) to max.
+    let away = tokio::time::Instant::now();
+    let mut failures = 0;
+    let mut waits = Vec::new();
+    while away.elapsed() < secs(60) {
+        let Ok(event) = tokio::time::timeout(secs(12), events.recv()).await else { panic!("no attempt for 12 s") };
+        let EventKind::Disconnected(disconnected) = event.unwrap().kind else { continue };
+        let window = match disconnected.failures {
+            0 => backoff.first_spread,
+            n => backoff.initial.mul_f64(backoff.multiplier.powi(n as i32)).min(backoff.max),
+        };
+        let wait = disconnected.retry_in.unwrap();
+        assert!(
+            wait >= millis(100) && wait <= millis(100) + window,
+            "wait {wait:?} after failure {failures}, window {window:?}"
+        );
+        assert_eq!(disconnected.failures, failures, "{disconnected:?}");
+        if failures > 0 {
+            assert_eq!(disconnected.ending.cause, Cause::Refused);
+        }
+        waits.push(wait);
+        failures += 1;
+    }
+    // Mean waits of 0.35, 0.35, 0.6, 1.1, 2.1, 4.1, 5.1, 5.1 s …: about 15 attempts fit into a minute.
+    assert!((8..=40).contains(&failures), "{failures} attempts in a minute: {waits:?}");
+
+    server.start_again().unwrap();
+    await_event(&mut events, "connected", backoff.max + secs(2)).await;
+    client.close(secs(0)).await;
+}
+
+#[tokio::test]
+async fn only_a_connection_that_was_stable_resets_the_curve() {
+    let server = EchoServer::start().await.unwrap();
+    // Without jitter every wait is its window, to the nanosecond.
+    let client = Client::builder(server.addr())
+        .backoff_jitter(Jitter::None)
+        .backoff_max(secs(1))
+        .stable_after(secs(2))
+        .read_idle(secs(60))
+        .greeting(Script::default().send("hello").expect(Matcher::Any))
+        .connect()
+        .await
+        .unwrap();
+    let backoff = client.config().backoff;
+    let (first, last) = (millis(100) + backoff.first_spread, millis(100) + backoff.max);
+    let mut events = client.events();
+    await_event(&mut events, "connected", secs(5)).await;
+    server.stop(End::Rst).await;
+    let mut waits = Vec::new();
+    while waits.last() != Some(&last) {
+        waits.push(retry_in(&mut events).await);
+    }
+    assert_eq!(waits, [first, millis(600), last], "100 ms + 0.5 s, then 100 ms + 0.25 s · 2^n up to 1 s");
+
+    server.start_again().unwrap();
+    await_event(&mut events, "connected", secs(5)).await;
+    server.stop(End::Rst).await;
+    assert_eq!(retry_in(&mut events).await, last, "an early death restores the saved entry");
+
+    server.start_again().unwrap();
+    await_event(&mut events, "connected", secs(5)).await;
+    tokio::time::sleep(secs(3)).await;
+    server.stop(End::Rst).await;
+    assert_eq!(retry_in(&mut events).await, first, "a stable connection resets it");
+    client.close(secs(0)).await;
+}
+
+async fn retry_in(events: &mut Events) -> Duration {
+    let EventKind::Disconnected(disconnected) = await_event(events, "disconnected", secs(10)).await.kind else {
+        panic!()
+    };
+    disconnected.retry_in.unwrap()
+}
