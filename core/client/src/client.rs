@@ -317,7 +317,7 @@ impl Client {
     /// The close goes on if the wait is cancelled.
     pub async fn close(&self, drain: Duration) -> Ending {
         if self.shared().closed_with().is_none() {
-            self.shared().wish(Wish::Close(drain));
+            self.shared().wish(Wish::Command(Command::Close { drain }));
         }
         self.shared().closed().await
     }

@@ -14,7 +14,6 @@ use keepline_proto::session::{Command, NetworkPath};
 use keepline_proto::{Ending, Epoch, ErrorKind, State};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 use tokio::sync::Notify;
 
 /// A wish of the user for the driver.
@@ -22,8 +21,6 @@ use tokio::sync::Notify;
 pub(crate) enum Wish {
     /// For the machine as it is.
     Command(Command),
-    /// Close, draining no longer than this.
-    Close(Duration),
     /// The network changed.
     Network(Option<NetworkPath>),
     /// `connect()` has waited long enough.

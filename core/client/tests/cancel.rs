@@ -49,7 +49,7 @@ async fn ten_thousand_cancelled_receives_lose_no_message() {
             }
             None => {
                 cancelled += 1;
-                if patience % 64 == 0 {
+                if patience.is_multiple_of(64) {
                     tokio::task::yield_now().await;
                 }
             }
@@ -88,7 +88,7 @@ async fn ten_thousand_cancelled_sends_are_either_accepted_once_or_not_at_all() {
             }
             None => {
                 cancelled += 1;
-                if cancelled % 200 == 0 {
+                if cancelled.is_multiple_of(200) {
                     tokio::time::sleep(millis(2)).await;
                 }
             }

@@ -12,10 +12,10 @@ use std::time::Duration;
 fn healthy_connection_is_drained_before_it_is_closed() {
     let mut world = SimWorld::connected(config());
     world.silence_peer();
-    world.command(Command::Close);
+    world.command(CLOSE);
     assert!(world.session().is_draining());
     assert_eq!(world.state(), State::Connected, "draining keeps the state");
-    world.command(Command::Close);
+    world.command(CLOSE);
     let epoch = world.session().epoch();
     world.run_for(secs(1));
     world.input(|session, now| session.handle_drained(now, epoch));
@@ -28,7 +28,7 @@ fn healthy_connection_is_drained_before_it_is_closed() {
 fn drain_is_bounded() {
     let mut world = SimWorld::connected(config());
     world.silence_peer();
-    world.command(Command::Close);
+    world.command(CLOSE);
     assert_eq!(world.run_until("closed"), secs(5));
     assert_eq!(ways(&world), [CloseHow::Abort]);
 }
@@ -37,7 +37,7 @@ fn drain_is_bounded() {
 fn connection_that_ends_while_draining_closes_the_client() {
     let mut world = SimWorld::connected(config());
     world.silence_peer();
-    world.command(Command::Close);
+    world.command(CLOSE);
     world.end(Cause::Reset);
     assert_eq!(world.last_end().ending.cause, Cause::Reset);
     assert_eq!(closed(&world), Ending::new(Cause::Requested, None));
@@ -47,7 +47,7 @@ fn connection_that_ends_while_draining_closes_the_client() {
 fn abort_ends_a_drain_at_once() {
     let mut world = SimWorld::connected(config());
     world.silence_peer();
-    world.command(Command::Close);
+    world.command(CLOSE);
     world.command(Command::Abort);
     assert_eq!(world.state(), State::Closed);
 }
@@ -57,7 +57,7 @@ fn nobody_waits_for_the_dead() {
     for prepare in [suspect, stalled, offline_with_a_socket] {
         let mut world = SimWorld::connected(config());
         prepare(&mut world);
-        world.command(Command::Close);
+        world.command(CLOSE);
         assert_eq!(world.state(), State::Closed);
         assert_eq!(ways(&world), [CloseHow::Abort]);
     }
@@ -66,7 +66,7 @@ fn nobody_waits_for_the_dead() {
 #[test]
 fn close_in_every_state_is_one_closed_at_once() {
     for prepare in [idle, connecting, greeting, waiting, offline, paused, suspect, stalled] {
-        for command in [Command::Close, Command::Abort] {
+        for command in [CLOSE, Command::Abort] {
             let mut world = SimWorld::new(config());
             prepare(&mut world);
             let before = world.now();
@@ -86,7 +86,7 @@ fn nothing_is_heard_or_said_after_closed() {
     let said = world.outputs().len();
     let epoch = world.session().epoch();
     let ending = Ending::new(Cause::Reset, None);
-    for command in [Command::Pause, Command::Resume, Command::Reconnect, Command::Close, Command::Abort] {
+    for command in [Command::Pause, Command::Resume, Command::Reconnect, CLOSE, Command::Abort] {
         world.command(command);
     }
     world.start();
@@ -114,7 +114,7 @@ fn nothing_is_heard_or_said_after_closed() {
 fn drain_of_another_epoch_means_nothing() {
     let mut world = SimWorld::connected(config());
     world.silence_peer();
-    world.command(Command::Close);
+    world.command(CLOSE);
     world.input(|session, now| session.handle_drained(now, Epoch(9)));
     assert!(world.session().is_draining());
 }
@@ -124,7 +124,7 @@ fn draining_connection_is_left_in_peace() {
     let mut world = SimWorld::connected(config());
     world.silence_peer();
     world.run_for(secs(19));
-    world.command(Command::Close);
+    world.command(CLOSE);
     world.command(Command::Pause);
     world.command(Command::Reconnect);
     world.sleep(secs(1));
@@ -218,3 +218,6 @@ fn closed(world: &SimWorld) -> Ending {
         other => panic!("{other:?}"),
     }
 }
+
+/// Close as most programs do.
+const CLOSE: Command = Command::Close { drain: Duration::from_secs(5) };

@@ -316,7 +316,7 @@ impl Walk {
             0..4 => Command::Reconnect,
             4..6 => Command::Pause,
             6..11 => Command::Resume,
-            _ => Command::Close,
+            _ => CLOSE,
         };
         self.audit.allow_dial();
         self.input(|session, now| session.handle_command(now, command));
@@ -505,7 +505,7 @@ impl Walk {
 
     /// Wherever a walk ended: one close, one Closed, nothing after.
     fn close(&mut self) {
-        self.input(|session, now| session.handle_command(now, Command::Close));
+        self.input(|session, now| session.handle_command(now, CLOSE));
         for _ in 0..3 {
             if self.session.state() == State::Closed {
                 break;
@@ -586,3 +586,6 @@ const fn secs(seconds: u64) -> Duration {
 const fn millis(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
+
+/// Close as most programs do.
+const CLOSE: Command = Command::Close { drain: Duration::from_secs(5) };

@@ -18,8 +18,8 @@ use keepline_proto::{Cause, Ending, Epoch, Session, State, Time};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tokio::net::TcpStream;
 
 /// Reads of one turn: then other tasks of the runtime get theirs.
@@ -27,6 +27,9 @@ const READS_PER_TURN: usize = 16;
 
 /// Writes of one turn.
 const WRITES_PER_TURN: usize = 16;
+
+/// Numbers the clients of a process, to tell them apart in a log without their addresses.
+static CLIENTS: AtomicU64 = AtomicU64::new(1);
 
 type Dialing = Pin<Box<dyn Future<Output = Result<Dialed, Ending>> + Send>>;
 
@@ -49,9 +52,6 @@ pub(crate) struct Driver {
     /// What the machine waits for.
     wait: Option<Time>,
     io: Io,
-    /// When the user's patience with a drain ends.
-    drain_until: Option<Time>,
-    drain_limit: Duration,
     /// Outputs that have to be answered once the machine is drained.
     sample: Option<Epoch>,
     /// The connection is closed and its requests were not told yet.
@@ -60,10 +60,16 @@ pub(crate) struct Driver {
     lent: Option<Epoch>,
     streaming: bool,
     finished: bool,
+    span: tracing::Span,
 }
 
 impl Driver {
     pub(crate) fn new(shared: Arc<Shared>, wheel: Arc<Wheel>, seed: u64, streaming: bool) -> Driver {
+        let id = CLIENTS.fetch_add(1, Ordering::Relaxed);
+        let span = tracing::info_span!("keepline", client = id);
+        let entered = span.clone();
+        let _inside = entered.enter();
+        tracing::debug!(endpoint = %shared.endpoint, "client started");
         let mut driver = Driver {
             session: Session::new(shared.config.clone(), seed, clock::now()),
             shared,
@@ -72,13 +78,12 @@ impl Driver {
             armed: None,
             wait: None,
             io: Io::Nothing,
-            drain_until: None,
-            drain_limit: Duration::MAX,
             sample: None,
             unsettled: false,
             lent: None,
             streaming,
             finished: false,
+            span,
         };
         driver.session.handle_start(clock::now());
         driver.act();
@@ -90,15 +95,9 @@ impl Driver {
             let now = clock::now();
             match wish {
                 Wish::Command(command) => {
-                    if matches!(command, Command::Abort) {
+                    if matches!(command, Command::Abort | Command::Close { .. }) {
                         self.shared.writer().ended = true;
                     }
-                    self.session.handle_command(now, command);
-                }
-                Wish::Close(drain) => {
-                    self.shared.writer().ended = true;
-                    self.drain_limit = self.drain_limit.min(drain);
-                    let command = if drain.is_zero() { Command::Abort } else { Command::Close };
                     self.session.handle_command(now, command);
                 }
                 Wish::Network(path) => {
@@ -300,12 +299,6 @@ impl Driver {
             self.act();
             acted = true;
         }
-        if self.drain_until.is_some_and(|until| until <= now) {
-            self.drain_until = None;
-            self.session.handle_command(now, Command::Abort);
-            self.act();
-            acted = true;
-        }
         acted | self.writer_deadlines(now)
     }
 
@@ -332,7 +325,7 @@ impl Driver {
 
     /// Makes the wheel wake us for the earliest deadline. One that is armed too early is left: it answers with a later.
     fn arm(&mut self, context: &mut Context<'_>) {
-        let mut earliest = [self.wait, self.drain_until].into_iter().flatten().min();
+        let mut earliest = self.wait;
         if self.shared.config.outbox.age.is_some() || self.shared.config.correlation.is_some() {
             let writer = self.shared.writer();
             let desync = writer.correlator.as_ref().and_then(|correlator| correlator.desync_deadline());
@@ -355,6 +348,8 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let driver = self.get_mut();
+        let span = driver.span.clone();
+        let _inside = span.enter();
         driver.shared.register_driver(context.waker());
         loop {
             driver.wishes();

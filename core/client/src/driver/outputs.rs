@@ -7,7 +7,7 @@ use crate::io::dial::dial;
 use crate::io::sockopt;
 use crate::stats::add;
 use keepline_proto::config::{Greeting as Declared, WhileDown};
-use keepline_proto::{CloseHow, Ending, Epoch, Event, EventKind, Output, State, Time};
+use keepline_proto::{CloseHow, Ending, Epoch, Event, EventKind, Output, State};
 
 impl Driver {
     /// Drains the machine's outputs, and answers its questions until it has none.
@@ -39,7 +39,7 @@ impl Driver {
                     // The future has to be polled once before it can wake us.
                     self.shared.wake_driver();
                 }
-                Output::Greet { epoch, deadline } => self.greet(epoch, deadline),
+                Output::Greet { epoch, deadline: _ } => self.greet(epoch),
                 Output::Heartbeat { epoch } => {
                     if let Io::Open(connection) = &mut self.io
                         && connection.epoch == epoch
@@ -57,14 +57,15 @@ impl Driver {
                         sockopt::set_user_timeout(connection.stream(), timeout);
                     }
                 }
-                Output::Drain { epoch, deadline } => self.drain(epoch, deadline),
+                // The machine ends both by their deadlines.
+                Output::Drain { epoch, deadline: _ } => self.drain(epoch),
                 Output::Close { epoch, how } => self.close(epoch, how),
                 Output::Emit(event) => self.emit(*event),
             }
         }
     }
 
-    fn greet(&mut self, epoch: Epoch, _deadline: Time) {
+    fn greet(&mut self, epoch: Epoch) {
         let Io::Open(connection) = &mut self.io else { return };
         let greeting = match (&self.shared.config.greeting, &self.shared.hook) {
             (Some(Declared::Script(script)), _) => Greeting::script(epoch, script.clone()),
@@ -96,15 +97,11 @@ impl Driver {
         self.shared.wake_driver();
     }
 
-    fn drain(&mut self, epoch: Epoch, deadline: Time) {
-        let now = clock::now();
+    fn drain(&mut self, epoch: Epoch) {
         if let Io::Open(connection) = &mut self.io
             && connection.epoch == epoch
         {
             connection.draining = true;
-        }
-        if now + self.drain_limit < deadline {
-            self.drain_until = Some(now + self.drain_limit);
         }
         self.shared.wake_driver();
     }
@@ -137,7 +134,6 @@ impl Driver {
                 writer.settle(settled);
             }
         }
-        self.drain_until = None;
         self.unsettled = true;
     }
 

@@ -9,10 +9,6 @@ use crate::event::{EventKind, State};
 use crate::output::{CloseHow, Output};
 use std::time::Duration;
 
-/// How long a drain may take: what is queued, a half-close and the peer's answer to it. A driver whose user has less
-/// time says [`Command::Abort`] earlier.
-const DRAIN_WITHIN: Duration = Duration::from_secs(5);
-
 impl Session {
     /// Starts dialling. The first dial is free: nothing is waited for.
     pub fn handle_start(&mut self, now: Time) {
@@ -35,7 +31,7 @@ impl Session {
             Command::Pause => self.pause(),
             Command::Resume => self.resume(),
             Command::Reconnect => self.reconnect(),
-            Command::Close => self.close(),
+            Command::Close { drain } => self.close(drain),
             Command::Abort => self.abort(Session::requested()),
         }
     }
@@ -78,12 +74,13 @@ impl Session {
         }
     }
 
-    fn close(&mut self) {
-        let deadline = self.now + DRAIN_WITHIN;
-        match &self.phase {
-            Phase::Draining(_) => {}
+    fn close(&mut self, within: Duration) {
+        let deadline = self.now + within;
+        match &mut self.phase {
+            // Closing again can only shorten it.
+            Phase::Draining(drain) => drain.deadline = drain.deadline.min(deadline),
             // Never wait for the dead: only a healthy connection is drained.
-            Phase::Up(link) if link.liveness.state() == State::Connected => {
+            Phase::Up(link) if link.liveness.state() == State::Connected && !within.is_zero() => {
                 let epoch = link.epoch;
                 self.phase = Phase::Draining(Drain { epoch, since: link.since, verified: link.verified, deadline });
                 self.push(Output::Drain { epoch, deadline });

@@ -1,5 +1,7 @@
 //! What the user and the system tell the machine beside io.
 
+use std::time::Duration;
+
 /// What the user wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
@@ -10,7 +12,10 @@ pub enum Command {
     /// Leave the connection, or the wait, and dial at once. Nothing happens while an attempt is under way.
     Reconnect,
     /// Close for good: drained when healthy, at once otherwise.
-    Close,
+    Close {
+        /// How long the drain may take: what is queued, a half-close, and the peer's answer to it. Zero aborts.
+        drain: Duration,
+    },
     /// Close for good and at once.
     Abort,
 }
