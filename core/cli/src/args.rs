@@ -1,0 +1,175 @@
+//! The command line: what can be asked for, and the configuration that follows from it.
+
+use crate::demo::FaultName;
+use crate::encoding::Encoding;
+use crate::exit::EXIT_CODES;
+use crate::values;
+use bytes::Bytes;
+use clap::{ArgAction, Args, Parser, Subcommand};
+use keepline::{Choice, Config, Framing, Heartbeat, Keepalive, Matcher, Profile, WhileDown};
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  keepline connect localhost:6379 --framing resp --heartbeat 'PING\\r\\n'
+  keepline connect plc:502 --framing modbus --profile industrial
+  keepline explain --detect-within 10s --heartbeat PING
+  keepline demo";
+
+/// Keeps a TCP connection useful through everything that kills one.
+#[derive(Parser)]
+#[command(name = "keepline", version, before_help = EXAMPLES, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// No colours; so does a NO_COLOR in the environment
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    /// Tells more on stderr: -v, -vv, -vvv
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// A netcat that survives: stdin goes out, messages come to stdout, events to stderr
+    #[command(after_help = EXIT_CODES)]
+    Connect(Connect),
+    /// Prints every option in force, where it came from, and how long each fault can go unnoticed
+    #[command(after_help = EXIT_CODES)]
+    Explain(Explain),
+    /// Shows how a naive client and a Keepline client fare through five faults, measured here and now
+    #[command(after_help = EXIT_CODES)]
+    Demo(Demo),
+}
+
+#[derive(Args)]
+pub(crate) struct Connect {
+    /// Where to connect to
+    #[arg(value_name = "HOST:PORT")]
+    pub(crate) endpoint: String,
+    #[command(flatten)]
+    pub(crate) tuning: Tuning,
+    /// How messages are written on stdin and stdout; by default text for lines, raw and delimiter, text of one line
+    /// for resp, hex for modbus, escaped for the others
+    #[arg(long, value_enum)]
+    pub(crate) encoding: Option<Encoding>,
+    /// Messages and events as JSON, one a line, on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No events on stderr
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Ends with exit code 5 when the connection is lost, instead of coming back
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Does not read stdin: only receives, until it is stopped
+    #[arg(long)]
+    pub(crate) no_stdin: bool,
+    /// The longest time for handing over what waits, after the end of stdin or a first Ctrl-C
+    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "5s")]
+    pub(crate) drain: Duration,
+}
+
+#[derive(Args)]
+pub(crate) struct Explain {
+    /// Where a client would connect to; only checked, never dialled
+    #[arg(value_name = "HOST:PORT")]
+    pub(crate) endpoint: Option<String>,
+    #[command(flatten)]
+    pub(crate) tuning: Tuning,
+    /// As one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Demo {
+    /// Happenings and results as JSON, one a line, on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only this fault; may be given several times
+    #[arg(long, value_enum, value_name = "FAULT")]
+    pub(crate) only: Vec<FaultName>,
+    /// Watches for 10 s after each fault instead of 20 s
+    #[arg(long, conflicts_with = "window")]
+    pub(crate) fast: bool,
+    /// How long to watch after each fault, 10 s to 10 min
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub(crate) window: Option<Duration>,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Connection options")]
+pub(crate) struct Tuning {
+    /// The defaults of everything else: balanced, mobile, industrial, datacenter
+    #[arg(long, env = "KEEPLINE_PROFILE", value_parser = values::profile)]
+    pub(crate) profile: Option<Profile>,
+    /// One number that sets the rest: the longest time until a dead peer is noticed, at least 4s. Times are written
+    /// like 500ms, 10s, 1.5s, 2m, 1h, 30d
+    #[arg(long, env = "KEEPLINE_DETECT_WITHIN", value_name = "TIME", value_parser = values::duration)]
+    pub(crate) detect_within: Option<Duration>,
+    /// How bytes become messages: raw, lines, resp, modbus, length:BYTES[le], fixed:BYTES,
+    /// delimiter:TEXT; lines unless given
+    #[arg(long, env = "KEEPLINE_FRAMING", value_parser = values::framing)]
+    pub(crate) framing: Option<Framing>,
+    /// A message that the peer answers, sent after a silence; \n \r \t \0 \\ \xNN are escapes
+    #[arg(long, value_name = "PAYLOAD", value_parser = values::payload, allow_hyphen_values = true)]
+    pub(crate) heartbeat: Option<Bytes>,
+    /// The answer to it: any, none, exact:TEXT (or just TEXT), prefix:TEXT
+    #[arg(long, value_name = "REPLY", value_parser = values::matcher, requires = "heartbeat",
+        allow_hyphen_values = true)]
+    pub(crate) heartbeat_reply: Option<Matcher>,
+    /// The silence after which a heartbeat is sent
+    #[arg(long, value_name = "TIME", value_parser = values::duration, requires = "heartbeat")]
+    pub(crate) every: Option<Duration>,
+    /// The time within which a sign of life must follow a heartbeat
+    #[arg(long, value_name = "TIME", value_parser = values::duration, requires = "heartbeat")]
+    pub(crate) reply_within: Option<Duration>,
+    /// Kernel probes: IDLE/INTERVAL/RETRIES as in 20s/5s/6, or off
+    #[arg(long, value_name = "PROBES", value_parser = values::keepalive)]
+    pub(crate) keepalive: Option<Choice<Keepalive>>,
+    /// How long sent data may stay unacknowledged (TCP_USER_TIMEOUT), or off
+    #[arg(long, value_name = "TIME", value_parser = values::duration_or_off)]
+    pub(crate) user_timeout: Option<Choice<Duration>>,
+    /// The longest silence of a peer that talks by itself
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub(crate) read_idle: Option<Duration>,
+    /// What happens to messages while there is no connection: queue or reject
+    #[arg(long, value_name = "POLICY", value_parser = values::while_down)]
+    pub(crate) while_down: Option<WhileDown>,
+    /// How long to wait for the first connection
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub(crate) connect_within: Option<Duration>,
+    /// The largest window of waits between attempts
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub(crate) backoff_max: Option<Duration>,
+    /// Gives up after so many failed attempts in a row
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) max_attempts: Option<u32>,
+}
+
+impl Tuning {
+    /// What was given, as a configuration that is not checked yet.
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            profile: self.profile.unwrap_or_default(),
+            detect_within: self.detect_within,
+            heartbeat: self.heartbeat.clone().map(|payload| Heartbeat {
+                payload,
+                reply: self.heartbeat_reply.clone().unwrap_or(Matcher::Any),
+                interval: self.every,
+                reply_within: self.reply_within,
+            }),
+            keepalive: self.keepalive.unwrap_or_default(),
+            user_timeout: self.user_timeout.unwrap_or_default(),
+            read_idle: self.read_idle,
+            connect_within: self.connect_within,
+            backoff_max: self.backoff_max,
+            max_attempts: self.max_attempts,
+            while_down: self.while_down,
+            framing: self.framing.clone().unwrap_or_else(Framing::lines),
+            ..Config::default()
+        }
+    }
+}

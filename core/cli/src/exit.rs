@@ -1,0 +1,86 @@
+//! The exit codes: what a script may rely on.
+
+use keepline::{ConfigError, Error, ErrorKind};
+
+/// How the program ends. The numbers are told in `--help` and do not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Done = 0,
+    Local = 1,
+    Usage = 2,
+    Unreachable = 3,
+    GaveUp = 4,
+    Lost = 5,
+    Unsent = 6,
+    /// 128 + SIGINT, as shells have it.
+    Interrupted = 130,
+}
+
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0    done: everything was handed over
+  1    a local failure: stdin, stdout or the system; demo: Keepline did not come back
+  2    wrong usage or configuration; the message names the field
+  3    unreachable: no connection within --connect-within
+  4    gave up: --max-attempts, or a cause that no retry can mend
+  5    the connection was lost (--once)
+  6    ended with messages that were never sent
+  130  stopped at once by a second Ctrl-C";
+
+/// Why the program ends early, in words for stderr.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) text: String,
+}
+
+impl Failure {
+    pub(crate) fn local(text: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Local, text: text.into() }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Failure {
+        let option = option_of(error.field).map(|option| format!("; see {option}")).unwrap_or_default();
+        Failure { exit: Exit::Usage, text: format!("{error}{option}") }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        if let Some(config) = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<ConfigError>())
+        {
+            return config.clone().into();
+        }
+        let exit = match error.kind() {
+            ErrorKind::InvalidConfig => Exit::Usage,
+            ErrorKind::Unavailable | ErrorKind::Timeout => Exit::Unreachable,
+            ErrorKind::Exhausted => Exit::GaveUp,
+            ErrorKind::Rejected | ErrorKind::Closed | ErrorKind::Internal => Exit::Local,
+            // The kinds may grow; what is not known here is no usage error.
+            _ => Exit::Local,
+        };
+        Failure { exit, text: error.to_string() }
+    }
+}
+
+/// The option that sets a field of the configuration.
+fn option_of(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "detect_within" => "--detect-within",
+        "heartbeat.payload" => "--heartbeat",
+        "heartbeat.reply" => "--heartbeat-reply",
+        "heartbeat.interval" => "--every",
+        "heartbeat.reply_within" => "--reply-within",
+        "keepalive.idle" | "keepalive.interval" | "keepalive.retries" => "--keepalive",
+        "user_timeout" => "--user-timeout",
+        "read_idle" => "--read-idle",
+        "connect.within" => "--connect-within",
+        "backoff.max" => "--backoff-max",
+        "max_attempts" => "--max-attempts",
+        "framing.max" | "framing.size" | "framing.width" | "framing.delimiter" => "--framing",
+        _ => return None,
+    })
+}

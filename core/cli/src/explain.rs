@@ -1,0 +1,130 @@
+//! `keepline explain`: every option in force, where it came from, and how long each fault can go unnoticed.
+
+mod rows;
+
+use crate::args::Explain;
+use crate::exit::{Exit, Failure};
+use crate::words;
+use keepline::{Bound, DetectionBounds, Endpoint, ValidConfig};
+use rows::{Row, Shown};
+use serde_json::{Map, Value, json};
+use std::io::{self, Write};
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Explain) -> Result<Exit, Failure> {
+    let endpoint = arguments.endpoint.as_deref().map(Endpoint::parse).transpose()?;
+    let config = arguments.tuning.config();
+    let valid = config.clone().parse()?;
+    let rows = rows::of(&arguments.tuning, &config, &valid);
+    let text = if arguments.json {
+        format!("{}\n", to_json(endpoint.as_ref(), &valid, &rows))
+    } else {
+        to_text(endpoint.as_ref(), &valid, &rows)
+    };
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Ok(Exit::Done),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Done),
+        Err(error) => Err(Failure::local(format!("stdout: {error}"))),
+    }
+}
+
+/// The faults in the order of the table, with their names in JSON and in words.
+fn faults(bounds: &DetectionBounds) -> [(&'static str, &'static str, &Bound); 5] {
+    [
+        ("path_silent_idle", "path goes silent, idle", &bounds.path_silent_idle),
+        ("path_silent_in_flight", "path goes silent, data in flight", &bounds.path_silent_in_flight),
+        ("peer_frozen", "peer process frozen", &bounds.peer_frozen),
+        ("peer_stalled", "peer lives, does not read", &bounds.peer_stalled),
+        ("connect", "attempt meets no answer", &bounds.connect),
+    ]
+}
+
+fn to_json(endpoint: Option<&Endpoint>, valid: &ValidConfig, rows: &[Row]) -> Value {
+    let options: Map<String, Value> = rows
+        .iter()
+        .map(|row| {
+            let (value, unit) = row.value.to_json();
+            (row.name.to_owned(), json!({ "value": value, "unit": unit, "source": row.source.as_str() }))
+        })
+        .collect();
+    let bounds = valid.detection_bounds();
+    let detection: Map<String, Value> = faults(&bounds)
+        .into_iter()
+        .map(|(name, _, bound)| {
+            let within = bound.within.map_or(Value::Null, words::millis);
+            (name.to_owned(), json!({ "within_ms": within, "formula": bound.formula }))
+        })
+        .collect();
+    let notices: Vec<Value> =
+        valid.notices.iter().map(|notice| json!({ "field": notice.field, "text": notice.text })).collect();
+    json!({
+        "endpoint": endpoint.map(ToString::to_string),
+        "options": options,
+        "detection": detection,
+        "detection_bound_ms": valid.detection_bound().map_or(Value::Null, words::millis),
+        "notices": notices,
+    })
+}
+
+fn to_text(endpoint: Option<&Endpoint>, valid: &ValidConfig, rows: &[Row]) -> String {
+    let mut text = String::new();
+    let mut line = |line: &str| {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    };
+    if let Some(endpoint) = endpoint {
+        line(&format!("Endpoint {endpoint}"));
+        line("");
+    }
+    line(&format!("Options in force (profile {})", valid.profile));
+    let values: Vec<String> = rows.iter().map(|row| row.value.to_string()).collect();
+    let widths = (width(rows.iter().map(|row| row.name)), width(values.iter().map(String::as_str)));
+    for (row, value) in rows.iter().zip(&values) {
+        line(&format!("  {}  {}  {}", padded(row.name, widths.0), padded(value, widths.1), row.source.as_str()));
+    }
+    let backoff = &valid.backoff;
+    line("");
+    line("Waits between attempts");
+    line(&format!("  first  100ms + 0 to {}", Shown::Time(backoff.first_spread)));
+    line(&format!(
+        "  then   100ms + 0 to min({}, {} × {}^n), n = 1, 2, …",
+        Shown::Time(backoff.max),
+        Shown::Time(backoff.initial),
+        backoff.multiplier
+    ));
+    line("");
+    line("How long a fault can go unnoticed at worst");
+    let bounds = valid.detection_bounds();
+    let faults = faults(&bounds);
+    let names = width(faults.iter().map(|(_, name, _)| *name));
+    for (_, name, bound) in faults {
+        let within = bound.within.map_or_else(|| "never".to_owned(), |within| Shown::Time(within).to_string());
+        // Formulas that race each other stand below each other.
+        let mut formulas = bound.formula.split("; ");
+        let first = formulas.next().unwrap_or_default();
+        line(&format!("  {}  {}  {first}", padded(name, names), padded(&within, 7)));
+        for formula in formulas {
+            line(&format!("  {}  or {formula}", padded("", names + 9)));
+        }
+    }
+    match valid.detection_bound() {
+        Some(bound) => line(&format!("  A dead peer is noticed within {}, whatever the fault.", Shown::Time(bound))),
+        None => line("  Some fault is never noticed: see the notices."),
+    }
+    if !valid.notices.is_empty() {
+        line("");
+        line("Notices");
+        for notice in &valid.notices {
+            line(&format!("  {notice}"));
+        }
+    }
+    text
+}
+
+fn width<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
+    texts.map(|text| text.chars().count()).max().unwrap_or(0)
+}
+
+fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.chars().count())))
+}

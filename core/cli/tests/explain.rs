@@ -1,0 +1,115 @@
+//! `keepline explain` and what every command refuses, with the built program.
+
+use serde_json::Value;
+use std::process::{Command, Output};
+
+#[test]
+fn explain_prints_every_bound_with_its_formula() {
+    let output = keepline(&["explain", "plc-7.example:502", "--detect-within", "10s", "--heartbeat", "PING"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    for part in [
+        "Endpoint plc-7.example:502",
+        "detect_within           10s            given",
+        "heartbeat.reply_within  3.333s         detect_within",
+        "backoff.max             10s            profile",
+        "peer process frozen               10s      heartbeat.interval 6.666s + heartbeat.reply_within 3.333s",
+        "A dead peer is noticed within 10s, whatever the fault.",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+    }
+    assert!(!text.contains('\x1b'), "a pipe gets no colours");
+}
+
+#[test]
+fn explain_names_what_it_cannot_see() {
+    let output = keepline(&["explain"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("peer process frozen               never"), "{text}");
+    assert!(text.contains("heartbeat: a frozen peer process cannot be noticed"), "{text}");
+}
+
+#[test]
+fn explain_json_carries_values_units_and_sources() {
+    let arguments = ["explain", "--json", "--profile", "industrial", "--heartbeat", "x", "--every", "5s"];
+    let output = keepline(&arguments);
+    let value: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let option = |name: &str| &value["options"][name];
+    assert_eq!(option("profile")["value"], "industrial");
+    assert_eq!(option("heartbeat.interval")["value"], 5_000.0);
+    assert_eq!(option("heartbeat.interval")["unit"], "ms");
+    assert_eq!(option("heartbeat.interval")["source"], "given");
+    assert_eq!(option("heartbeat.reply_within")["value"], 3_000.0);
+    assert_eq!(option("heartbeat.reply_within")["source"], "profile");
+    assert_eq!(option("while_down")["value"], "reject");
+    assert_eq!(value["detection"]["peer_frozen"]["within_ms"], 8_000.0);
+    assert_eq!(value["detection_bound_ms"], 8_000.0);
+    assert!(value["notices"].is_array());
+}
+
+#[test]
+fn environment_gives_way_to_options() {
+    let run = |arguments: &[&str]| {
+        let output = command(arguments).env("KEEPLINE_PROFILE", "mobile").output().expect("the program runs");
+        serde_json::from_slice::<Value>(&output.stdout).expect("JSON")["options"]["profile"]["value"].clone()
+    };
+    assert_eq!(run(&["explain", "--json"]), "mobile");
+    assert_eq!(run(&["explain", "--json", "--profile", "datacenter"]), "datacenter");
+}
+
+#[test]
+fn bad_input_exits_with_2_and_names_the_field_or_the_option() {
+    for (arguments, named) in [
+        (&["explain", "--detect-within", "1s"][..], "detect_within: must be at least 4s (got 1s); see --detect-within"),
+        (&["explain", "--detect-within=-1s"], "--detect-within"),
+        (&["explain", "--detect-within", "NaN"], "--detect-within"),
+        (&["explain", "--heartbeat", ""], "heartbeat.payload"),
+        (&["explain", "--heartbeat", "x", "--every", "0"], "heartbeat.interval"),
+        (&["explain", "--heartbeat", "x", "--reply-within", "0s"], "heartbeat.reply_within"),
+        (&["explain", "--heartbeat", "\\q"], "--heartbeat"),
+        (&["explain", "--every", "5s"], "--heartbeat"),
+        (&["explain", "--keepalive", "20s"], "--keepalive"),
+        (&["explain", "--keepalive", "20s/5s/0"], "keepalive.retries"),
+        (&["explain", "--keepalive", "20s/5s/6", "--user-timeout", "3s"], "user_timeout"),
+        (&["explain", "--user-timeout", "10ms"], "user_timeout"),
+        (&["explain", "--profile", "fast"], "balanced, mobile, industrial, datacenter"),
+        (&["explain", "--while-down", "panic"], "--while-down"),
+        (&["explain", "--framing", "length:3"], "framing"),
+        (&["explain", "--framing", "fixed:0"], "framing.size"),
+        (&["explain", "--framing", "delimiter:"], "framing.delimiter"),
+        (&["explain", "--max-attempts", "0"], "max_attempts: must be at least 1 (got 0); see --max-attempts"),
+        (&["explain", "--connect-within", "400d"], "connect.within"),
+        (&["explain", "host"], "endpoint"),
+        (&["connect", "host:0"], "endpoint"),
+        (&["connect", "tls://host:443"], "endpoint"),
+        (&["connect", "localhost:1", "--backoff-max", "0"], "backoff.max"),
+        (&["connect"], "HOST:PORT"),
+        (&["demo", "--window", "1s"], "--window"),
+        (&["demo", "--only", "flood"], "--only"),
+        (&["conect", "localhost:1"], "connect"),
+    ] {
+        let output = keepline(arguments);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains(named), "{arguments:?}: {named:?} is missing in: {told}");
+        assert!(!told.contains("panicked"), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn help_tells_examples_and_exit_codes() {
+    let text = String::from_utf8_lossy(&keepline(&["--help"]).stdout).into_owned();
+    assert!(text.starts_with("Examples:"), "{text}");
+    assert!(text.contains("3    unreachable"), "{text}");
+}
+
+fn keepline(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("the program runs")
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keepline"));
+    command.args(arguments).env_remove("KEEPLINE_PROFILE");
+    command.env_remove("KEEPLINE_DETECT_WITHIN").env_remove("KEEPLINE_FRAMING");
+    command
+}
