@@ -276,12 +276,12 @@ impl Builder {
             tracing::warn!(field = notice.field, "{}", notice.text);
         }
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
-        let shared = Arc::new(Shared::new(config, endpoint, self.hook));
+        let shared = Arc::new(Shared::new(config, endpoint, self.hook, streaming));
         if streaming {
             // Messages have no meaning on a stream client: every send is refused as closed.
             shared.writer().ended = true;
         }
-        let driver = Driver::new(shared.clone(), Wheel::of(&runtime), seed, streaming);
+        let driver = Driver::new(shared.clone(), Wheel::of(&runtime), seed);
         runtime.spawn(driver);
         Ok(Client::new(shared))
     }

@@ -71,6 +71,9 @@ impl Client {
     /// `Rejected` when the outbox is full or the message does not fit the framing; `Unavailable` while there is no
     /// connection and the policy is `while_down: reject`; `Closed` after close.
     pub fn try_send(&self, message: impl Payload) -> Result<(), Error> {
+        if self.append(message.as_slice()) {
+            return Ok(());
+        }
         self.accept(&mut Some(message), false).map(|_none| ()).map_err(|refused| match refused {
             NotAccepted::Full => full(self.shared().ending()),
             NotAccepted::Failed(error) => error,
@@ -87,6 +90,9 @@ impl Client {
     /// # Cancel safety
     /// Cancel safe: a cancelled send was not accepted.
     pub async fn send(&self, message: impl Payload) -> Result<(), Error> {
+        if self.append(message.as_slice()) {
+            return Ok(());
+        }
         self.enter(message, false, None).await.map(|_none| ())
     }
 
@@ -346,6 +352,18 @@ impl Client {
         let ending = shared.closed().await;
         let text = "no connection within connect.within";
         Err(Error::new(ErrorKind::Unavailable, text).with_ending(Some(ending)))
+    }
+
+    /// The short way of a small message behind others; `false` leaves it to [`Client::accept`].
+    #[inline]
+    fn append(&self, message: &[u8]) -> bool {
+        let shared = self.shared();
+        let framing = &shared.config.framing;
+        let size = framing.encoded_len_hint(message.len());
+        let mut writer = shared.writer();
+        !message.is_empty()
+            && !writer.ended
+            && writer.outbox.append(size, |buffer| framing.encode(message, buffer)).is_some_and(|result| result.is_ok())
     }
 
     /// Accepts the message, or leaves it where it is.

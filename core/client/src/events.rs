@@ -29,6 +29,10 @@ impl EventRing {
         if kept.events.len() == KEPT {
             kept.events.pop_front();
         }
+        if kept.events.capacity() == 0 {
+            // Two events tell of most clients' lives so far; the default would hold four.
+            kept.events.reserve_exact(2);
+        }
         kept.last = event.seq;
         kept.ended |= matches!(event.kind, EventKind::Closed(_));
         kept.events.push_back(event);

@@ -33,17 +33,28 @@ impl Inbox {
     /// Takes messages from `batch` until the limit is reached; what is left did not fit. An empty inbox takes at least
     /// one, however large.
     pub(crate) fn push(&self, batch: &mut VecDeque<Message>) {
+        let total: usize = batch.iter().map(cost).sum();
         let mut queue = self.queue();
-        let before = queue.messages.len();
-        while queue.bytes < self.limit {
-            let Some(message) = batch.pop_front() else { break };
-            queue.bytes += message.payload.len() + OVERHEAD;
-            queue.messages.push_back(message);
+        let was_empty = queue.messages.is_empty();
+        if queue.bytes + total <= self.limit {
+            queue.bytes += total;
+            if was_empty {
+                // Whole batches change hands.
+                std::mem::swap(&mut queue.messages, batch);
+            } else {
+                queue.messages.append(batch);
+            }
+        } else {
+            while queue.bytes < self.limit {
+                let Some(message) = batch.pop_front() else { break };
+                queue.bytes += cost(&message);
+                queue.messages.push_back(message);
+            }
+            queue.starved = !batch.is_empty();
         }
-        queue.starved = !batch.is_empty();
-        let added = queue.messages.len() - before;
+        let has_messages = !queue.messages.is_empty();
         drop(queue);
-        if added > 0 {
+        if was_empty && has_messages {
             self.arrived.notify_one();
         }
     }
@@ -88,7 +99,7 @@ impl Inbox {
     fn drain(&self, queue: &mut Queue, max: usize, take: &mut impl FnMut(Message)) -> bool {
         let count = max.min(queue.messages.len());
         for message in queue.messages.drain(..count) {
-            queue.bytes -= message.payload.len() + OVERHEAD;
+            queue.bytes -= cost(&message);
             take(message);
         }
         if queue.messages.is_empty() {
@@ -110,4 +121,8 @@ impl Inbox {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn cost(message: &Message) -> usize {
+    message.payload.len() + OVERHEAD
 }

@@ -39,7 +39,8 @@ pub(crate) struct Shared {
     pub(crate) room: Notify,
     pub(crate) inbox: Inbox,
     pub(crate) events: EventRing,
-    pub(crate) streams: StreamSlot,
+    /// Only for stream clients; the others own no such thing.
+    pub(crate) streams: Option<Arc<StreamSlot>>,
     pub(crate) counters: Counters,
     wishes: Mutex<Vec<Wish>>,
     driver: AtomicWaker,
@@ -54,13 +55,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Arc<ValidConfig>, endpoint: Endpoint, hook: Option<Hook>) -> Shared {
+    pub(crate) fn new(config: Arc<ValidConfig>, endpoint: Endpoint, hook: Option<Hook>, streaming: bool) -> Shared {
         Shared {
             writer: Mutex::new(Writer::new(&config)),
             inbox: Inbox::new(config.inbox_bytes),
             room: Notify::new(),
             events: EventRing::default(),
-            streams: StreamSlot::default(),
+            streams: streaming.then(Arc::default),
             counters: Counters::default(),
             wishes: Mutex::default(),
             driver: AtomicWaker::new(),

@@ -115,11 +115,13 @@ impl StreamSlot {
 /// Made by [`Builder::connect_streams`](crate::Builder::connect_streams). Dropping it ends the client.
 pub struct Streams {
     client: crate::Client,
+    slot: Arc<StreamSlot>,
 }
 
 impl Streams {
     pub(crate) fn new(client: crate::Client) -> Streams {
-        Streams { client }
+        let slot = client.shared().streams.clone().unwrap_or_default();
+        Streams { client, slot }
     }
 
     /// Waits for the next connection.
@@ -133,14 +135,14 @@ impl Streams {
     /// # Cancel safety
     /// Cancel safe: the connection stays for the next call.
     pub async fn next(&self) -> Result<Stream, Error> {
-        let shared = self.client.shared();
-        let ready = shared.streams.take().await.map_err(|ending| Error::closed(Some(ending)))?;
+        let ready = self.slot.take().await.map_err(|ending| Error::closed(Some(ending)))?;
         Ok(Stream {
             tcp: ready.tcp,
             prefix: ready.prefix,
             epoch: ready.epoch,
             revoked: ready.revoked,
-            shared: shared.clone(),
+            shared: self.client.shared().clone(),
+            slot: self.slot.clone(),
             told: false,
         })
     }
@@ -175,6 +177,7 @@ pub struct Stream {
     epoch: Epoch,
     revoked: Revoked,
     shared: Arc<Shared>,
+    slot: Arc<StreamSlot>,
     told: bool,
 }
 
@@ -240,7 +243,7 @@ impl AsyncRead for Stream {
                 }
                 Ok(count) => {
                     buffer.advance(count);
-                    stream.shared.streams.last_received.store(clock::now().as_nanos(), Ordering::Relaxed);
+                    stream.slot.last_received.store(clock::now().as_nanos(), Ordering::Relaxed);
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -5,10 +5,11 @@ use crate::message::Payload;
 use bytes::{Bytes, BytesMut};
 use keepline_proto::config::{ValidConfig, WhileDown};
 use keepline_proto::correlator::{Correlator, Ticket};
-use keepline_proto::framing::{Framing, FramingError};
+use keepline_proto::framing::{Framing, FramingError, Header};
 use keepline_proto::outbox::{BY_REFERENCE, Gate, Meta, Outbox, Outcome, Refusal, Settled};
 use keepline_proto::{Ending, ErrorKind};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::io::IoSlice;
 use std::num::NonZeroU64;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::oneshot;
@@ -51,7 +52,7 @@ pub(crate) struct Writer {
     pub(crate) inline: Option<OwnedWriteHalf>,
     /// Bytes that callers wrote by themselves.
     pub(crate) inline_bytes: u64,
-    waiters: HashMap<Ticket, Waiter>,
+    waiters: BTreeMap<Ticket, Waiter>,
     last_ticket: u64,
     /// Nothing more is accepted: draining or closed.
     pub(crate) ended: bool,
@@ -68,7 +69,7 @@ impl Writer {
                 .map(|correlation| Box::new(Correlator::new(correlation, config.push.clone(), config.max_in_flight))),
             inline: None,
             inline_bytes: 0,
-            waiters: HashMap::new(),
+            waiters: BTreeMap::new(),
             last_ticket: 0,
             ended: false,
             wanted: false,
@@ -129,8 +130,8 @@ impl Writer {
         }
         let was_idle = !self.outbox.has_waiting();
         if length >= BY_REFERENCE {
-            let frame = into_frame(framing, message)?;
-            self.outbox.push_bytes(meta, frame);
+            let (header, body) = into_frame(framing, message)?;
+            self.outbox.push_bytes(meta, header, body);
         } else {
             let hint = framing.encoded_len_hint(length);
             self.outbox.push(meta, hint, |buffer| framing.encode(message.as_slice(), buffer)).map_err(refused)?;
@@ -142,27 +143,36 @@ impl Writer {
     fn write_inline<P: Payload>(&mut self, config: &ValidConfig, meta: Meta, message: P) -> Result<bool, Error> {
         let framing = &config.framing;
         let Some(socket) = &self.inline else { return Ok(false) };
-        // An error is met again, and judged, by the driver.
-        let (written, frame) = if framing.is_reference_ok() {
-            // Ready bytes are written without a copy.
+        // Ready bytes are written from where they lie. An error is met again, and judged, by the driver.
+        let (written, total, rest) = if framing.is_reference_ok() {
             framing.check(message.as_slice()).map_err(refused)?;
+            let total = message.as_slice().len();
             let written = socket.try_write(message.as_slice()).unwrap_or_default();
-            (written, if written == message.as_slice().len() { None } else { Some(message.into_bytes()) })
+            (written, total, (written < total).then(|| (Header::NONE, message.into_bytes())))
+        } else if message.as_slice().len() >= BY_REFERENCE {
+            let (header, body) = into_frame(framing, message)?;
+            let total = header.as_slice().len() + body.len();
+            let slices = [IoSlice::new(header.as_slice()), IoSlice::new(&body)];
+            let written = socket.try_write_vectored(&slices).unwrap_or_default();
+            (written, total, Some((header, body)))
         } else {
-            let frame = into_frame(framing, message)?;
+            let mut frame = BytesMut::with_capacity(framing.encoded_len_hint(message.as_slice().len()));
+            framing.encode(message.as_slice(), &mut frame).map_err(refused)?;
             let written = socket.try_write(&frame).unwrap_or_default();
-            (written, if written == frame.len() { None } else { Some(frame) })
+            let total = frame.len();
+            (written, total, (written < total).then(|| (Header::NONE, frame.freeze())))
         };
         self.inline_bytes += written as u64;
         self.outbox.cork();
-        match frame {
-            None => {
-                let settled = self.outbox.wrote_inline(meta);
-                self.note_handed_over(meta.ticket, meta.request);
-                self.settle(settled);
-            }
-            Some(frame) if written > 0 => self.outbox.push_cut(meta, frame, written),
-            Some(frame) => self.outbox.push_bytes(meta, frame),
+        if written == total {
+            let settled = self.outbox.wrote_inline(meta);
+            self.note_handed_over(meta.ticket, meta.request);
+            self.settle(settled);
+            // The driver un-corks at its next turn; nothing is left for it to do now.
+            return Ok(false);
+        }
+        if let Some((header, body)) = rest {
+            self.outbox.push_cut(meta, header, body, written);
         }
         Ok(true)
     }
@@ -212,15 +222,14 @@ impl Writer {
     }
 }
 
-/// A message as it goes on the wire; the buffer itself where the framing adds nothing.
-fn into_frame<P: Payload>(framing: &Framing, message: P) -> Result<Bytes, Error> {
-    if framing.is_reference_ok() {
-        framing.check(message.as_slice()).map_err(refused)?;
-        return Ok(message.into_bytes());
+/// A large message as it goes on the wire: its own buffer behind a header, where the framing allows it.
+fn into_frame<P: Payload>(framing: &Framing, message: P) -> Result<(Header, Bytes), Error> {
+    if let Some(header) = framing.header(message.as_slice()).map_err(refused)? {
+        return Ok((header, message.into_bytes()));
     }
     let mut frame = BytesMut::with_capacity(framing.encoded_len_hint(message.as_slice().len()));
     framing.encode(message.as_slice(), &mut frame).map_err(refused)?;
-    Ok(frame.freeze())
+    Ok((Header::NONE, frame.freeze()))
 }
 
 fn refused(error: FramingError) -> Error {

@@ -3,7 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use keepline_proto::config::OutboxLimits;
 use keepline_proto::correlator::Ticket;
-use keepline_proto::outbox::{Flight, Gate, HandedOver, Meta, Outbox, Outcome, Refusal, Settled, Urgent};
+use keepline_proto::framing::Header;
+use keepline_proto::outbox::{Cork, Flight, Gate, HandedOver, Meta, Outbox, Outcome, Refusal, Settled, Urgent};
 use keepline_proto::{Epoch, Time};
 use proptest::prelude::*;
 use std::convert::Infallible;
@@ -46,7 +47,7 @@ fn a_frame_cut_by_the_boundary_is_unknown_and_the_rest_is_kept_in_order() {
 #[test]
 fn an_inline_write_cut_by_the_kernel_continues_and_dies_with_its_connection() {
     let mut outbox = open();
-    outbox.push_cut(tracked(1), Bytes::from_static(b"0123456789"), 4);
+    outbox.push_cut(tracked(1), Header::NONE, Bytes::from_static(b"0123456789"), 4);
     push(&mut outbox, tracked(2), b"next");
     assert!(!outbox.allows_inline());
     let mut flight = Flight::new();
@@ -176,6 +177,9 @@ fn callers_write_inline_only_while_nothing_is_before_them() {
     outbox.take(Time::ZERO, &mut flight, &mut Vec::new());
     assert!(!outbox.allows_inline(), "a writer is at work");
     advance(&mut outbox, &mut flight, 6);
+    assert_eq!(outbox.corked(), Cork::Burst, "a message that had to wait begins a burst");
+    assert!(!outbox.allows_inline());
+    outbox.uncork();
     assert!(outbox.allows_inline());
 }
 
@@ -226,7 +230,7 @@ proptest! {
                     if with_receipt { tickets.push(ticket(number)); }
                     let body = frame(number, size);
                     sizes.insert(number, body.len());
-                    if size >= 8_000 { outbox.push_bytes(meta, body.into()); } else { push(&mut outbox, meta, &body); }
+                    if size >= 8_000 { by_reference(&mut outbox, meta, &body); } else { push(&mut outbox, meta, &body); }
                 }
                 Step::Write(count) => {
                     outbox.take(now, &mut flight, &mut fresh);
@@ -336,6 +340,12 @@ fn push(outbox: &mut Outbox, meta: Meta, bytes: &[u8]) {
         Ok(())
     });
     let Ok(()) = pushed;
+}
+
+/// The first eight bytes as a header, the rest by reference.
+fn by_reference(outbox: &mut Outbox, meta: Meta, frame: &[u8]) {
+    let (first, rest) = frame.split_at(8);
+    outbox.push_bytes(meta, Header::from_slice(first).unwrap(), Bytes::copy_from_slice(rest));
 }
 
 fn wire(flight: &Flight) -> Vec<u8> {

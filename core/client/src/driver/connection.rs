@@ -10,7 +10,7 @@ use crate::stats::add;
 use bytes::{Bytes, BytesMut};
 use keepline_proto::cause::ProtocolFailure;
 use keepline_proto::framing::{Framer, Framing};
-use keepline_proto::outbox::{Flight, HandedOver, Urgent};
+use keepline_proto::outbox::{Cork, Flight, HandedOver, Urgent};
 use keepline_proto::{Cause, Ending, Epoch, KernelFigures, Time};
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -66,6 +66,8 @@ pub(crate) struct Connection {
     /// The gate is open: messages of the outbox may be taken.
     pub(super) is_open: bool,
     pub(super) blocked: bool,
+    /// The last read was large.
+    pub(super) is_busy: bool,
     pub(super) draining: bool,
     half_closed: bool,
     /// An empty turn has passed since the last message.
@@ -90,6 +92,7 @@ impl Connection {
             greeting: None,
             is_open: false,
             blocked: false,
+            is_busy: false,
             draining: false,
             half_closed: false,
             yielded: false,
@@ -189,6 +192,9 @@ impl Connection {
         if backlog > shared.config.inbox_bytes || self.flight.urgent_bytes() > URGENT_LIMIT {
             return ReadStep::Nothing;
         }
+        if self.is_busy {
+            return self.read_owned(context, shared);
+        }
         frames::with_scratch(|scratch| {
             let mut buffer = ReadBuf::new(&mut scratch.bytes);
             let read = Pin::new(&mut self.reader).poll_read(context, &mut buffer);
@@ -198,12 +204,37 @@ impl Connection {
                 Poll::Ready(Err(error)) => ReadStep::Ended(ending_of(&error)),
                 Poll::Ready(Ok(())) if count == 0 => ReadStep::Ended(self.end_of_stream()),
                 Poll::Ready(Ok(())) => {
-                    self.last_received = clock::now();
-                    add(&shared.counters.bytes_in, count as u64);
+                    self.has_read(count, shared);
                     ReadStep::Bytes(frames::receive(self, shared, scratch, count))
                 }
             }
         })
+    }
+
+    /// Reads into a buffer that the messages then share: worth an allocation when reads are large.
+    fn read_owned(&mut self, context: &mut Context<'_>, shared: &Shared) -> ReadStep {
+        self.partial.reserve(frames::SCRATCH);
+        match tokio_util::io::poll_read_buf(Pin::new(&mut self.reader), context, &mut self.partial) {
+            Poll::Pending => {
+                self.is_busy = false;
+                if self.partial.is_empty() {
+                    self.partial = BytesMut::new();
+                }
+                ReadStep::Nothing
+            }
+            Poll::Ready(Err(error)) => ReadStep::Ended(ending_of(&error)),
+            Poll::Ready(Ok(0)) => ReadStep::Ended(self.end_of_stream()),
+            Poll::Ready(Ok(count)) => {
+                self.has_read(count, shared);
+                frames::with_scratch(|scratch| ReadStep::Bytes(frames::receive_owned(self, shared, scratch)))
+            }
+        }
+    }
+
+    fn has_read(&mut self, count: usize, shared: &Shared) {
+        self.last_received = clock::now();
+        self.is_busy = count >= frames::SCRATCH / 2;
+        add(&shared.counters.bytes_in, count as u64);
     }
 
     fn end_of_stream(&self) -> Ending {
@@ -221,13 +252,17 @@ impl Connection {
             let mut settled = Vec::new();
             writer.outbox.take(clock::now(), &mut self.flight, &mut settled);
             writer.settle(settled);
-            if self.flight.is_empty() && writer.outbox.is_corked() {
-                // Un-corked only after an empty turn: else every message of a burst would be a write of its own.
-                if self.yielded {
-                    writer.outbox.uncork();
-                } else {
-                    self.yielded = true;
-                    context.waker().wake_by_ref();
+            if self.flight.is_empty() {
+                match writer.outbox.corked() {
+                    Cork::Out => {}
+                    // Nothing followed the message that was written inline: the next one may be too.
+                    Cork::In => writer.outbox.uncork(),
+                    // A burst is over only after an empty turn: else each of its messages would be a write.
+                    Cork::Burst if self.yielded => writer.outbox.uncork(),
+                    Cork::Burst => {
+                        self.yielded = true;
+                        context.waker().wake_by_ref();
+                    }
                 }
             }
         }

@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 
 /// The read buffer of a thread. 64 KiB reads fill a 16-byte-message batch of 3,000; a larger buffer falls out of the
 /// second-level cache.
-const SCRATCH: usize = 64 * 1024;
+pub(super) const SCRATCH: usize = 64 * 1024;
 
 /// What the bytes of one read were.
 #[derive(Debug, Default)]
@@ -52,38 +52,52 @@ pub(super) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
 
 /// Cuts the first `count` bytes of the scratch into messages and hands them on.
 pub(super) fn receive(connection: &mut Connection, shared: &Shared, scratch: &mut Scratch, count: usize) -> News {
-    let mut news = News::default();
-    let Scratch { bytes, frames, batch } = scratch;
+    let Scratch { bytes, frames, .. } = scratch;
     let fresh = &bytes[..count];
-    frames.clear();
-    let framing = &shared.config.framing;
-    let (consumed, failure, region) = if connection.partial.is_empty() {
-        let (consumed, failure) = cut(connection, framing, fresh, frames);
-        let region = match frames.as_slice() {
-            [] => Bytes::new(),
-            [only] => {
-                let message = Bytes::copy_from_slice(&fresh[only.clone()]);
-                frames[0] = 0..message.len();
-                message
-            }
-            _ => Bytes::copy_from_slice(&fresh[..consumed]),
-        };
-        connection.partial.extend_from_slice(&fresh[consumed..]);
-        (consumed, failure, region)
-    } else {
+    if !connection.partial.is_empty() {
         connection.partial.extend_from_slice(fresh);
-        let whole = std::mem::take(&mut connection.partial);
-        let (consumed, failure) = cut(connection, framing, &whole, frames);
-        connection.partial = whole;
-        let region = connection.partial.split_to(consumed).freeze();
-        (consumed, failure, region)
+        return receive_owned(connection, shared, scratch);
+    }
+    frames.clear();
+    let (consumed, failure) = cut(connection, &shared.config.framing, fresh, frames);
+    let region = match frames.as_slice() {
+        [] => Bytes::new(),
+        [only] => {
+            let message = Bytes::copy_from_slice(&fresh[only.clone()]);
+            frames[0] = 0..message.len();
+            message
+        }
+        _ => Bytes::copy_from_slice(&fresh[..consumed]),
     };
-    if connection.partial.is_empty() {
+    connection.partial.extend_from_slice(&fresh[consumed..]);
+    hand_on(connection, shared, scratch, region, failure)
+}
+
+/// Cuts what lies in the connection's own buffer into messages, which share it, and hands them on.
+pub(super) fn receive_owned(connection: &mut Connection, shared: &Shared, scratch: &mut Scratch) -> News {
+    scratch.frames.clear();
+    let whole = std::mem::take(&mut connection.partial);
+    let (consumed, failure) = cut(connection, &shared.config.framing, &whole, &mut scratch.frames);
+    connection.partial = whole;
+    let region = connection.partial.split_to(consumed).freeze();
+    hand_on(connection, shared, scratch, region, failure)
+}
+
+fn hand_on(
+    connection: &mut Connection,
+    shared: &Shared,
+    scratch: &mut Scratch,
+    region: Bytes,
+    failure: Option<FramingError>,
+) -> News {
+    let Scratch { frames, batch, .. } = scratch;
+    let mut news = News::default();
+    if connection.partial.is_empty() && !connection.is_busy {
         // An idle connection owns no buffer.
         connection.partial = BytesMut::new();
     }
     let is_open = !connection.partial.is_empty();
-    if consumed > 0 || is_open != connection.frame_open {
+    if !frames.is_empty() || is_open != connection.frame_open {
         // A new frame gets a new deadline, even if it follows another in the same read.
         news.frame_open = (is_open || connection.frame_open).then_some(is_open);
         connection.frame_open = is_open;
@@ -99,11 +113,12 @@ pub(super) fn receive(connection: &mut Connection, shared: &Shared, scratch: &mu
             }
         }
     }
+    drop(region);
     if !batch.is_empty() {
         deliver(connection, shared, batch, &mut news);
     }
     news.ending = failure.map(|error| {
-        tracing::info!(%epoch, %error, framing = framing.name(), "the peer broke the framing");
+        tracing::info!(%epoch, %error, framing = shared.config.framing.name(), "the peer broke the framing");
         Ending::new(Cause::Protocol(error.failure()), None)
     });
     news

@@ -58,13 +58,12 @@ pub(crate) struct Driver {
     unsettled: bool,
     /// The stream whose user was not told yet that it is over.
     lent: Option<Epoch>,
-    streaming: bool,
     finished: bool,
     span: tracing::Span,
 }
 
 impl Driver {
-    pub(crate) fn new(shared: Arc<Shared>, wheel: Arc<Wheel>, seed: u64, streaming: bool) -> Driver {
+    pub(crate) fn new(shared: Arc<Shared>, wheel: Arc<Wheel>, seed: u64) -> Driver {
         let id = CLIENTS.fetch_add(1, Ordering::Relaxed);
         let span = tracing::info_span!("keepline", client = id);
         let entered = span.clone();
@@ -81,7 +80,6 @@ impl Driver {
             sample: None,
             unsettled: false,
             lent: None,
-            streaming,
             finished: false,
             span,
         };
@@ -292,7 +290,7 @@ impl Driver {
         if self.wait.is_some_and(|wait| wait <= now) {
             let last_received = match &self.io {
                 Io::Open(connection) => connection.last_received,
-                Io::Lent(..) => self.shared.streams.last_received(),
+                Io::Lent(..) => self.shared.streams.as_ref().map_or(Time::ZERO, |streams| streams.last_received()),
                 Io::Nothing | Io::Dialing(..) => Time::ZERO,
             };
             self.session.handle_deadline(now, last_received);

@@ -77,9 +77,9 @@ impl Driver {
     }
 
     fn open(&mut self, epoch: Epoch) {
-        if self.streaming {
+        if let Some(streams) = &self.shared.streams {
             if let Io::Open(connection) = std::mem::replace(&mut self.io, Io::Nothing)
-                && let Some(stream) = self.shared.streams.offer(*connection)
+                && let Some(stream) = streams.offer(*connection)
             {
                 self.io = Io::Lent(stream);
             }
@@ -182,8 +182,8 @@ impl Driver {
 
     /// Fails the requests of the connection that ended, and wakes whoever waited for room in it.
     fn settle_requests(&mut self, ending: Ending) -> keepline_proto::event::MessageCounts {
-        if let Some(epoch) = self.lent.take() {
-            self.shared.streams.revoke(epoch, ending);
+        if let (Some(epoch), Some(streams)) = (self.lent.take(), &self.shared.streams) {
+            streams.revoke(epoch, ending);
         }
         let mut writer = self.shared.writer();
         if std::mem::take(&mut self.unsettled) {
@@ -212,7 +212,9 @@ impl Driver {
             writer.fail_requests(Some(ending));
         }
         self.shared.set_ending(ending);
-        self.shared.streams.end(ending);
+        if let Some(streams) = &self.shared.streams {
+            streams.end(ending);
+        }
         self.shared.publish(State::Closed, self.session.epoch());
         self.shared.inbox.end();
         self.shared.set_closed(ending);

@@ -63,6 +63,23 @@ impl Framing {
         }
     }
 
+    /// What goes before a large message that is written from where it lies: nothing, or its length field. `None` where
+    /// the message has to be encoded.
+    ///
+    /// # Errors
+    /// As `encode`.
+    pub fn header(&self, message: &[u8]) -> Result<Option<Header>, FramingError> {
+        match self {
+            Framing::LengthPrefixed(prefix) if prefix.strips() => prefix.header(message).map(Some),
+            Framing::Raw
+            | Framing::Fixed { .. }
+            | Framing::ModbusTcp
+            | Framing::Resp { .. }
+            | Framing::LengthPrefixed(_) => self.check(message).map(|()| Some(Header::NONE)),
+            Framing::Lines { .. } | Framing::Delimiter { .. } | Framing::Codec(_) => Ok(None),
+        }
+    }
+
     /// How long the frame of a message of this length is; a guess for an own framing.
     #[inline]
     pub fn encoded_len_hint(&self, message_len: usize) -> usize {
@@ -76,6 +93,35 @@ impl Framing {
             Framing::Codec(_) => 16,
         };
         message_len.saturating_add(overhead)
+    }
+}
+
+/// The bytes of a frame before its message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    bytes: [u8; 8],
+    length: u8,
+}
+
+impl Header {
+    /// No bytes.
+    pub const NONE: Header = Header { bytes: [0; 8], length: 0 };
+
+    /// These bytes, if there are at most eight.
+    pub fn from_slice(bytes: &[u8]) -> Option<Header> {
+        let mut header = Header::NONE;
+        header.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        header.length = bytes.len() as u8;
+        Some(header)
+    }
+
+    pub(super) fn new(bytes: [u8; 8], length: usize) -> Header {
+        Header { bytes, length: length.min(8) as u8 }
+    }
+
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
     }
 }
 

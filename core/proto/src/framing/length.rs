@@ -1,9 +1,10 @@
 //! Messages that start with their length: the shapes of the length field.
 
+use super::encode::Header;
 use super::framer::Scan;
 use super::{DEFAULT_MAX, Endian, FramingError};
 use crate::error::ConfigError;
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
 /// Messages that start with their length.
 ///
@@ -104,17 +105,27 @@ impl LengthPrefixed {
     pub(super) fn encode(&self, message: &[u8], out: &mut BytesMut) -> Result<(), FramingError> {
         if self.strips() {
             let value = self.field_value(message)?;
-            let field = self.endian.bytes(value, self.width);
-            out.reserve(field.len() + message.len());
-            // A copy of fixed size is two instructions, one of variable size a call.
-            let start = out.len();
-            out.extend_from_slice(&field);
-            out.truncate(start + self.width);
+            // A copy of fixed size is one instruction, one of variable size a call. `field_value` has checked the width.
+            match (self.width, self.endian) {
+                (1, Endian::Big | Endian::Little) => out.put_u8(value as u8),
+                (2, Endian::Big) => out.put_u16(value as u16),
+                (2, Endian::Little) => out.put_u16_le(value as u16),
+                (4, Endian::Big) => out.put_u32(value as u32),
+                (4, Endian::Little) => out.put_u32_le(value as u32),
+                (_, Endian::Big) => out.put_u64(value),
+                (_, Endian::Little) => out.put_u64_le(value),
+            }
         } else {
             self.check(message)?;
         }
         out.extend_from_slice(message);
         Ok(())
+    }
+
+    /// The length field that goes before a message that is stripped of it.
+    pub(super) fn header(&self, message: &[u8]) -> Result<Header, FramingError> {
+        let value = self.field_value(message)?;
+        Ok(Header::new(self.endian.bytes(value, self.width), self.width))
     }
 
     pub(super) fn check(&self, message: &[u8]) -> Result<(), FramingError> {

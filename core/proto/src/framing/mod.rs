@@ -15,6 +15,7 @@ mod resp;
 mod search;
 
 pub use codec::Codec;
+pub use encode::Header;
 pub use endian::Endian;
 pub use error::FramingError;
 pub use framer::{Framer, Scan};

@@ -3,6 +3,7 @@
 use super::{BY_REFERENCE, CHUNK, Outcome};
 use crate::Time;
 use crate::correlator::Ticket;
+use crate::framing::Header;
 use bytes::{Bytes, BytesMut};
 
 /// A frame about which more is known than its length.
@@ -35,7 +36,7 @@ pub(super) struct Chunk {
 #[derive(Debug)]
 enum Storage {
     Many { bytes: BytesMut, lengths: Vec<u32>, specials: Vec<Special> },
-    One { bytes: Bytes, special: Option<Special> },
+    One { header: Header, bytes: Bytes, special: Option<Special> },
 }
 
 impl Chunk {
@@ -43,12 +44,9 @@ impl Chunk {
         Chunk::new(Storage::Many { bytes, lengths: Vec::new(), specials: Vec::new() }, 0)
     }
 
-    pub(super) fn one(bytes: Bytes, special: Option<Special>) -> Chunk {
-        Chunk::new(Storage::One { bytes, special }, 0)
-    }
-
-    pub(super) fn one_cut(bytes: Bytes, special: Option<Special>, written: usize) -> Chunk {
-        Chunk::new(Storage::One { bytes, special }, written)
+    /// One large frame of which the first `written` bytes are gone already.
+    pub(super) fn one(header: Header, bytes: Bytes, special: Option<Special>, written: usize) -> Chunk {
+        Chunk::new(Storage::One { header, bytes, special }, written)
     }
 
     fn new(storage: Storage, written: usize) -> Chunk {
@@ -56,6 +54,7 @@ impl Chunk {
     }
 
     /// Whether a further small frame belongs into this chunk.
+    #[inline]
     pub(super) fn accepts(&self, size: usize) -> bool {
         match &self.storage {
             Storage::Many { bytes, .. } => size < BY_REFERENCE && self.written == 0 && bytes.len() + size <= CHUNK,
@@ -64,6 +63,7 @@ impl Chunk {
     }
 
     /// Appends what `encode` writes, as one frame. An error leaves the chunk as it was.
+    #[inline]
     pub(super) fn push<E>(
         &mut self,
         encode: impl FnOnce(&mut BytesMut) -> Result<(), E>,
@@ -94,21 +94,29 @@ impl Chunk {
         }
     }
 
-    fn data(&self) -> &[u8] {
+    fn total(&self) -> usize {
         match &self.storage {
-            Storage::Many { bytes, .. } => bytes,
-            Storage::One { bytes, .. } => bytes,
+            Storage::Many { bytes, .. } => bytes.len(),
+            Storage::One { header, bytes, .. } => header.as_slice().len() + bytes.len(),
         }
     }
 
-    /// What is still to be written.
-    pub(super) fn rest(&self) -> &[u8] {
-        &self.data()[self.written..]
+    /// The next `limit` bytes that are still to be written, in up to two pieces.
+    pub(super) fn rest(&self, limit: usize) -> [&[u8]; 2] {
+        let (header, bytes) = match &self.storage {
+            Storage::Many { bytes, .. } => (&[][..], &bytes[..]),
+            Storage::One { header, bytes, .. } => (header.as_slice(), &bytes[..]),
+        };
+        let first = &header[self.written.min(header.len())..];
+        let second = &bytes[self.written.saturating_sub(header.len())..];
+        let first = &first[..limit.min(first.len())];
+        [first, &second[..second.len().min(limit - first.len())]]
     }
 
     /// How much is still to be written.
+    #[inline]
     pub(super) fn bytes(&self) -> usize {
-        self.data().len() - self.written
+        self.total() - self.written
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -125,15 +133,20 @@ impl Chunk {
     fn frame_length(&self, index: usize) -> usize {
         match &self.storage {
             Storage::Many { lengths, .. } => lengths.get(index).map_or(0, |length| *length as usize),
-            Storage::One { bytes, .. } => bytes.len(),
+            Storage::One { .. } => self.total(),
         }
     }
 
-    pub(super) fn specials(&self) -> &[Special] {
+    fn specials(&self) -> &[Special] {
         match &self.storage {
             Storage::Many { specials, .. } => specials,
             Storage::One { special, .. } => special.as_slice(),
         }
+    }
+
+    /// What is known of the frames that were not handed over.
+    pub(super) fn specials_left(&self) -> impl Iterator<Item = &Special> {
+        self.specials().iter().filter(|special| special.index as usize >= self.frames_done)
     }
 
     /// Bytes of the frame in progress that are still to be written; 0 at a frame boundary.
@@ -213,10 +226,11 @@ impl Chunk {
             return;
         }
         match &mut self.storage {
-            Storage::One { bytes, special } => {
+            Storage::One { header, bytes, special } => {
                 if let (Some(special), Some((_, outcome))) = (special.take(), verdicts.first()) {
-                    dropped(bytes.len(), special, *outcome);
+                    dropped(header.as_slice().len() + bytes.len(), special, *outcome);
                 }
+                *header = Header::NONE;
                 bytes.clear();
                 self.written = 0;
             }
@@ -257,19 +271,22 @@ impl Chunk {
         }
     }
 
-    /// Gives the buffer of a chunk that is done to `spare`.
-    pub(super) fn recycle_into(&mut self, spare: &mut Option<BytesMut>) {
-        if !self.is_done() || spare.is_some() {
-            return;
+    /// Gives up the buffer of a chunk that is done, to be filled again.
+    pub(super) fn take_buffer(&mut self) -> Option<BytesMut> {
+        if !self.is_done() {
+            return None;
         }
-        if let Storage::Many { bytes, lengths, .. } = &mut self.storage {
-            let mut buffer = std::mem::take(bytes);
-            buffer.clear();
-            lengths.clear();
-            self.written = 0;
-            self.bytes_done = 0;
-            self.frames_done = 0;
-            *spare = Some(buffer);
+        match &mut self.storage {
+            Storage::One { .. } => None,
+            Storage::Many { bytes, lengths, .. } => {
+                let mut buffer = std::mem::take(bytes);
+                buffer.clear();
+                lengths.clear();
+                self.written = 0;
+                self.bytes_done = 0;
+                self.frames_done = 0;
+                Some(buffer)
+            }
         }
     }
 }

@@ -42,7 +42,8 @@ pub struct Flight {
     urgent: VecDeque<(Bytes, Urgent)>,
     urgent_written: usize,
     urgent_bytes: usize,
-    spare: Option<BytesMut>,
+    /// Buffers that were written, to be filled again.
+    spares: Vec<BytesMut>,
 }
 
 impl Flight {
@@ -90,7 +91,7 @@ impl Flight {
             if self.urgent_written == 0
                 && let Some(chunk) = self.chunks.front()
             {
-                put(&chunk.rest()[..chunk.rest_of_frame()]);
+                chunk.rest(chunk.rest_of_frame()).into_iter().for_each(&mut put);
             }
             put(&first[self.urgent_written..]);
             for (frame, _) in self.urgent.iter().skip(1) {
@@ -99,7 +100,7 @@ impl Flight {
             return filled;
         }
         for chunk in &self.chunks {
-            put(chunk.rest());
+            chunk.rest(usize::MAX).into_iter().for_each(&mut put);
         }
         filled
     }
@@ -144,13 +145,13 @@ impl Flight {
             Some(special) => report(HandedOver::Ticket { ticket: special.ticket, request: special.request }, 0),
         });
         if chunk.is_done() {
-            chunk.recycle_into(&mut self.spare);
+            self.spares.extend(chunk.take_buffer());
             self.chunks.pop_front();
         }
     }
 
-    pub(super) fn take_spare(&mut self) -> Option<BytesMut> {
-        self.spare.take()
+    pub(super) fn spares(&mut self) -> impl Iterator<Item = BytesMut> {
+        self.spares.drain(..)
     }
 
     /// Gives back the chunks that are not done; urgent frames die with their connection.

@@ -13,6 +13,7 @@ pub use flight::{Flight, HandedOver, Urgent};
 use crate::config::OutboxLimits;
 use crate::correlator::Ticket;
 use crate::event::MessageCounts;
+use crate::framing::Header;
 use crate::{Epoch, Time};
 use bytes::{Bytes, BytesMut};
 use chunk::{Chunk, Special};
@@ -26,6 +27,12 @@ pub const BY_REFERENCE: usize = 8 * 1024;
 /// and a runt, above which throughput falls to less than half.
 pub const CHUNK: usize = 56 * 1024;
 
+/// The first buffer of a burst.
+const FIRST: usize = 512;
+
+/// Spare buffers kept while there is traffic: as much as the smallest default outbox holds.
+const SPARES: usize = 16;
+
 /// Bytes of large messages that one write carries.
 pub(crate) const FLIGHT: usize = 1024 * 1024;
 
@@ -37,6 +44,18 @@ pub enum Gate {
     Shut,
     /// Messages may pass on this connection.
     Open(Epoch),
+}
+
+/// Whether callers append instead of writing inline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cork {
+    /// The next message may be written by its caller.
+    #[default]
+    Out,
+    /// A message was written inline; none followed it yet.
+    In,
+    /// Messages were appended: a burst, which is over after an empty turn of the driver.
+    Burst,
 }
 
 /// What became of a message. Final.
@@ -96,11 +115,11 @@ pub struct Settled {
 #[derive(Debug)]
 pub struct Outbox {
     gate: Gate,
-    corked: bool,
+    cork: Cork,
     limits: OutboxLimits,
     chunks: VecDeque<Chunk>,
-    /// A used buffer, kept while there is traffic.
-    spare: Option<BytesMut>,
+    /// Used buffers, kept while there is traffic: fresh ones cost page faults.
+    spares: Vec<BytesMut>,
     /// In the chunks, and in the flight that a writer holds.
     messages: usize,
     bytes: usize,
@@ -114,10 +133,10 @@ impl Outbox {
     pub fn new(limits: OutboxLimits) -> Outbox {
         Outbox {
             gate: Gate::Shut,
-            corked: false,
+            cork: Cork::Out,
             limits,
             chunks: VecDeque::new(),
-            spare: None,
+            spares: Vec::new(),
             messages: 0,
             bytes: 0,
             writing: false,
@@ -127,6 +146,7 @@ impl Outbox {
     }
 
     /// Where the gate stands.
+    #[inline]
     pub fn gate(&self) -> Gate {
         self.gate
     }
@@ -134,7 +154,7 @@ impl Outbox {
     /// Lets messages pass on the connection `epoch`.
     pub fn open(&mut self, epoch: Epoch) {
         self.gate = Gate::Open(epoch);
-        self.corked = false;
+        self.cork = Cork::Out;
     }
 
     /// Lets nothing pass. Messages in flight on the connection that ends are `Unknown` from now on.
@@ -145,24 +165,25 @@ impl Outbox {
     }
 
     /// Whether a caller may write by itself: nothing waits, nobody writes, and no earlier inline write is uncounted.
+    #[inline]
     pub fn allows_inline(&self) -> bool {
-        !self.corked && !self.writing && self.messages == 0 && matches!(self.gate, Gate::Open(_))
+        self.cork == Cork::Out && !self.writing && self.messages == 0 && matches!(self.gate, Gate::Open(_))
     }
 
-    /// Makes callers append instead of writing, until the driver has had an empty turn.
+    /// Makes callers append instead of writing: one has written inline, and the driver has not had a turn since.
     pub fn cork(&mut self) {
-        self.corked = true;
+        self.cork = Cork::In;
     }
 
-    /// Allows inline writes again, and lets go of the spare buffer.
+    /// Allows inline writes again, and lets go of the spare buffers.
     pub fn uncork(&mut self) {
-        self.corked = false;
-        self.spare = None;
+        self.cork = Cork::Out;
+        self.spares = Vec::new();
     }
 
-    /// Whether callers append.
-    pub fn is_corked(&self) -> bool {
-        self.corked
+    /// Where the cork is.
+    pub fn corked(&self) -> Cork {
+        self.cork
     }
 
     /// Messages accepted and not handed over.
@@ -181,6 +202,7 @@ impl Outbox {
     }
 
     /// Whether a writer has something to take.
+    #[inline]
     pub fn has_waiting(&self) -> bool {
         !self.chunks.is_empty()
     }
@@ -194,6 +216,7 @@ impl Outbox {
     ///
     /// # Errors
     /// [`Refusal::Full`] now, [`Refusal::TooLarge`] ever.
+    #[inline]
     pub fn admit(&self, size: usize) -> Result<(), Refusal> {
         if size > self.limits.bytes || size > u32::MAX as usize {
             return Err(Refusal::TooLarge);
@@ -215,9 +238,10 @@ impl Outbox {
         encode: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<(), E> {
         if !self.chunks.back().is_some_and(|chunk| chunk.accepts(size_hint)) {
-            let buffer = self.spare.take().unwrap_or_else(|| BytesMut::with_capacity(size_hint.max(64)));
+            let buffer = self.buffer(size_hint);
             self.chunks.push_back(Chunk::many(buffer));
         }
+        self.cork = Cork::Burst;
         let Some(chunk) = self.chunks.back_mut() else { return Ok(()) };
         let pushed = chunk.push(encode, |index| special(index, meta));
         match pushed {
@@ -234,17 +258,40 @@ impl Outbox {
         }
     }
 
-    /// Accepts a large message by reference; `frame` is what goes on the wire.
-    pub fn push_bytes(&mut self, meta: Meta, frame: Bytes) {
-        let length = frame.len();
-        self.chunks.push_back(Chunk::one(frame, special(0, meta)));
-        self.count(length, meta);
+    /// Accepts a small plain message into the chunk that is being filled, where nothing has to be decided: the gate is
+    /// open, nobody may write inline, and there is room. `None` leaves the decision to the long way.
+    #[inline]
+    pub fn append<E>(
+        &mut self,
+        size: usize,
+        encode: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+    ) -> Option<Result<(), E>> {
+        let is_behind_others = (self.cork != Cork::Out) | self.writing | (self.messages > 0);
+        let has_room = self.messages < self.limits.messages && self.bytes + size <= self.limits.bytes;
+        if !is_behind_others || !has_room || self.gate == Gate::Shut || self.limits.age.is_some() {
+            return None;
+        }
+        let chunk = self.chunks.back_mut()?;
+        if !chunk.accepts(size) {
+            return None;
+        }
+        Some(chunk.push(encode, |_index| None).map(|length| {
+            self.messages += 1;
+            self.bytes += length;
+            self.counts.accepted += 1;
+        }))
     }
 
-    /// Accepts a message of which a caller already wrote the first `written` bytes inline.
-    pub fn push_cut(&mut self, meta: Meta, frame: Bytes, written: usize) {
-        let rest = frame.len() - written;
-        self.chunks.push_back(Chunk::one_cut(frame, special(0, meta), written));
+    /// Accepts a large message by reference: on the wire, `header` goes before it.
+    pub fn push_bytes(&mut self, meta: Meta, header: Header, message: Bytes) {
+        self.push_cut(meta, header, message, 0);
+    }
+
+    /// Accepts a message of whose frame a caller already wrote the first `written` bytes inline.
+    pub fn push_cut(&mut self, meta: Meta, header: Header, message: Bytes, written: usize) {
+        let rest = header.as_slice().len() + message.len() - written;
+        self.chunks.push_back(Chunk::one(header, message, special(0, meta), written));
+        self.cork = Cork::Burst;
         self.count(rest, meta);
     }
 
@@ -302,10 +349,10 @@ impl Outbox {
                 }
             }
         });
-        if let Some(buffer) = flight.take_spare()
-            && self.spare.is_none()
-        {
-            self.spare = Some(buffer);
+        for buffer in flight.spares() {
+            if self.spares.len() < SPARES {
+                self.spares.push(buffer);
+            }
         }
         self.writing = !flight.is_empty();
     }
@@ -315,10 +362,9 @@ impl Outbox {
     pub fn restore(&mut self, flight: &mut Flight, settled: &mut Vec<Settled>) {
         self.shut();
         self.writing = false;
-        self.corked = false;
-        let taken = flight.drain();
-        for mut chunk in taken.into_iter().rev() {
-            chunk.recycle_into(&mut self.spare);
+        self.cork = Cork::Out;
+        self.spares = Vec::new();
+        for chunk in flight.drain().into_iter().rev() {
             if !chunk.is_done() {
                 self.chunks.push_front(chunk);
             }
@@ -342,7 +388,7 @@ impl Outbox {
     /// Drops everything that waits as `NotSent`.
     pub fn drop_all(&mut self, settled: &mut Vec<Settled>) {
         for chunk in std::mem::take(&mut self.chunks) {
-            for special in chunk.specials() {
+            for special in chunk.specials_left() {
                 if let Some(ticket) = special.ticket {
                     settled.push(Settled { ticket, outcome: Outcome::NotSent, request: special.request });
                 }
@@ -381,6 +427,15 @@ impl Outbox {
         if self.chunks.is_empty() { None } else { self.next_expiry }
     }
 
+    /// A buffer for small messages: the first of a burst is small, since many bursts are; the next are whole.
+    fn buffer(&mut self, size: usize) -> BytesMut {
+        self.spares.pop().unwrap_or_else(|| {
+            let capacity = if self.chunks.is_empty() { size.max(FIRST) } else { CHUNK };
+            BytesMut::with_capacity(capacity)
+        })
+    }
+
+    #[inline]
     fn count(&mut self, length: usize, meta: Meta) {
         self.messages += 1;
         self.bytes += length;

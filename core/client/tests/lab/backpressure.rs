@@ -1,0 +1,105 @@
+//! Rows 42, 43, 45: the peer does not read, or the line is narrow.
+
+use super::support::{Journal, PORT, SOON, assert_balanced, assert_noticed, in_lab, millis, peer, quick, secs};
+use keepline::{Cause, Client, State};
+use keepline_testkit::lab::{Lab, LabOptions, LabPeer, PeerOptions, Role};
+use std::time::Instant;
+
+/// 1 KB lines that are not sent back: 600 of them are far more than the kernels of both sides hold.
+const LINES: u64 = 600;
+const LINE: usize = 1023;
+
+#[test]
+fn peer_that_does_not_read_for_twice_the_user_timeout_is_stalled_and_lives() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = small_peer(lab);
+        let client = quick().connect().await.unwrap();
+        let user_timeout = client.stats().options.user_timeout.unwrap();
+        let mut journal = Journal::of(&client);
+        let epoch = journal.next("connected", SOON).await.event.kind.epoch();
+        peer.set_reading(false).unwrap();
+        flood(&client);
+        journal.next("stalled", SOON).await;
+        tokio::time::sleep(2 * user_timeout + secs(1)).await;
+        journal.assert_unbroken();
+        assert_eq!(client.state(), State::Stalled);
+        peer.set_reading(true).unwrap();
+        assert_eq!(journal.next("recovered", SOON).await.event.kind.epoch(), epoch);
+        let counts = peer.await_counts(SOON, |counts| counts.lines == LINES).unwrap();
+        assert_eq!(counts.accepted, 1);
+        journal.assert_unbroken();
+        assert_balanced(&client);
+    });
+}
+
+#[test]
+fn peer_that_does_not_read_for_longer_than_the_stall_limit_has_stalled() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = small_peer(lab);
+        let client = quick().stall_limit(secs(5)).connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        journal.next("connected", SOON).await;
+        peer.set_reading(false).unwrap();
+        let fault = Instant::now();
+        flood(&client);
+        let (noticed, end) = journal.next_end(SOON).await;
+        journal.assert_told("stalled");
+        assert_eq!(end.ending.cause, Cause::PeerStalled, "{journal}");
+        assert!(noticed - fault >= secs(5), "{journal}");
+        assert_noticed(fault, noticed, client.detection_bounds().peer_stalled.within);
+        let before = peer.counts().unwrap().lines;
+        peer.set_reading(true).unwrap();
+        journal.next("connected", SOON).await;
+        peer.await_counts(SOON, |counts| counts.lines > before).unwrap();
+        assert_balanced(&client);
+    });
+}
+
+#[test]
+fn peer_that_vanishes_behind_a_shut_window_is_found_dead() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = small_peer(lab);
+        let client = quick().stall_limit(secs(60)).connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        journal.next("connected", SOON).await;
+        peer.set_reading(false).unwrap();
+        flood(&client);
+        journal.next("stalled", SOON).await;
+        lab.fault("blackhole", &[]).unwrap();
+        lab.await_hits("blackhole", 1, SOON).unwrap();
+        let (_, end) = journal.next_end(2 * SOON).await;
+        assert_eq!(end.ending.cause, Cause::PathSilent, "{journal}");
+    });
+}
+
+#[test]
+fn bulk_on_a_narrow_line_does_not_starve_the_heartbeat() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = peer(lab);
+        let client = quick().connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        journal.next("connected", SOON).await;
+        lab.fault("slow", &["rate=512kbit", "latency=2s"]).unwrap();
+        let start = Instant::now();
+        flood(&client);
+        while peer.counts().unwrap().lines < LINES {
+            journal.assert_unbroken();
+            assert!(start.elapsed() < 3 * SOON, "{:?} {journal}", peer.counts());
+            tokio::time::sleep(millis(100)).await;
+        }
+        assert!(start.elapsed() > secs(6), "the line is narrow: {:?}", start.elapsed());
+        journal.assert_unbroken();
+        assert_eq!(peer.counts().unwrap().accepted, 1);
+    });
+}
+
+/// A peer whose window shuts soon.
+fn small_peer(lab: &Lab) -> LabPeer {
+    lab.peer(PeerOptions::on(Role::Server, PORT).receive_buffer(4096)).unwrap()
+}
+
+fn flood(client: &Client) {
+    for number in 0..LINES {
+        client.try_send(&*format!("#{number:0width$}", width = LINE - 1)).unwrap();
+    }
+}

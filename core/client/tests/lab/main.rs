@@ -1,0 +1,16 @@
+//! What a client does when the network misbehaves, on real kernels: NAT expiry, black holes, roaming, frozen peers.
+//!
+//! Each test has a network of its own (`core/testkit/netlab`), so they run beside each other. They need root, and are
+//! run by `make test-lab`. The numbers are rows of the fault matrix in `core/testkit/netlab/README.md`.
+
+mod support;
+
+mod backpressure;
+mod establish;
+mod names;
+mod nat;
+mod noise;
+mod path;
+mod peer;
+mod roam;
+mod starved;

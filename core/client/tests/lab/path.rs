@@ -1,0 +1,193 @@
+//! Rows 33 to 36, 47, 48: the path between the two swallows or refuses packets.
+
+use super::support::{
+    Journal, SOON, assert_balanced, assert_noticed, echo, in_lab, lines, millis, peer, ping, quick, secs,
+};
+use keepline::{Cause, Detector, Jitter, Outcome, State};
+use keepline_testkit::lab::LabOptions;
+use std::time::{Duration, Instant};
+
+/// What a connection takes to recover once the path heals, with retransmissions at most a second apart.
+const RECOVERY: Duration = secs(1);
+
+#[test]
+fn black_hole_with_data_in_flight_is_path_silence_within_the_bound() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = peer(lab);
+        let client = quick().connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        journal.next("connected", SOON).await;
+        echo(&client, "before").await;
+        let fault = Instant::now();
+        lab.fault("blackhole", &[]).unwrap();
+        let mut receipt = client.send_tracked("in flight").await.unwrap();
+        lab.await_hits("blackhole", 1, SOON).unwrap();
+        let (noticed, end) = journal.next_end(SOON).await;
+        journal.assert_told("suspect");
+        assert_eq!(end.ending.cause, Cause::PathSilent, "{journal}");
+        assert_noticed(fault, noticed, client.detection_bounds().path_silent_in_flight.within);
+        client.try_send("queued").unwrap();
+        lab.clear().unwrap();
+        journal.next("connected", SOON).await;
+        assert_eq!(client.recv_within(SOON).await.unwrap().unwrap().payload, "queued");
+        assert_eq!(receipt.outcome().await.unwrap(), Outcome::Unknown);
+        let lines: Vec<String> = peer.received().unwrap().into_iter().map(|(_, line)| line).collect();
+        assert_eq!(lines, ["before", "queued"], "what is unknown is not sent again");
+        assert_balanced(&client);
+    });
+}
+
+#[test]
+fn black_hole_without_a_heartbeat_ends_with_the_kernels_user_timeout() {
+    in_lab(LabOptions::default(), async |lab| {
+        let _peer = peer(lab);
+        let client = lines().connect().await.unwrap();
+        let user_timeout = client.stats().options.user_timeout.unwrap();
+        let mut journal = Journal::of(&client);
+        journal.next("connected", SOON).await;
+        let fault = Instant::now();
+        lab.fault("blackhole", &[]).unwrap();
+        client.try_send("in flight").unwrap();
+        lab.await_hits("blackhole", 1, SOON).unwrap();
+        let (noticed, end) = journal.next_end(SOON).await;
+        assert_eq!(end.ending.cause, Cause::PathSilent);
+        assert_eq!(end.ending.detector, Some(Detector::UserTimeout));
+        assert!(noticed - fault >= user_timeout, "{journal}");
+        assert_noticed(fault, noticed, client.detection_bounds().path_silent_in_flight.within);
+    });
+}
+
+#[test]
+fn black_hole_of_an_idle_connection_without_a_heartbeat_ends_with_keepalive() {
+    in_lab(LabOptions::default(), async |lab| {
+        let _peer = peer(lab);
+        let client = lines().connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        journal.next("connected", SOON).await;
+        let fault = Instant::now();
+        lab.fault("blackhole", &[]).unwrap();
+        let (noticed, end) = journal.next_end(SOON).await;
+        assert!(lab.hits("blackhole").unwrap() >= 3, "probes were sent");
+        assert_eq!(end.ending.cause, Cause::PathSilent);
+        assert_noticed(fault, noticed, client.detection_bounds().path_silent_idle.within);
+    });
+}
+
+#[test]
+fn lost_acknowledgements_leave_a_message_unknown_that_the_server_has() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = peer(lab);
+        let client = quick().connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        journal.next("connected", SOON).await;
+        let fault = Instant::now();
+        lab.fault("blackhole", &["dir=down"]).unwrap();
+        let mut receipt = client.send_tracked("# arrives").await.unwrap();
+        peer.await_counts(SOON, |counts| counts.lines == 1).unwrap();
+        lab.await_hits("blackhole", 1, SOON).unwrap();
+        let (noticed, end) = journal.next_end(SOON).await;
+        assert_eq!(end.ending.cause, Cause::PathSilent, "{journal}");
+        assert_noticed(fault, noticed, client.detection_bounds().path_silent_in_flight.within);
+        assert_eq!(receipt.outcome().await.unwrap(), Outcome::Unknown);
+        lab.clear().unwrap();
+        journal.next("connected", SOON).await;
+        echo(&client, "after").await;
+        let lines: Vec<String> = peer.received().unwrap().into_iter().map(|(_, line)| line).collect();
+        assert_eq!(lines, ["# arrives", "after"], "no duplicate");
+    });
+}
+
+#[test]
+fn server_that_is_heard_but_not_reached_lives_until_the_user_timeout() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = peer(lab);
+        let client = quick().connect().await.unwrap();
+        let d_app = secs(3);
+        let user_timeout = client.stats().options.user_timeout.unwrap();
+        assert!(user_timeout > d_app);
+        let mut journal = Journal::of(&client);
+        journal.next("connected", SOON).await;
+        echo(&client, "before").await;
+        let fault = Instant::now();
+        // An empty acknowledgement has 52 bytes and passes; whatever carries data does not.
+        lab.fault("mtu_blackhole", &["size=52", "dir=up"]).unwrap();
+        client.try_send("never arrives").unwrap();
+        lab.await_hits("mtu", 1, SOON).unwrap();
+        while !journal.has("disconnected") {
+            assert!(fault.elapsed() < SOON, "{journal}");
+            peer.push("news").unwrap();
+            tokio::time::sleep(millis(200)).await;
+        }
+        let (noticed, end) = journal.next_end(SOON).await;
+        assert_eq!(end.ending.cause, Cause::PathSilent, "{journal}");
+        assert_eq!(end.ending.detector, Some(Detector::UserTimeout));
+        assert!(noticed - fault >= user_timeout, "every inbound byte is life: {journal}");
+        assert_noticed(fault, noticed, Some(user_timeout + secs(3)));
+    });
+}
+
+#[test]
+fn outage_shorter_than_the_deadline_keeps_the_connection_and_recovers_within_a_second() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = peer(lab);
+        let client = patient().connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        let epoch = journal.next("connected", SOON).await.event.kind.epoch();
+        lab.fault("blackhole", &[]).unwrap();
+        client.try_send("held").unwrap();
+        lab.await_hits("blackhole", 4, SOON).unwrap();
+        journal.next("suspect", SOON).await;
+        lab.clear().unwrap();
+        let healed = Instant::now();
+        let message = client.recv_within(SOON).await.unwrap().unwrap();
+        assert_noticed(healed, Instant::now(), Some(RECOVERY));
+        assert_eq!((Some(message.epoch), &message.payload[..]), (epoch, &b"held"[..]));
+        journal.next("recovered", SOON).await;
+        assert_eq!(client.state(), State::Connected);
+        journal.assert_unbroken();
+        assert_eq!(peer.counts().unwrap().accepted, 1);
+    });
+}
+
+#[test]
+fn unreachable_messages_on_a_living_connection_end_nothing() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = peer(lab);
+        let client = patient().connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        let epoch = journal.next("connected", SOON).await.event.kind.epoch();
+        lab.fault("refuse", &["kind=host", "new_only=0"]).unwrap();
+        client.try_send("held").unwrap();
+        lab.await_hits("refuse", 5, SOON).unwrap();
+        lab.clear().unwrap();
+        let healed = Instant::now();
+        let message = client.recv_within(SOON).await.unwrap().unwrap();
+        assert_noticed(healed, Instant::now(), Some(RECOVERY));
+        assert_eq!((Some(message.epoch), &message.payload[..]), (epoch, &b"held"[..]));
+        journal.assert_unbroken();
+        assert_eq!(peer.counts().unwrap().accepted, 1);
+    });
+}
+
+#[test]
+fn reset_of_every_new_connection_makes_the_waits_grow() {
+    in_lab(LabOptions::default(), async |lab| {
+        let _peer = peer(lab);
+        lab.fault("reset", &[]).unwrap();
+        // Without jitter every wait is its window, to the nanosecond.
+        let client = quick().backoff_jitter(Jitter::None).start().unwrap();
+        let mut journal = Journal::of(&client);
+        for wait in [300, 500, 900, 1100, 1100] {
+            let (_, end) = journal.next_end(SOON).await;
+            assert_eq!((end.ending.cause, end.retry_in), (Cause::Reset, Some(millis(wait))), "{journal}");
+        }
+        assert!(lab.hits("reset").unwrap() >= 5);
+        lab.clear().unwrap();
+        journal.next("connected", SOON).await;
+    });
+}
+
+/// Waits 8 s for a reply, longer than the outages of these tests; the kernel waits longer still.
+fn patient() -> keepline::Builder {
+    lines().user_timeout(secs(20)).heartbeat(ping().every(secs(1)).reply_within(secs(8)))
+}

@@ -1,0 +1,158 @@
+//! Rows 49 to 52: the client's own network changes or goes down.
+
+use super::support::{Journal, SOON, assert_noticed, echo, in_lab, peer, quick, secs};
+use keepline::{Cause, NetworkKind, NetworkPath, State};
+use keepline_testkit::lab::LabOptions;
+use std::time::{Duration, Instant};
+
+/// What a client waits for a network to hold still.
+const SETTLES: Duration = secs(1);
+const HOME: u64 = 1;
+const ROAD: u64 = 2;
+
+#[test]
+fn new_address_that_the_system_tells_of_is_followed_at_once() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = peer(lab);
+        let client = quick().connect().await.unwrap();
+        client.network_changed(path(HOME, true));
+        let mut journal = Journal::of(&client);
+        journal.next("connected", SOON).await;
+        tokio::time::sleep(SETTLES + secs(1)).await;
+        journal.assert_unbroken();
+        let fault = Instant::now();
+        lab.fault("roam", &[]).unwrap();
+        client.network_changed(path(ROAD, true));
+        let (noticed, end) = journal.next_end(SOON).await;
+        assert_eq!(end.ending.cause, Cause::NetworkChanged, "{journal}");
+        assert_eq!(end.retry_in, Some(secs(0)));
+        assert_noticed(fault, noticed, Some(SETTLES));
+        let back = journal.next("connected", SOON).await;
+        assert_noticed(fault, back.at, Some(SETTLES));
+        echo(&client, "from the road").await;
+        assert_eq!(peer.counts().unwrap().accepted, 2);
+    });
+}
+
+#[test]
+fn new_address_that_nobody_tells_of_is_noticed_within_the_bound() {
+    in_lab(LabOptions::default(), async |lab| {
+        let _peer = peer(lab);
+        let client = quick().connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        journal.next("connected", SOON).await;
+        let fault = Instant::now();
+        lab.fault("roam", &[]).unwrap();
+        client.try_send("from nowhere").unwrap();
+        let (noticed, end) = journal.next_end(SOON).await;
+        journal.assert_told("suspect");
+        let local = matches!(end.ending.cause, Cause::PathSilent | Cause::LocalNetworkDown);
+        assert!(local, "its kernel could not answer: {journal}");
+        assert_noticed(fault, noticed, client.detection_bounds().path_silent_in_flight.within);
+        journal.next("connected", SOON).await;
+        echo(&client, "from the road").await;
+    });
+}
+
+#[test]
+fn new_route_with_the_old_address_changes_nothing() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = peer(lab);
+        let client = quick().connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        let epoch = journal.next("connected", SOON).await.event.kind.epoch();
+        lab.fault("roam", &["keep_addr=1"]).unwrap();
+        assert_eq!(Some(echo(&client, "over another link").await), epoch);
+        let before = client.stats().heartbeats;
+        tokio::time::sleep(secs(4)).await;
+        assert!(client.stats().heartbeats > before);
+        journal.assert_unbroken();
+        assert_eq!(peer.counts().unwrap().accepted, 1);
+    });
+}
+
+#[test]
+fn hint_on_an_intact_network_costs_one_probe_and_no_connection() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = peer(lab);
+        let client = quick().connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        let epoch = journal.next("connected", SOON).await.event.kind.epoch();
+        client.network_changed(None);
+        journal.next("suspect", SOON).await;
+        journal.next("recovered", SOON).await;
+        assert_eq!(Some(echo(&client, "here still").await), epoch);
+        journal.assert_unbroken();
+        assert_eq!(peer.counts().unwrap().accepted, 1);
+    });
+}
+
+#[test]
+fn link_that_goes_down_is_path_silence_then_unreachable_then_back() {
+    in_lab(LabOptions::default(), async |lab| {
+        let _peer = peer(lab);
+        let client = quick().connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        journal.next("connected", SOON).await;
+        let fault = Instant::now();
+        lab.fault("link_down", &["side=client"]).unwrap();
+        let (noticed, end) = journal.next_end(SOON).await;
+        let local = matches!(end.ending.cause, Cause::PathSilent | Cause::LocalNetworkDown);
+        assert!(local, "its kernel could not answer: {journal}");
+        assert_noticed(fault, noticed, client.detection_bounds().path_silent_idle.within);
+        let (_, end) = journal.next_end(SOON).await;
+        assert!(matches!(end.ending.cause, Cause::Unreachable | Cause::LocalNetworkDown), "{journal}");
+        lab.clear().unwrap();
+        journal.next("connected", SOON).await;
+        echo(&client, "back").await;
+    });
+}
+
+#[test]
+fn link_that_flaps_costs_at_most_one_connection() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = peer(lab);
+        let client = quick().connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        journal.next("connected", SOON).await;
+        for _ in 0..10 {
+            lab.fault("link_down", &["side=client"]).unwrap();
+            client.network_changed(path(HOME, false));
+            tokio::time::sleep(secs(1) / 4).await;
+            lab.clear().unwrap();
+            client.network_changed(path(HOME, true));
+            tokio::time::sleep(secs(1) / 4).await;
+        }
+        tokio::time::sleep(SETTLES).await;
+        echo(&client, "still here").await;
+        assert_eq!(client.state(), State::Connected);
+        assert!(journal.count("disconnected") <= 1 && peer.counts().unwrap().accepted <= 2, "{journal}");
+    });
+}
+
+#[test]
+fn without_a_network_nothing_is_tried_until_it_is_back() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = peer(lab);
+        let client = quick().connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        journal.next("connected", SOON).await;
+        lab.fault("link_down", &["side=client"]).unwrap();
+        client.network_changed(path(HOME, false));
+        journal.next("offline", SOON).await;
+        let before = client.stats().attempts;
+        peer.kill().unwrap();
+        tokio::time::sleep(secs(5)).await;
+        assert_eq!((client.stats().attempts, client.state()), (before, State::Offline), "{journal}");
+        let _again = self::peer(lab);
+        lab.clear().unwrap();
+        client.network_changed(path(HOME, true));
+        // The socket was kept and asked; its server is another one by now.
+        journal.next("connected", SOON).await;
+        echo(&client, "back").await;
+    });
+}
+
+fn path(id: u64, available: bool) -> Option<NetworkPath> {
+    Some(NetworkPath { id, available, kind: NetworkKind::Wired, metered: false })
+}
