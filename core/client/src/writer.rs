@@ -167,7 +167,10 @@ impl Writer {
         if written == total {
             let settled = self.outbox.wrote_inline(meta);
             self.note_handed_over(meta.ticket, meta.request);
-            self.settle(settled);
+            let mut news = News::default();
+            self.settle(settled, &mut news);
+            // Its receipt is not in anybody's hands yet: nobody is woken.
+            news.tell();
             // The driver un-corks at its next turn; nothing is left for it to do now.
             return Ok(false);
         }
@@ -191,32 +194,55 @@ impl Writer {
         }
     }
 
-    /// Tells an outcome to whoever waits for it.
-    pub(crate) fn settle(&mut self, settled: impl IntoIterator<Item = Settled>) {
+    /// Finds who waits for these outcomes.
+    pub(crate) fn settle(&mut self, settled: impl IntoIterator<Item = Settled>, news: &mut News) {
         for settled in settled {
             if settled.request {
                 // Requests are told by `fail_requests`, once, with their cause.
                 continue;
             }
             if let Some(Waiter::Receipt(sender)) = self.waiters.remove(&settled.ticket) {
-                let _nobody_waits = sender.send(settled.outcome);
+                news.0.push(Told::Outcome(sender, settled.outcome));
             }
         }
     }
 
-    /// Hands a reply to the request it belongs to; gives it back if nobody waits any more.
-    pub(crate) fn reply(&mut self, ticket: Ticket, frame: Bytes) {
+    /// Finds who waits for a reply; nobody does if the request was given up.
+    pub(crate) fn reply(&mut self, ticket: Ticket, frame: Bytes, news: &mut News) {
         if let Some(Waiter::Request { reply, .. }) = self.waiters.remove(&ticket) {
-            let _nobody_waits = reply.send(Reply::Frame(frame));
+            news.0.push(Told::Reply(reply, Reply::Frame(frame)));
         }
     }
 
     /// The connection ended: every request fails, once.
-    pub(crate) fn fail_requests(&mut self, ending: Option<Ending>) {
+    pub(crate) fn fail_requests(&mut self, ending: Option<Ending>, news: &mut News) {
         let Some(correlator) = &mut self.correlator else { return };
         for ticket in correlator.clear() {
             if let Some(Waiter::Request { reply, handed_over }) = self.waiters.remove(&ticket) {
-                let _nobody_waits = reply.send(Reply::Lost { ending, maybe_executed: handed_over });
+                news.0.push(Told::Reply(reply, Reply::Lost { ending, maybe_executed: handed_over }));
+            }
+        }
+    }
+}
+
+/// What has to be told once the writer lock is released: telling wakes somebody else's task.
+#[derive(Debug, Default)]
+#[must_use = "whoever waits has to be told"]
+pub(crate) struct News(Vec<Told>);
+
+#[derive(Debug)]
+enum Told {
+    Outcome(oneshot::Sender<Outcome>, Outcome),
+    Reply(oneshot::Sender<Reply>, Reply),
+}
+
+impl News {
+    /// Tells everybody. Whoever no longer waits is not missed.
+    pub(crate) fn tell(self) {
+        for told in self.0 {
+            match told {
+                Told::Outcome(sender, outcome) => drop(sender.send(outcome)),
+                Told::Reply(sender, reply) => drop(sender.send(reply)),
             }
         }
     }

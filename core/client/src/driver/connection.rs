@@ -1,12 +1,13 @@
 //! One living connection: its socket, its partial frame, its writes in flight. Nothing of it survives its epoch.
 
-use super::frames::{self, News};
+use super::frames::{self, Arrived};
 use crate::clock;
 use crate::greeting::Greeting;
 use crate::io::{ending_of, os};
 use crate::message::Message;
 use crate::shared::Shared;
 use crate::stats::add;
+use crate::writer::News;
 use bytes::{Bytes, BytesMut};
 use keepline_proto::cause::ProtocolFailure;
 use keepline_proto::framing::{Framer, Framing};
@@ -34,7 +35,7 @@ pub(super) enum ReadStep {
     /// The inbox has room again.
     Room,
     /// Bytes.
-    Bytes(News),
+    Bytes(Arrived),
     /// The connection is over.
     Ended(Ending),
 }
@@ -248,10 +249,11 @@ impl Connection {
     /// Writes once.
     pub(super) fn write(&mut self, context: &mut Context<'_>, shared: &Shared) -> WriteStep {
         if self.is_open && self.flight.bytes() == 0 && !self.half_closed {
+            let mut news = News::default();
             let mut writer = shared.writer();
             let mut settled = Vec::new();
             writer.outbox.take(clock::now(), &mut self.flight, &mut settled);
-            writer.settle(settled);
+            writer.settle(settled, &mut news);
             if self.flight.is_empty() {
                 match writer.outbox.corked() {
                     Cork::Out => {}
@@ -265,6 +267,8 @@ impl Connection {
                     }
                 }
             }
+            drop(writer);
+            news.tell();
         }
         if self.flight.is_empty() {
             self.blocked = false;
@@ -300,6 +304,7 @@ impl Connection {
 
     fn advance(&mut self, written: usize, shared: &Shared) {
         add(&shared.counters.bytes_out, written as u64);
+        let mut news = News::default();
         let mut guard = shared.writer();
         let writer = &mut *guard;
         // The report needs the correlator while the outbox is at work: both are behind the same lock.
@@ -318,7 +323,7 @@ impl Connection {
                 HandedOver::Messages(count) => (0..count).for_each(|_| writer.note_handed_over(None, false)),
                 HandedOver::Ticket { ticket, request } => {
                     writer.note_handed_over(ticket, request);
-                    writer.settle(settled);
+                    writer.settle(settled, &mut news);
                 }
                 HandedOver::Urgent(Urgent::Heartbeat) => {
                     add(&shared.counters.heartbeats, 1);
@@ -329,8 +334,10 @@ impl Connection {
                 HandedOver::Urgent(Urgent::AutoReply | Urgent::Greeting) => {}
             }
         }
-        if std::mem::take(&mut writer.wanted) {
-            drop(guard);
+        let is_wanted = std::mem::take(&mut writer.wanted);
+        drop(guard);
+        news.tell();
+        if is_wanted {
             shared.room.notify_waiters();
         }
     }

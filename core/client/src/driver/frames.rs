@@ -7,6 +7,7 @@ use crate::clock;
 use crate::message::Message;
 use crate::shared::Shared;
 use crate::stats::add;
+use crate::writer;
 use bytes::{Bytes, BytesMut};
 use keepline_proto::config::{Matcher, Unsolicited};
 use keepline_proto::correlator::Route;
@@ -24,7 +25,7 @@ pub(super) const SCRATCH: usize = 64 * 1024;
 
 /// What the bytes of one read were.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct Arrived {
     pub(super) heartbeat_reply: bool,
     /// A frame is waiting for its end (`true`), or no longer (`false`); `None` if nothing changed.
     pub(super) frame_open: Option<bool>,
@@ -51,7 +52,7 @@ pub(super) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
 }
 
 /// Cuts the first `count` bytes of the scratch into messages and hands them on.
-pub(super) fn receive(connection: &mut Connection, shared: &Shared, scratch: &mut Scratch, count: usize) -> News {
+pub(super) fn receive(connection: &mut Connection, shared: &Shared, scratch: &mut Scratch, count: usize) -> Arrived {
     let Scratch { bytes, frames, .. } = scratch;
     let fresh = &bytes[..count];
     if !connection.partial.is_empty() {
@@ -74,7 +75,7 @@ pub(super) fn receive(connection: &mut Connection, shared: &Shared, scratch: &mu
 }
 
 /// Cuts what lies in the connection's own buffer into messages, which share it, and hands them on.
-pub(super) fn receive_owned(connection: &mut Connection, shared: &Shared, scratch: &mut Scratch) -> News {
+pub(super) fn receive_owned(connection: &mut Connection, shared: &Shared, scratch: &mut Scratch) -> Arrived {
     scratch.frames.clear();
     let whole = std::mem::take(&mut connection.partial);
     let (consumed, failure) = cut(connection, &shared.config.framing, &whole, &mut scratch.frames);
@@ -89,9 +90,9 @@ fn hand_on(
     scratch: &mut Scratch,
     region: Bytes,
     failure: Option<FramingError>,
-) -> News {
+) -> Arrived {
     let Scratch { frames, batch, .. } = scratch;
-    let mut news = News::default();
+    let mut news = Arrived::default();
     if connection.partial.is_empty() && !connection.is_busy {
         // An idle connection owns no buffer.
         connection.partial = BytesMut::new();
@@ -163,7 +164,7 @@ fn consumes(matcher: &Matcher) -> bool {
 }
 
 /// Finds the one consumer of a frame; gives it back if that is the inbox.
-fn route(connection: &mut Connection, shared: &Shared, frame: Bytes, news: &mut News) -> Option<Bytes> {
+fn route(connection: &mut Connection, shared: &Shared, frame: Bytes, news: &mut Arrived) -> Option<Bytes> {
     if let Some(greeting) = &connection.greeting {
         greeting.deliver(frame);
         return None;
@@ -189,7 +190,7 @@ fn route(connection: &mut Connection, shared: &Shared, frame: Bytes, news: &mut 
     Some(frame)
 }
 
-fn route_correlated(connection: &mut Connection, shared: &Shared, frame: Bytes, news: &mut News) -> Option<Bytes> {
+fn route_correlated(connection: &mut Connection, shared: &Shared, frame: Bytes, news: &mut Arrived) -> Option<Bytes> {
     let mut writer = shared.writer();
     let correlator = writer.correlator.as_mut()?;
     match correlator.route(&frame) {
@@ -213,15 +214,17 @@ fn route_correlated(connection: &mut Connection, shared: &Shared, frame: Bytes, 
                     message.freeze()
                 }
             };
-            writer.reply(ticket, reply);
+            let mut told = writer::News::default();
+            writer.reply(ticket, reply, &mut told);
             drop(writer);
+            told.tell();
             shared.room.notify_waiters();
             None
         }
     }
 }
 
-fn heartbeat_answered(connection: &mut Connection, shared: &Shared, news: &mut News) {
+fn heartbeat_answered(connection: &mut Connection, shared: &Shared, news: &mut Arrived) {
     connection.heartbeats_outstanding = connection.heartbeats_outstanding.saturating_sub(1);
     let rtt = clock::now().since(connection.heartbeat_sent);
     let nanos = u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX).max(1);
@@ -229,7 +232,7 @@ fn heartbeat_answered(connection: &mut Connection, shared: &Shared, news: &mut N
     news.heartbeat_reply = true;
 }
 
-fn deliver(connection: &mut Connection, shared: &Shared, batch: &mut VecDeque<Message>, news: &mut News) {
+fn deliver(connection: &mut Connection, shared: &Shared, batch: &mut VecDeque<Message>, news: &mut Arrived) {
     match shared.config.unsolicited {
         Unsolicited::Discard => {
             add(&shared.counters.discarded, batch.len() as u64);

@@ -10,6 +10,7 @@ use crate::clock::{self, Clock};
 use crate::io::dial::Dialed;
 use crate::shared::{Shared, Wish};
 use crate::wheel::Wheel;
+use crate::writer::News;
 pub(crate) use connection::Connection;
 use connection::{ReadStep, WriteStep};
 use keepline_proto::cause::ProtocolFailure;
@@ -306,8 +307,10 @@ impl Driver {
         if writer.outbox.next_expiry().is_some_and(|expiry| expiry <= now) {
             let mut settled = Vec::new();
             writer.outbox.expire(now, &mut settled);
-            writer.settle(settled);
+            let mut news = News::default();
+            writer.settle(settled, &mut news);
             drop(writer);
+            news.tell();
             self.shared.room.notify_waiters();
             return false;
         }

@@ -6,6 +6,7 @@ use crate::greeting::Greeting;
 use crate::io::dial::dial;
 use crate::io::sockopt;
 use crate::stats::add;
+use crate::writer::News;
 use keepline_proto::config::{Greeting as Declared, WhileDown};
 use keepline_proto::{CloseHow, Ending, Epoch, Event, EventKind, Output, State};
 
@@ -123,6 +124,7 @@ impl Driver {
                 if matches!(how, CloseHow::Abort) {
                     sockopt::abort_on_close(connection.stream());
                 }
+                let mut news = News::default();
                 let mut writer = self.shared.writer();
                 if let Some(half) = writer.inline.take() {
                     half.forget();
@@ -131,7 +133,9 @@ impl Driver {
                 if self.shared.config.while_down == WhileDown::Reject {
                     writer.outbox.drop_all(&mut settled);
                 }
-                writer.settle(settled);
+                writer.settle(settled, &mut news);
+                drop(writer);
+                news.tell();
             }
         }
         self.unsettled = true;
@@ -185,13 +189,15 @@ impl Driver {
         if let (Some(epoch), Some(streams)) = (self.lent.take(), &self.shared.streams) {
             streams.revoke(epoch, ending);
         }
+        let mut news = News::default();
         let mut writer = self.shared.writer();
         if std::mem::take(&mut self.unsettled) {
-            writer.fail_requests(Some(ending));
+            writer.fail_requests(Some(ending), &mut news);
         }
         writer.wanted = false;
         let counts = writer.outbox.counts();
         drop(writer);
+        news.tell();
         self.shared.room.notify_waiters();
         counts
     }
@@ -201,6 +207,7 @@ impl Driver {
         self.finished = true;
         self.io = Io::Nothing;
         let mut settled = Vec::new();
+        let mut news = News::default();
         {
             let mut writer = self.shared.writer();
             if let Some(half) = writer.inline.take() {
@@ -208,9 +215,10 @@ impl Driver {
             }
             writer.ended = true;
             writer.outbox.drop_all(&mut settled);
-            writer.settle(settled);
-            writer.fail_requests(Some(ending));
+            writer.settle(settled, &mut news);
+            writer.fail_requests(Some(ending), &mut news);
         }
+        news.tell();
         self.shared.set_ending(ending);
         if let Some(streams) = &self.shared.streams {
             streams.end(ending);

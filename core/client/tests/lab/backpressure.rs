@@ -1,8 +1,8 @@
 //! Rows 42, 43, 45: the peer does not read, or the line is narrow.
 
-use super::support::{Journal, PORT, SOON, assert_balanced, assert_noticed, in_lab, millis, peer, quick, secs};
-use keepline::{Cause, Client, State};
-use keepline_testkit::lab::{Lab, LabOptions, LabPeer, PeerOptions, Role};
+use super::support::{Journal, PORT, SOON, assert_balanced, assert_noticed, in_lab, millis, peer, ping, quick, secs};
+use keepline::{Cause, Client, Framing, State};
+use keepline_testkit::lab::{Lab, LabOptions, LabPeer, PeerOptions, Role, SERVER};
 use std::time::Instant;
 
 /// 1 KB lines that are not sent back: 600 of them are far more than the kernels of both sides hold.
@@ -29,6 +29,28 @@ fn peer_that_does_not_read_for_twice_the_user_timeout_is_stalled_and_lives() {
         assert_eq!(counts.accepted, 1);
         journal.assert_unbroken();
         assert_balanced(&client);
+    });
+}
+
+#[test]
+fn peer_that_does_not_read_for_a_minute_lives_in_the_default_profile() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = small_peer(lab);
+        let builder = Client::builder((SERVER, PORT)).framing(Framing::lines());
+        let client = builder.heartbeat(ping()).connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        let epoch = journal.next("connected", SOON).await.event.kind.epoch();
+        peer.set_reading(false).unwrap();
+        flood(&client);
+        journal.next("stalled", SOON).await;
+        tokio::time::sleep(secs(60)).await;
+        assert_eq!(client.state(), State::Stalled, "{journal}");
+        peer.set_reading(true).unwrap();
+        // The kernel asks for the window less and less often: the next answer may take as long as the last pause.
+        assert_eq!(journal.next("recovered", 2 * SOON).await.event.kind.epoch(), epoch);
+        peer.await_counts(2 * SOON, |counts| counts.lines == LINES).unwrap();
+        journal.assert_unbroken();
+        assert_eq!(peer.counts().unwrap().accepted, 1);
     });
 }
 
