@@ -30,6 +30,7 @@ pub struct Builder {
     hook: Option<Hook>,
     runtime: Option<Handle>,
     seed: Option<u64>,
+    inline_writes: bool,
 }
 
 impl Client {
@@ -43,6 +44,7 @@ impl Client {
             hook: None,
             runtime: None,
             seed: None,
+            inline_writes: true,
         }
     }
 }
@@ -181,6 +183,13 @@ impl Builder {
         self
     }
 
+    /// Sets whether a caller may write the first message of a burst by itself. On unless given; off for callers that
+    /// hold a lock of theirs, such as an interpreter's: they only append and wake.
+    pub fn inline_writes(mut self, allowed: bool) -> Builder {
+        self.inline_writes = allowed;
+        self
+    }
+
     /// Decides every value and checks it, without making a client.
     ///
     /// # Errors
@@ -276,7 +285,7 @@ impl Builder {
             tracing::warn!(field = notice.field, "{}", notice.text);
         }
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
-        let shared = Arc::new(Shared::new(config, endpoint, self.hook, streaming));
+        let shared = Arc::new(Shared::new(config, endpoint, self.hook, streaming, self.inline_writes));
         if streaming {
             // Messages have no meaning on a stream client: every send is refused as closed.
             shared.writer().ended = true;

@@ -337,7 +337,7 @@ impl Client {
     ///
     /// # Cancel safety
     /// Cancel safe.
-    pub fn closed(&self) -> impl Future<Output = Ending> + Send + 'static {
+    pub fn closed(&self) -> impl Future<Output = Ending> + Send + use<> {
         let shared = self.shared().clone();
         async move { shared.closed().await }
     }

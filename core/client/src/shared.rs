@@ -34,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<ValidConfig>,
     pub(crate) endpoint: Endpoint,
     pub(crate) hook: Option<Hook>,
+    pub(crate) inline_writes: bool,
     writer: Mutex<Writer>,
     /// Somebody waits for room in the outbox, a free request slot or an open gate.
     pub(crate) room: Notify,
@@ -55,7 +56,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Arc<ValidConfig>, endpoint: Endpoint, hook: Option<Hook>, streaming: bool) -> Shared {
+    pub(crate) fn new(
+        config: Arc<ValidConfig>,
+        endpoint: Endpoint,
+        hook: Option<Hook>,
+        streaming: bool,
+        inline_writes: bool,
+    ) -> Shared {
         Shared {
             writer: Mutex::new(Writer::new(&config)),
             inbox: Inbox::new(config.inbox_bytes),
@@ -73,6 +80,7 @@ impl Shared {
             config,
             endpoint,
             hook,
+            inline_writes,
         }
     }
 

@@ -141,3 +141,14 @@ async fn a_full_inbox_stops_the_reading_and_loses_nothing() {
     }
     sending.await.unwrap();
 }
+
+#[tokio::test]
+async fn without_inline_writes_messages_pass_all_the_same() {
+    let server = EchoServer::start().await.unwrap();
+    let client = Client::builder(server.addr()).framing(Framing::lines()).inline_writes(false).connect().await.unwrap();
+    for number in 0..100 {
+        client.send(format!("line {number}")).await.unwrap();
+        let message = client.recv_within(SOON).await.unwrap().unwrap();
+        assert_eq!(message.payload, format!("line {number}"));
+    }
+}

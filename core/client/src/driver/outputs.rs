@@ -90,7 +90,12 @@ impl Driver {
         {
             let mut writer = self.shared.writer();
             writer.outbox.open(epoch);
-            writer.inline = connection.take_inline_half();
+            match connection.take_inline_half() {
+                Some(half) if self.shared.inline_writes => writer.inline = Some(half),
+                // Dropped, the half would end the direction.
+                Some(half) => half.forget(),
+                None => {}
+            }
             writer.wanted = false;
         }
         connection.is_open = true;

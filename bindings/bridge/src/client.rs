@@ -1,0 +1,391 @@
+//! The client as other languages hold it: plain calls return at once, waiting ones are operations.
+
+use crate::config::{ClientConfig, ResolvedConfig};
+use crate::error::{BridgeError, EndingRecord};
+use crate::event::EventRecord;
+use crate::events::BridgeEvents;
+use crate::fork::Here;
+use crate::guard::caught;
+use crate::message::{MessageReader, MessageRecord};
+use crate::names::NETWORK_KINDS;
+use crate::operation::Operation;
+use crate::receipt::BridgeReceipt;
+use crate::runtime;
+use crate::stats::StatsRecord;
+use bytes::Bytes;
+use keepline::{Client, Message, NetworkPath};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// A client. Dropping it aborts the connection; operations under way then end with `closed`.
+#[derive(Debug)]
+pub struct BridgeClient {
+    inner: Here<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    runtime: Handle,
+    reader: Arc<MessageReader>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Operations under way hold handles of the client, which alone would keep it alive.
+        self.client.abort();
+    }
+}
+
+/// A way to the network, as the host's system tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkPathRecord {
+    /// The same number means the same network.
+    pub id: u64,
+    /// Whether anything can be reached over it.
+    pub available: bool,
+    /// What it is: a name of the contract's `network_kinds`.
+    pub kind: String,
+    /// Whether bytes cost money.
+    pub metered: bool,
+}
+
+/// Making clients.
+impl BridgeClient {
+    /// Makes a client that dials for ever, and returns at once.
+    ///
+    /// # Errors
+    /// `invalid_config` names the field; `closed` after the runtime was shut down.
+    pub fn start(address: &str, config: ClientConfig) -> Result<BridgeClient, BridgeError> {
+        caught(|| {
+            let runtime = runtime::handle()?;
+            let builder =
+                Client::builder(address).config(config.into_config()?).runtime(runtime.clone()).inline_writes(false);
+            Ok(BridgeClient::new(builder.start()?, runtime))
+        })
+    }
+
+    /// Makes a client and waits for its first connection, at most `connect_within_ms`.
+    ///
+    /// # Errors
+    /// As [`BridgeClient::start`]; `unavailable` with the last cause when the time is over; `exhausted`.
+    ///
+    /// # Cancel safety
+    /// Dropping the operation aborts the client.
+    pub fn connect(address: &str, config: ClientConfig) -> Operation<BridgeClient> {
+        let made = caught(|| {
+            let runtime = runtime::handle()?;
+            let builder =
+                Client::builder(address).config(config.into_config()?).runtime(runtime.clone()).inline_writes(false);
+            Ok((runtime, builder))
+        });
+        match made {
+            Ok((runtime, builder)) => Operation::new(runtime.clone(), async move {
+                let client = builder.connect().await?;
+                Ok(BridgeClient::new(client, runtime))
+            }),
+            Err(error) => Operation::failed(error),
+        }
+    }
+
+    fn new(client: Client, runtime: Handle) -> BridgeClient {
+        BridgeClient { inner: Here::new(Inner { client, runtime, reader: Arc::default() }) }
+    }
+}
+
+/// Calls that return at once.
+impl BridgeClient {
+    /// Accepts a message without waiting.
+    ///
+    /// # Errors
+    /// `rejected` when the outbox is full or the message does not fit the framing; `unavailable` while there is no
+    /// connection and the policy is to reject; `closed`; `forked`.
+    pub fn try_send(&self, message: &[u8]) -> Result<(), BridgeError> {
+        self.call(|client| Ok(client.try_send(message)?))
+    }
+
+    /// Takes up to `max` messages that are there already; `None` after close, when all were taken.
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn try_receive(&self, max: usize) -> Result<Option<Vec<Message>>, BridgeError> {
+        self.call(|client| {
+            let mut messages = Vec::new();
+            let polled = {
+                let receiving = pin!(client.recv_many(&mut messages, max.max(1)));
+                receiving.poll(&mut Context::from_waker(Waker::noop()))
+            };
+            Ok(match polled {
+                Poll::Ready(0) => None,
+                Poll::Ready(_) | Poll::Pending => Some(messages),
+            })
+        })
+    }
+
+    /// Where the client stands: a name of the contract's `states`.
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn state(&self) -> Result<&'static str, BridgeError> {
+        self.call(|client| Ok(client.state().as_str()))
+    }
+
+    /// The number of the last attempt.
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn epoch(&self) -> Result<u64, BridgeError> {
+        self.call(|client| Ok(client.epoch().0))
+    }
+
+    /// The number of the last event.
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn last_event(&self) -> Result<u64, BridgeError> {
+        self.call(|client| Ok(client.last_event()))
+    }
+
+    /// Counters, and what the kernel says is in force.
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn stats(&self) -> Result<StatsRecord, BridgeError> {
+        self.call(|client| Ok(client.stats().into()))
+    }
+
+    /// The configuration in force, with its notices and bounds.
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn config(&self) -> Result<ResolvedConfig, BridgeError> {
+        self.call(|client| Ok(ResolvedConfig::of(client.config())))
+    }
+
+    /// Ends the connection, if there is one, and dials at once.
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn reconnect(&self) -> Result<(), BridgeError> {
+        self.call(|client| {
+            client.reconnect();
+            Ok(())
+        })
+    }
+
+    /// Tells that the network changed: `None` if nothing is known of the new one.
+    ///
+    /// # Errors
+    /// `invalid_config` for an unknown kind of network; `forked`.
+    pub fn network_changed(&self, path: Option<NetworkPathRecord>) -> Result<(), BridgeError> {
+        let path = path.map(NetworkPathRecord::parse).transpose()?;
+        self.call(|client| {
+            client.network_changed(path);
+            Ok(())
+        })
+    }
+
+    /// Ends the connection and stays away until [`BridgeClient::resume`].
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn pause(&self) -> Result<(), BridgeError> {
+        self.call(|client| {
+            client.pause();
+            Ok(())
+        })
+    }
+
+    /// Dials again after [`BridgeClient::pause`].
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn resume(&self) -> Result<(), BridgeError> {
+        self.call(|client| {
+            client.resume();
+            Ok(())
+        })
+    }
+
+    /// Closes at once: the connection is reset, what waits is `not_sent`.
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn abort(&self) -> Result<(), BridgeError> {
+        self.call(|client| {
+            client.abort();
+            Ok(())
+        })
+    }
+
+    fn call<T>(&self, call: impl FnOnce(&Client) -> Result<T, BridgeError>) -> Result<T, BridgeError> {
+        let inner = self.inner.get()?;
+        caught(|| call(&inner.client))
+    }
+}
+
+/// Calls that may wait.
+impl BridgeClient {
+    /// Accepts a message, and waits for room in the outbox while the peer is only slow, at most `timeout_ms`.
+    ///
+    /// # Errors
+    /// As [`BridgeClient::try_send`]; `timeout`.
+    ///
+    /// # Cancel safety
+    /// An operation that is dropped before it has ended was not accepted.
+    pub fn send(&self, message: Bytes, timeout_ms: Option<u64>) -> Operation<()> {
+        self.operation(|client| async move {
+            match timeout_ms {
+                None => client.send(message).await?,
+                Some(limit) => client.send_within(message, Duration::from_millis(limit)).await?,
+            }
+            Ok(())
+        })
+    }
+
+    /// As [`BridgeClient::send`], with a receipt that tells what became of the message.
+    ///
+    /// # Errors
+    /// As [`BridgeClient::send`].
+    ///
+    /// # Cancel safety
+    /// As [`BridgeClient::send`].
+    pub fn send_tracked(&self, message: Bytes, timeout_ms: Option<u64>) -> Operation<BridgeReceipt> {
+        self.operation(|client| async move {
+            let receipt = match timeout_ms {
+                None => client.send_tracked(message).await?,
+                Some(limit) => client.send_tracked_within(message, Duration::from_millis(limit)).await?,
+            };
+            Ok(BridgeReceipt::new(receipt))
+        })
+    }
+
+    /// Sends a request and waits for its reply, both at most `timeout_ms`.
+    ///
+    /// # Errors
+    /// `timeout`; `unavailable` when the connection ended first, with `maybe_executed`; `invalid_config` without a
+    /// correlation; `rejected`; `closed`; `forked`.
+    ///
+    /// # Cancel safety
+    /// Dropping it gives the reply up; the request may still be carried out.
+    pub fn request(&self, message: Bytes, timeout_ms: u64) -> Operation<Bytes> {
+        self.operation(|client| async move { Ok(client.request(message, Duration::from_millis(timeout_ms)).await?) })
+    }
+
+    /// Waits for the next message, at most `timeout_ms`; `None` after close. It has no number: use either this or
+    /// [`BridgeClient::next_messages`] on one client.
+    ///
+    /// # Errors
+    /// `timeout`; `forked`.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the message stays for the next call.
+    pub fn receive(&self, timeout_ms: Option<u64>) -> Operation<Option<Message>> {
+        self.operation(|client| async move {
+            match timeout_ms {
+                None => Ok(client.recv().await),
+                Some(limit) => Ok(client.recv_within(Duration::from_millis(limit)).await?),
+            }
+        })
+    }
+
+    /// Waits until [`BridgeClient::try_receive`] has something to tell: a message, or the end.
+    ///
+    /// # Errors
+    /// `forked`.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: it takes nothing.
+    pub fn readable(&self) -> Operation<()> {
+        self.operation(|client| async move {
+            client.recv_many(&mut Vec::new(), 0).await;
+            Ok(())
+        })
+    }
+
+    /// Waits for messages after number `after`, at most `timeout_ms` and at most `max` of them; an empty list after
+    /// close. What was pulled stays until a later call names it as taken, so a repeated pull gives the same.
+    ///
+    /// # Errors
+    /// `timeout`; `forked`.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: messages stay until a later call passes their number.
+    pub fn next_messages(&self, after: u64, max: usize, timeout_ms: Option<u64>) -> Operation<Vec<MessageRecord>> {
+        let reader = self.inner.get().map(|inner| inner.reader.clone()).unwrap_or_default();
+        self.operation(|client| reader.next(client, after, max, timeout_ms.map(Duration::from_millis)))
+    }
+
+    /// Waits for events after number `after`, at most `timeout_ms` and at most `max` of them; an empty list after the
+    /// last. Whoever falls more than 256 behind gets a `missed` first.
+    ///
+    /// # Errors
+    /// `timeout`; `forked`.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: events stay until a later call passes their number.
+    pub fn next_events(&self, after: u64, max: usize, timeout_ms: Option<u64>) -> Operation<Vec<EventRecord>> {
+        match self.events(after) {
+            Ok(events) => events.next(max, timeout_ms),
+            Err(error) => Operation::failed(error),
+        }
+    }
+
+    /// A reader of the events after number `after`, with a cursor of its own. It does not keep the client alive.
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn events(&self, after: u64) -> Result<BridgeEvents, BridgeError> {
+        let inner = self.inner.get()?;
+        Ok(BridgeEvents::new(inner.client.events_after(after), inner.runtime.clone()))
+    }
+
+    /// Closes: accepts nothing more, writes what waits and reads to the end if the connection is healthy, at most
+    /// `drain_ms`. Idempotent.
+    ///
+    /// # Errors
+    /// `forked`.
+    ///
+    /// # Cancel safety
+    /// The close goes on if the operation is dropped after its first poll.
+    pub fn close(&self, drain_ms: u64) -> Operation<EndingRecord> {
+        self.operation(|client| async move { Ok(client.close(Duration::from_millis(drain_ms)).await.into()) })
+    }
+
+    /// Waits until the client is closed, by whoever, and tells why.
+    ///
+    /// # Errors
+    /// `forked`.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub fn closed(&self) -> Operation<EndingRecord> {
+        self.operation(|client| async move { Ok(client.closed().await.into()) })
+    }
+
+    fn operation<T, F>(&self, make: impl FnOnce(Client) -> F) -> Operation<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, BridgeError>> + Send + 'static,
+    {
+        match self.inner.get() {
+            Ok(inner) => Operation::new(inner.runtime.clone(), make(inner.client.clone())),
+            Err(error) => Operation::failed(error),
+        }
+    }
+}
+
+impl NetworkPathRecord {
+    fn parse(self) -> Result<NetworkPath, BridgeError> {
+        let Some((_, kind)) = NETWORK_KINDS.iter().find(|(name, _)| *name == self.kind) else {
+            let names: Vec<&str> = NETWORK_KINDS.iter().map(|(name, _)| *name).collect();
+            let rule = format!("must be one of: {}", names.join(", "));
+            return Err(BridgeError::invalid("network_path.kind", self.kind.escape_debug(), rule));
+        };
+        Ok(NetworkPath { id: self.id, available: self.available, kind: *kind, metered: self.metered })
+    }
+}

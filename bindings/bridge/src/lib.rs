@@ -1,0 +1,36 @@
+//! The foreign shape of Keepline, written once for every language.
+//!
+//! Records are flat, times are milliseconds (`_ms`), names are the strings of the contract, and objects are made to
+//! live in an `Arc`. Calls that can wait are [`Operation`]s: futures that bring their own runtime, so that any
+//! executor may poll them. Pulls are keyed by sequence number, batched and idempotent.
+//!
+//! Nothing here panics across the border, and whatever was made before a `fork` answers `forked` after it.
+
+pub mod client;
+pub mod config;
+pub mod error;
+pub mod event;
+pub mod events;
+mod fork;
+mod guard;
+pub mod mailbox;
+pub mod message;
+pub mod names;
+pub mod operation;
+pub mod operations;
+pub mod receipt;
+pub mod runtime;
+pub mod stats;
+
+pub use client::{BridgeClient, NetworkPathRecord};
+pub use config::{ClientConfig, ResolvedConfig, default_config, resolve};
+pub use error::{BridgeError, EndingRecord, ErrorRecord};
+pub use event::EventRecord;
+pub use events::BridgeEvents;
+pub use fork::{Here, is_forked_since, process_generation};
+pub use mailbox::Mailbox;
+pub use message::{MessageReader, MessageRecord};
+pub use operation::Operation;
+pub use operations::{Operations, Progress};
+pub use receipt::BridgeReceipt;
+pub use stats::StatsRecord;

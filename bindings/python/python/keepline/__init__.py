@@ -1,0 +1,88 @@
+"""Keeps a long-lived TCP connection useful through server restarts, silent networks and frozen peers.
+
+    async with keepline.connect("127.0.0.1:6379", framing=keepline.Framing.resp()) as client:
+        await client.send(b"PING\\r\\n")
+        async for message in client:  # survives reconnects; message.epoch tells them apart
+            print(message.payload)
+
+`keepline.sync` is the blocking twin, `keepline.events` the facts that a client tells about its life.
+"""
+
+from keepline import events
+from keepline._client import Client, Connecting, connect, start
+from keepline._config import Backoff, Config, ConfigOptions, Heartbeat, Keepalive, Outbox, Resolved, default_config
+from keepline._core import Message, __version__
+from keepline._endpoint import Address
+from keepline._errors import (
+    Closed,
+    Exhausted,
+    ForkedError,
+    Internal,
+    InvalidConfig,
+    KeeplineError,
+    Rejected,
+    Timeout,
+    Unavailable,
+    WrongLoopError,
+)
+from keepline._names import Cause, Detector, Outcome, State, Suspicion
+from keepline._protocol import AutoReply, Correlation, Framing, Matcher, Script
+from keepline._records import Bound, DetectionBounds, Ending, MessageCounts, NetworkPath, Notice, Stats
+from keepline._told import Events, Receipt
+from keepline._values import OFF, Data, Duration, Off
+from keepline.events import Event
+from keepline import sync  # isort: skip  (uses the names above)
+
+__all__ = [
+    "OFF",
+    "Address",
+    "AutoReply",
+    "Backoff",
+    "Bound",
+    "Cause",
+    "Client",
+    "Closed",
+    "Config",
+    "ConfigOptions",
+    "Connecting",
+    "Correlation",
+    "Data",
+    "DetectionBounds",
+    "Detector",
+    "Duration",
+    "Ending",
+    "Event",
+    "Events",
+    "Exhausted",
+    "ForkedError",
+    "Framing",
+    "Heartbeat",
+    "Internal",
+    "InvalidConfig",
+    "Keepalive",
+    "KeeplineError",
+    "Matcher",
+    "Message",
+    "MessageCounts",
+    "NetworkPath",
+    "Notice",
+    "Off",
+    "Outbox",
+    "Outcome",
+    "Receipt",
+    "Rejected",
+    "Resolved",
+    "Script",
+    "State",
+    "Stats",
+    "Suspicion",
+    "Timeout",
+    "Unavailable",
+    "WrongLoopError",
+    "__version__",
+    "connect",
+    "default_config",
+    "events",
+    "start",
+    "sync",
+]

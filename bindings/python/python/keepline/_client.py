@@ -1,0 +1,336 @@
+"""The client for asyncio: it survives any number of connections."""
+
+import asyncio
+from collections.abc import Awaitable, Generator
+from threading import get_ident
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from keepline import _core
+from keepline._config import Config, ConfigOptions, Resolved, declared, resolved
+from keepline._core import Message
+from keepline._endpoint import Address, endpoint
+from keepline._errors import Closed, invalid
+from keepline._inbox import BATCH, Inbox
+from keepline._loop import LoopBridge
+from keepline._names import Cause, State
+from keepline._records import DetectionBounds, Ending, NetworkPath, Notice, Stats
+from keepline._told import Events, Receipt
+from keepline._values import Data, Duration, wait_millis
+
+DEFAULT_DRAIN = 1.0
+"""Seconds. A healthy peer takes what waits in far less; a program that ends should not be held up by another."""
+
+
+class Client:
+    """A client of one endpoint: any number of connections, one at a time.
+
+    Made by `connect` or `start`. Whatever waits belongs to the event loop it was made in, and raises `WrongLoopError` in
+    another; plain functions may be called from any thread. After a fork everything raises `ForkedError` in the child.
+    Letting go of the last reference aborts the connection.
+    """
+
+    def __init__(self, core: _core.Client, bridge: LoopBridge) -> None:
+        """Private: use `connect` or `start`."""
+        self._core = core
+        self._bridge = bridge
+        self._loop = asyncio.get_running_loop()
+        # Asked before each message: far cheaper than asking for the running loop, which asks the system.
+        self._thread = get_ident()
+        self._inbox = Inbox(core, bridge, self._loop)
+        self._batch = self._inbox.batch
+        self._readers = self._inbox.readers
+        self._resolved: Resolved | None = None
+
+    # Sending ---------------------------------------------------------------------------------------------------------
+
+    def try_send(self, data: Data) -> None:
+        """Accepts a message without waiting.
+
+        Raises:
+            Rejected: the outbox is full, or the message does not fit the framing.
+            Unavailable: there is no connection, and the policy is ``while_down="reject"``.
+            Closed: the client is closed.
+        """
+        self._core.try_send(data)
+
+    async def send(self, data: Data, timeout: Duration | None = None) -> None:
+        """Accepts a message, and waits at most ``timeout`` (seconds) for room while the peer is only slow.
+
+        Returning means accepted, not delivered: `send_tracked` tells what became of it.
+
+        Cancel safe: a cancelled send was not accepted.
+
+        Raises:
+            Timeout: there was no room in time.
+            Rejected, Unavailable, Closed: as `try_send`.
+        """
+        limit = None if timeout is None else wait_millis("timeout", timeout)
+        started = self._core.send(self._bridge.operations, data, limit)
+        if started is not None:
+            await self._bridge.finish(started)
+
+    async def send_tracked(self, data: Data, timeout: Duration | None = None) -> Receipt:
+        """As `send`, with a receipt that tells what became of the message.
+
+        Cancel safe: a cancelled send was not accepted.
+
+        Raises:
+            Timeout, Rejected, Unavailable, Closed: as `send`.
+        """
+        started = self._core.send_tracked(self._bridge.operations, data, wait_millis("timeout", timeout))
+        return Receipt(await self._bridge.finish(started), self._bridge)
+
+    async def request(self, data: Data, timeout: Duration) -> bytes:
+        """Sends a request and waits for its reply, both at most ``timeout`` (seconds).
+
+        Cancelling gives the reply up; the request may still be carried out.
+
+        Raises:
+            Timeout: no reply came in time; a late one is swallowed.
+            Unavailable: the connection ended first. ``maybe_executed`` tells whether the peer may have got it.
+            InvalidConfig: no correlation was declared.
+            Rejected, Closed: as `try_send`.
+        """
+        limit = wait_millis("timeout", timeout)
+        if not limit:
+            raise invalid("timeout", timeout, "must be more than 0 s")
+        return await self._bridge.finish(self._core.request(self._bridge.operations, data, limit))
+
+    # Receiving -------------------------------------------------------------------------------------------------------
+
+    async def recv(self, timeout: Duration | None = None) -> Message | None:
+        """Waits at most ``timeout`` (seconds) for the next message; ``None`` after close, when all were taken.
+
+        Concurrent calls share one cursor: each message goes to one of them. Cancel safe: the message stays for the next
+        call, and so it does after a timeout.
+
+        Raises:
+            Timeout: nothing came in time.
+        """
+        if get_ident() != self._thread:
+            self._check()
+        if not self._batch and not await self._inbox.refill(wait_millis("timeout", timeout)):
+            return None
+        message = self._batch.popleft()
+        if self._readers:
+            self._inbox.pass_on()
+        return message
+
+    async def recv_many(self, max: int = BATCH, timeout: Duration | None = None) -> list[Message]:
+        """Waits for messages and returns up to ``max`` of them; an empty list after close.
+
+        Cancel safe, as `recv`.
+
+        Raises:
+            Timeout: nothing came in time.
+        """
+        if max < 1:
+            raise invalid("max", max, "must be at least 1")
+        if get_ident() != self._thread:
+            self._check()
+        if not self._batch and not await self._inbox.refill(wait_millis("timeout", timeout)):
+            return []
+        batch = self._batch
+        messages = [batch.popleft() for _ in range(min(max, len(batch)))]
+        if self._readers:
+            self._inbox.pass_on()
+        return messages
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        """Waits for the next message. The iteration ends when the client was closed on request.
+
+        Raises:
+            Closed: it was closed for another reason.
+        """
+        if self._batch and get_ident() == self._thread and not self._readers:
+            return self._batch.popleft()
+        message = await self.recv()
+        if message is not None:
+            return message
+        ending = await self.closed()
+        if ending.cause is Cause.REQUESTED:
+            raise StopAsyncIteration
+        raise closed_error(ending)
+
+    # Watching --------------------------------------------------------------------------------------------------------
+
+    def events(self, after: int = 0) -> Events:
+        """Returns the events after number ``after``, first those that are kept; any number of readers may do so.
+
+        Nobody waits for a reader: one that falls more than 256 behind gets `keepline.events.Missed`. It does not keep
+        the client alive.
+        """
+        return Events(self._core.events(after), self._bridge)
+
+    @property
+    def state(self) -> State:
+        """Where the client stands."""
+        return State(self._core.state())
+
+    @property
+    def epoch(self) -> int:
+        """The number of the last attempt."""
+        return self._core.epoch()
+
+    def stats(self) -> Stats:
+        """Returns counters, and what the kernel says is in force."""
+        return Stats.of(self._core.stats())
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force, every value decided."""
+        return self._decided().config
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What you should know about this configuration."""
+        return self._decided().notices
+
+    @property
+    def detection_bound(self) -> float | None:
+        """Seconds until a dead peer is noticed at most, whatever the fault; ``None`` if one goes unseen."""
+        return self._decided().bounds.longest
+
+    @property
+    def detection_bounds(self) -> DetectionBounds:
+        """The worst case of each fault, with its formula."""
+        return self._decided().bounds
+
+    # Steering --------------------------------------------------------------------------------------------------------
+
+    def reconnect(self) -> None:
+        """Ends the connection, if there is one, and dials at once."""
+        self._core.reconnect()
+
+    def network_changed(self, path: NetworkPath | None = None) -> None:
+        """Tells that the network changed: ``None`` if nothing is known of the new one."""
+        if path is None:
+            self._core.network_changed(None)
+        else:
+            self._core.network_changed((path.id, path.available, path.kind, path.metered))
+
+    def pause(self) -> None:
+        """Ends the connection and stays away until `resume`."""
+        self._core.pause()
+
+    def resume(self) -> None:
+        """Dials again after `pause`."""
+        self._core.resume()
+
+    async def close(self, drain: Duration = DEFAULT_DRAIN) -> Ending:
+        """Closes: accepts nothing more, writes what waits and reads to the end, at most ``drain`` (seconds).
+
+        Idempotent. Cancel safe: the close goes on if the wait is cancelled.
+        """
+        started = self._core.close(self._bridge.operations, wait_millis("drain", drain) or 0)
+        return Ending.of(await self._bridge.finish(started))
+
+    async def closed(self) -> Ending:
+        """Waits until the client is closed, by whoever, and tells why. Cancel safe."""
+        return Ending.of(await self._bridge.finish(self._core.closed(self._bridge.operations)))
+
+    def abort(self) -> None:
+        """Closes at once: the connection is reset, what waits is `Outcome.NOT_SENT`."""
+        self._core.abort()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            await self.close()
+        else:
+            self.abort()
+            await self.closed()
+
+    def __repr__(self) -> str:
+        return f"<keepline.Client {self.state} epoch={self.epoch}>"
+
+    # Within ----------------------------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        self._bridge.check(asyncio.get_running_loop())
+
+    def _decided(self) -> Resolved:
+        if self._resolved is None:
+            self._resolved = resolved(self._core.config())
+        return self._resolved
+
+
+class Connecting(Awaitable[Client]):
+    """A connection under way: await it, or enter it with ``async with``."""
+
+    __slots__ = ("_address", "_client", "_config")
+
+    def __init__(self, address: str, config: dict[str, Any]) -> None:
+        """Private: made by `connect`."""
+        self._address = address
+        self._config = config
+        self._client: Client | None = None
+
+    def __await__(self) -> Generator[Any, None, Client]:
+        return self._connect().__await__()
+
+    async def __aenter__(self) -> Client:
+        self._client = await self._connect()
+        return self._client
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.__aexit__(kind, error, trace)
+
+    async def _connect(self) -> Client:
+        bridge = LoopBridge.running()
+        started = _core.Client.connect(bridge.operations, self._address, self._config)
+        return Client(await bridge.finish(started), bridge)
+
+
+def connect(address: Address, *, config: Config | None = None, **options: Unpack[ConfigOptions]) -> Connecting:
+    """Makes a client and waits for its first connection, retrying by policy, at most ``connect_within``.
+
+    Use it as ``async with keepline.connect(...) as client`` or ``client = await keepline.connect(...)``. Leaving the
+    block closes the client; leaving it by an exception aborts it. Cancelling the wait aborts it, too.
+
+    Args:
+        address: ``"host:port"``, ``"[v6]:port"`` or ``(host, port)``.
+        config: a whole configuration, over which single options are put.
+        **options: the fields of `Config`; durations are seconds or a `timedelta`.
+
+    Raises:
+        InvalidConfig: names the field, the value and the rule.
+        Unavailable: no connection in time, with the last cause; the client is then closed.
+        Exhausted: the client gave up (``max_attempts``, or a cause that retrying cannot heal).
+    """
+    return Connecting(endpoint(address), declared(Config.of(config, options)))
+
+
+def start(address: Address, *, config: Config | None = None, **options: Unpack[ConfigOptions]) -> Client:
+    """Makes a client and returns at once; it dials for ever. To be called in a running event loop.
+
+    Args:
+        address: as for `connect`.
+        config: as for `connect`.
+        **options: as for `connect`.
+
+    Raises:
+        InvalidConfig: names the field, the value and the rule.
+    """
+    bridge = LoopBridge.running()
+    return Client(_core.Client.start(endpoint(address), declared(Config.of(config, options))), bridge)
+
+
+def closed_error(ending: Ending) -> Closed:
+    """The exception of an iteration that nobody ended on request."""
+    error = Closed(f"the client is closed: {ending}")
+    error.cause, error.errno = ending.cause, ending.errno
+    error.detector = ending.detector
+    return error

@@ -1,0 +1,375 @@
+"""What a client is told: frozen records, unset by default. The core decides what is unset, once for all languages."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Self, TypedDict, TypeVar
+
+from keepline import _core
+from keepline._errors import invalid
+from keepline._names import JitterName, OverflowName, ProfileName, UnsolicitedName, WhileDownName
+from keepline._protocol import AutoReply, Correlation, Framing, Matcher, Script
+from keepline._records import DetectionBounds, Notice
+from keepline._values import OFF, Duration, Off, choice, count, data, millis, name, number, seconds
+
+_Part = TypeVar("_Part")
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Application bytes that the peer answers: the only proof that its process lives."""
+
+    payload: bytes
+    """The message that is sent, in the client's framing."""
+    reply: Matcher | bytes | None = None
+    """Which frame is the reply; it is consumed. Bytes mean exactly these. Unset: any inbound byte is life."""
+    interval: Duration | None = None
+    """The silence after which one is sent."""
+    reply_within: Duration | None = None
+    """The deadline for a sign of life after one was due."""
+
+    def __repr__(self) -> str:
+        # The bytes may be a password: only their number is shown.
+        return (
+            f"Heartbeat({len(self.payload)} bytes, interval={self.interval!r}, reply_within={self.reply_within!r})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Keepalive:
+    """Kernel probes: the first after ``idle`` without traffic, then one each ``interval``, dead after ``retries``.
+
+    Whole seconds; the core rounds up and says so.
+    """
+
+    idle: Duration
+    interval: Duration
+    retries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """The curve of waits between attempts. Each wait is 100 ms more than a draw from its window."""
+
+    first_spread: Duration | None = None
+    """The window of the first retry."""
+    initial: Duration | None = None
+    """The window of the second retry, before the multiplier."""
+    multiplier: float | None = None
+    """The growth of the window, 1 to 100."""
+    max: Duration | None = None
+    """The largest window."""
+    jitter: JitterName | None = None
+    """How a delay is drawn from its window."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbox:
+    """How much the outbox holds."""
+
+    messages: int | None = None
+    """The most messages."""
+    bytes: int | None = None
+    """The most bytes, framing included."""
+    age: Duration | Literal[Off.OFF] | None = None
+    """How old a message may grow; `OFF`: for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What is declared of a client. ``None`` means: decide for me.
+
+    Explicit values beat ``detect_within``, which beats the profile. Durations are seconds or a `timedelta`.
+    ``resolve()`` gives the same record with every value decided, and so does ``client.config``.
+    """
+
+    profile: ProfileName = "balanced"
+    """The set of defaults."""
+    detect_within: Duration | None = None
+    """One number that sets the rest: the longest time until a dead peer is noticed. At least 4 s."""
+    heartbeat: Heartbeat | None = None
+    """Application bytes that the peer answers."""
+    keepalive: Keepalive | Literal[Off.OFF] | None = None
+    """Kernel probes on an idle connection."""
+    user_timeout: Duration | Literal[Off.OFF] | None = None
+    """``TCP_USER_TIMEOUT``: how long transmitted data may stay unacknowledged."""
+    rto_max: Duration | Literal[Off.OFF] | None = None
+    """``TCP_RTO_MAX_MS``: the longest pause between retransmissions."""
+    read_idle: Duration | None = None
+    """The longest silence of a peer that talks by itself. Off unless given."""
+    connect_per_address: Duration | None = None
+    """Deadline for the TCP handshake with one address."""
+    connect_total: Duration | None = None
+    """Deadline for a whole attempt."""
+    connect_within: Duration | None = None
+    """How long ``connect`` waits for the first connection."""
+    backoff: Backoff | None = None
+    """The curve of waits between attempts."""
+    stable_after: Duration | None = None
+    """How long a verified connection must stay up before the backoff is reset."""
+    max_attempts: int | None = None
+    """Give up after this many failed attempts in a row. Never unless given."""
+    while_down: WhileDownName | None = None
+    """What happens to messages while there is no connection."""
+    outbox: Outbox | None = None
+    """How much the outbox holds."""
+    overflow: OverflowName | None = None
+    """What ``send`` does when the outbox is full."""
+    inbox_bytes: int | None = None
+    """The most bytes of received messages that wait for the user."""
+    unsolicited: UnsolicitedName | None = None
+    """What happens to messages that no request asked for."""
+    framing: Framing | None = None
+    """How bytes become messages. Raw unless given."""
+    frame_within: Duration | Literal[Off.OFF] | None = None
+    """How long a started frame may take to end."""
+    correlation: Correlation | None = None
+    """How replies find their requests."""
+    push: Matcher | bytes | None = None
+    """Frames that are never replies, though requests are in flight."""
+    max_in_flight: int | None = None
+    """The most requests in flight, late replies included."""
+    greeting: Script | None = None
+    """What must succeed before a connection counts as connected."""
+    auto_replies: tuple[AutoReply, ...] = ()
+    """Answers to the server's own pings."""
+    stall_limit: Duration | None = None
+    """How long a peer may keep its window shut."""
+
+    def resolve(self) -> "Resolved":
+        """Decides every value and checks it, without making a client.
+
+        Raises:
+            InvalidConfig: names the field, the value and the rule.
+        """
+        return resolved(_core.resolve(declared(self)))
+
+    @classmethod
+    def of(cls, config: "Config | None", options: "ConfigOptions") -> Self:
+        """Takes ``config``, with single options put over it."""
+        known = {field.name for field in fields(cls)}
+        for option in options:
+            if option not in known:
+                raise TypeError(f"unknown option {option!r}")
+        base = cls() if config is None else config
+        if not isinstance(base, cls):
+            raise invalid("config", type(config).__name__, "must be a keepline.Config")
+        return replace(base, **options)
+
+
+class ConfigOptions(TypedDict, total=False):
+    """The fields of `Config` as keyword arguments."""
+
+    profile: ProfileName
+    detect_within: Duration | None
+    heartbeat: Heartbeat | None
+    keepalive: Keepalive | Literal[Off.OFF] | None
+    user_timeout: Duration | Literal[Off.OFF] | None
+    rto_max: Duration | Literal[Off.OFF] | None
+    read_idle: Duration | None
+    connect_per_address: Duration | None
+    connect_total: Duration | None
+    connect_within: Duration | None
+    backoff: Backoff | None
+    stable_after: Duration | None
+    max_attempts: int | None
+    while_down: WhileDownName | None
+    outbox: Outbox | None
+    overflow: OverflowName | None
+    inbox_bytes: int | None
+    unsolicited: UnsolicitedName | None
+    framing: Framing | None
+    frame_within: Duration | Literal[Off.OFF] | None
+    correlation: Correlation | None
+    push: Matcher | bytes | None
+    max_in_flight: int | None
+    greeting: Script | None
+    auto_replies: tuple[AutoReply, ...]
+    stall_limit: Duration | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a declaration comes to."""
+
+    config: Config
+    """Every value, decided."""
+    notices: tuple[Notice, ...]
+    """What you should know about it."""
+    bounds: DetectionBounds
+    """How long each fault can go unnoticed."""
+
+
+def default_config(profile: ProfileName = "balanced") -> Config:
+    """Returns every value of a profile.
+
+    Raises:
+        InvalidConfig: there is no such profile.
+    """
+    return decided(_core.default_config(str(profile)))
+
+
+def declared(config: Config) -> dict[str, Any]:
+    """Makes the flat record of the border from a declaration."""
+    record: dict[str, Any] = {
+        "profile": name("profile", config.profile),
+        "detect_within_ms": millis("detect_within", config.detect_within),
+        "read_idle_ms": millis("read_idle", config.read_idle),
+        "connect_per_address_ms": millis("connect.per_address", config.connect_per_address),
+        "connect_total_ms": millis("connect.total", config.connect_total),
+        "connect_within_ms": millis("connect.within", config.connect_within),
+        "stable_after_ms": millis("stable_after", config.stable_after),
+        "max_attempts": _small_count("max_attempts", config.max_attempts),
+        "while_down": name("while_down", config.while_down),
+        "overflow": name("overflow", config.overflow),
+        "inbox_bytes": count("inbox.bytes", config.inbox_bytes),
+        "unsolicited": name("unsolicited", config.unsolicited),
+        "max_in_flight": count("max_in_flight", config.max_in_flight),
+        "stall_limit_ms": millis("stall_limit", config.stall_limit),
+        "auto_replies": [_part("auto_replies", reply, AutoReply).record() for reply in config.auto_replies],
+    }
+    for field in ("user_timeout", "rto_max", "frame_within"):
+        record[f"{field}_off"], record[f"{field}_ms"] = choice(field, getattr(config, field))
+    if config.heartbeat is not None:
+        record |= _heartbeat_record(_part("heartbeat", config.heartbeat, Heartbeat))
+    if config.keepalive is OFF:
+        record["keepalive_off"] = True
+    elif config.keepalive is not None:
+        record |= _keepalive_record(_part("keepalive", config.keepalive, Keepalive))
+    if config.backoff is not None:
+        record |= _backoff_record(_part("backoff", config.backoff, Backoff))
+    if config.outbox is not None:
+        record |= _outbox_record(_part("outbox", config.outbox, Outbox))
+    if config.framing is not None:
+        record["framing"] = _part("framing", config.framing, Framing).record()
+    if config.correlation is not None:
+        record["correlation"] = _part("correlation", config.correlation, Correlation).record()
+    if config.push is not None:
+        record["push"] = Matcher.of("push", config.push).record()
+    if config.greeting is not None:
+        record["greeting"] = _part("greeting", config.greeting, Script).record()
+    return record
+
+
+def resolved(record: dict[str, Any]) -> Resolved:
+    """Makes the answer of the core readable."""
+    return Resolved(
+        config=decided(record["config"]),
+        notices=tuple(Notice(**notice) for notice in record["notices"]),
+        bounds=DetectionBounds.of(record["bounds"]),
+    )
+
+
+def decided(record: dict[str, Any]) -> Config:
+    """Makes a declaration from the flat record of the border."""
+    return Config(
+        profile=record["profile"],
+        detect_within=seconds(record["detect_within_ms"]),
+        heartbeat=_decided_heartbeat(record),
+        keepalive=_decided_keepalive(record),
+        user_timeout=_decided_choice(record, "user_timeout"),
+        rto_max=_decided_choice(record, "rto_max"),
+        read_idle=seconds(record["read_idle_ms"]),
+        connect_per_address=seconds(record["connect_per_address_ms"]),
+        connect_total=seconds(record["connect_total_ms"]),
+        connect_within=seconds(record["connect_within_ms"]),
+        backoff=Backoff(
+            first_spread=seconds(record["backoff_first_spread_ms"]),
+            initial=seconds(record["backoff_initial_ms"]),
+            multiplier=record["backoff_multiplier"],
+            max=seconds(record["backoff_max_ms"]),
+            jitter=record["backoff_jitter"],
+        ),
+        stable_after=seconds(record["stable_after_ms"]),
+        max_attempts=record["max_attempts"],
+        while_down=record["while_down"],
+        outbox=Outbox(
+            messages=record["outbox_messages"],
+            bytes=record["outbox_bytes"],
+            age=_decided_choice(record, "outbox_age"),
+        ),
+        overflow=record["overflow"],
+        inbox_bytes=record["inbox_bytes"],
+        unsolicited=record["unsolicited"],
+        framing=None if record["framing"] is None else Framing.read(record["framing"]),
+        frame_within=_decided_choice(record, "frame_within"),
+        correlation=None if record["correlation"] is None else Correlation.read(record["correlation"]),
+        push=None if record["push"] is None else Matcher.read(record["push"]),
+        max_in_flight=record["max_in_flight"],
+        greeting=None if record["greeting"] is None else Script.read(record["greeting"]),
+        auto_replies=tuple(AutoReply.read(reply) for reply in record["auto_replies"]),
+        stall_limit=seconds(record["stall_limit_ms"]),
+    )
+
+
+def _heartbeat_record(heartbeat: Heartbeat) -> dict[str, Any]:
+    reply = heartbeat.reply
+    return {
+        "heartbeat_payload": data("heartbeat.payload", heartbeat.payload),
+        "heartbeat_reply": None if reply is None else Matcher.of("heartbeat.reply", reply).record(),
+        "heartbeat_interval_ms": millis("heartbeat.interval", heartbeat.interval),
+        "heartbeat_reply_within_ms": millis("heartbeat.reply_within", heartbeat.reply_within),
+    }
+
+
+def _keepalive_record(keepalive: Keepalive) -> dict[str, Any]:
+    return {
+        "keepalive_idle_ms": millis("keepalive.idle", keepalive.idle),
+        "keepalive_interval_ms": millis("keepalive.interval", keepalive.interval),
+        "keepalive_retries": _small_count("keepalive.retries", keepalive.retries),
+    }
+
+
+def _backoff_record(backoff: Backoff) -> dict[str, Any]:
+    return {
+        "backoff_first_spread_ms": millis("backoff.first_spread", backoff.first_spread),
+        "backoff_initial_ms": millis("backoff.initial", backoff.initial),
+        "backoff_multiplier": number("backoff.multiplier", backoff.multiplier),
+        "backoff_max_ms": millis("backoff.max", backoff.max),
+        "backoff_jitter": name("backoff.jitter", backoff.jitter),
+    }
+
+
+def _outbox_record(outbox: Outbox) -> dict[str, Any]:
+    age_off, age_ms = choice("outbox.age", outbox.age)
+    return {
+        "outbox_messages": count("outbox.messages", outbox.messages),
+        "outbox_bytes": count("outbox.bytes", outbox.bytes),
+        "outbox_age_off": age_off,
+        "outbox_age_ms": age_ms,
+    }
+
+
+def _decided_heartbeat(record: dict[str, Any]) -> Heartbeat | None:
+    if record["heartbeat_payload"] is None:
+        return None
+    return Heartbeat(
+        payload=bytes(record["heartbeat_payload"]),
+        reply=Matcher.read(record["heartbeat_reply"]),
+        interval=seconds(record["heartbeat_interval_ms"]),
+        reply_within=seconds(record["heartbeat_reply_within_ms"]),
+    )
+
+
+def _decided_keepalive(record: dict[str, Any]) -> Keepalive | Literal[Off.OFF]:
+    if record["keepalive_off"]:
+        return OFF
+    return Keepalive(
+        idle=record["keepalive_idle_ms"] / 1000,
+        interval=record["keepalive_interval_ms"] / 1000,
+        retries=record["keepalive_retries"],
+    )
+
+
+def _decided_choice(record: dict[str, Any], field: str) -> float | Literal[Off.OFF] | None:
+    return OFF if record[f"{field}_off"] else seconds(record[f"{field}_ms"])
+
+
+def _small_count(field: str, value: int | None) -> int | None:
+    checked = count(field, value)
+    # A larger one is as good as the largest that the core can count.
+    return None if checked is None else min(checked, 2**32 - 1)
+
+
+def _part(field: str, value: object, kind: type[_Part]) -> _Part:
+    if not isinstance(value, kind):
+        raise invalid(field, type(value).__name__, f"must be a keepline.{kind.__name__}")
+    return value

@@ -1,0 +1,133 @@
+"""Received messages on the loop's thread: taken from the core in batches, handed to any number of readers."""
+
+import asyncio
+import weakref
+from asyncio import AbstractEventLoop, Future
+from collections import deque
+
+from keepline import _core
+from keepline._core import Message
+from keepline._errors import Timeout
+from keepline._loop import LoopBridge, wake
+
+BATCH = 256
+"""Messages taken from the core at once: more do not amortise the border any better."""
+
+
+class Inbox:
+    """The batch that readers take from, and the readers that wait for the next one.
+
+    A message leaves ``batch`` only when a coroutine that runs takes it, so a cancelled reader has taken nothing.
+    """
+
+    __slots__ = ("__weakref__", "_bridge", "_core", "_loop", "_watched", "batch", "readers")
+
+    def __init__(self, core: _core.Client, bridge: LoopBridge, loop: AbstractEventLoop) -> None:
+        self._core = core
+        self._bridge = bridge
+        self._loop = loop
+        self._watched: int | None = None
+        self.batch: deque[Message] = deque()
+        self.readers: deque[Future[None]] = deque()
+
+    def __del__(self) -> None:
+        if self._watched is not None:
+            self._bridge.forget(self._watched)
+
+    async def refill(self, limit: int | None) -> bool:
+        """Takes what the core has into the batch, waiting for the first message; false after the end.
+
+        What does not fit into a batch stays in the core, so that a slow reader slows the peer down.
+        """
+        self._bridge.check(asyncio.get_running_loop())
+        deadline = None if limit is None else self._loop.time() + limit / 1000
+        has_waited = False
+        while not self.batch:
+            taken = self._core.try_receive(BATCH)
+            if taken is None:
+                self.pass_on()
+                return False
+            self.batch.extend(taken)
+            if not taken:
+                await self._readable(deadline)
+                has_waited = True
+        if has_waited:
+            return True
+        try:
+            # A peer that is faster than its reader must not keep the loop from everything else.
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self.pass_on()
+            raise
+        return bool(self.batch) or await self.refill(limit)
+
+    async def _readable(self, deadline: float | None) -> None:
+        """Waits until there may be a message."""
+        waiter: Future[None] = self._loop.create_future()
+        self.readers.append(waiter)
+        timer = None if deadline is None else self._loop.call_at(deadline, wake, waiter)
+        try:
+            self._watch()
+            await waiter
+        except BaseException:
+            # Cancelled, or thrown away: whoever is next has to look instead.
+            if waiter.done() and not waiter.cancelled():
+                self._remove(waiter)
+                self.pass_on()
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._remove(waiter)
+        if deadline is not None and not self.batch and self._loop.time() >= deadline:
+            last_look = self._core.try_receive(BATCH)
+            if not last_look:
+                self.pass_on()
+                raise Timeout("no message within the time given")
+            self.batch.extend(last_look)
+
+    def _remove(self, waiter: "Future[None]") -> None:
+        try:
+            self.readers.remove(waiter)
+        except ValueError:
+            pass
+
+    def pass_on(self) -> None:
+        """Lets the next reader look: each that is woken wakes the next, or has the core watched again."""
+        for waiter in self.readers:
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def _watch(self) -> None:
+        """Has the core tell when there is something to take."""
+        if self._watched is not None:
+            return
+        started = self._core.readable(self._bridge.operations)
+        if started is None:
+            self.pass_on()
+            return
+        self._watched = started
+        self._bridge.watch(started, _Weakly(self))
+
+    def on_readable(self) -> None:
+        watched = self._watched
+        if watched is None or isinstance(self._bridge.operations.poll(watched), int):
+            return
+        self._watched = None
+        self._bridge.forget(watched)
+        self.pass_on()
+
+
+class _Weakly:
+    """Tells an inbox that it is readable without keeping it alive."""
+
+    __slots__ = ("_inbox",)
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = weakref.ref(inbox)
+
+    def __call__(self) -> None:
+        inbox = self._inbox()
+        if inbox is not None:
+            inbox.on_readable()

@@ -1,0 +1,115 @@
+"""Names that are the same in every language. A test compares them with the contract of the core."""
+
+from enum import StrEnum
+from typing import Literal
+
+ProfileName = Literal["balanced", "mobile", "industrial", "datacenter"]
+WhileDownName = Literal["queue", "reject"]
+OverflowName = Literal["auto", "wait", "reject"]
+UnsolicitedName = Literal["deliver", "discard"]
+JitterName = Literal["full", "equal", "centred", "decorrelated", "none"]
+EndianName = Literal["big", "little"]
+NetworkKindName = Literal["unknown", "wifi", "cellular", "wired", "vpn", "other"]
+
+
+class State(StrEnum):
+    """Where a client stands."""
+
+    IDLE = "idle"
+    """Not dialling by wish: before start, or paused."""
+    CONNECTING = "connecting"
+    """An attempt is under way."""
+    CONNECTED = "connected"
+    """The connection is usable."""
+    SUSPECT = "suspect"
+    """The connection may be dead; a verdict is near."""
+    STALLED = "stalled"
+    """The peer lives and does not read."""
+    WAITING = "waiting"
+    """Waiting for the next attempt."""
+    OFFLINE = "offline"
+    """The system says that there is no network; nothing is tried."""
+    CLOSED = "closed"
+    """Over. Make a new client."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a connection is established in this state."""
+        return self in (State.CONNECTED, State.SUSPECT, State.STALLED)
+
+
+class Outcome(StrEnum):
+    """What became of a tracked message. Final."""
+
+    ACKED = "acked"
+    """Acknowledged by the kernel of the peer. Not: processed."""
+    NOT_SENT = "not_sent"
+    """Dropped by policy; no byte of it was handed to the kernel."""
+    UNKNOWN = "unknown"
+    """Handed to the kernel, whole or in part; nobody knows what became of it."""
+    EXPIRED = "expired"
+    """Ran out of time in the outbox; no byte of it was handed to the kernel."""
+
+
+class Cause(StrEnum):
+    """Why a connection, or an attempt at one, ended."""
+
+    PEER_CLOSED = "peer_closed"
+    RESET = "reset"
+    PATH_SILENT = "path_silent"
+    PEER_UNRESPONSIVE = "peer_unresponsive"
+    PEER_STALLED = "peer_stalled"
+    WRITE_STALLED = "write_stalled"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    CONNECT_TIMEOUT = "connect_timeout"
+    DNS_NOT_FOUND = "dns.not_found"
+    DNS_TIMEOUT = "dns.timeout"
+    DNS_TEMPORARY = "dns.temporary"
+    DNS_NO_ADDRESS = "dns.no_address"
+    TLS_TIMEOUT = "tls.timeout"
+    TLS_UNTRUSTED_ISSUER = "tls.untrusted_issuer"
+    TLS_EXPIRED = "tls.expired"
+    TLS_NAME_MISMATCH = "tls.name_mismatch"
+    TLS_CLIENT_AUTH = "tls.client_auth"
+    TLS_PROTOCOL = "tls.protocol"
+    PROXY_AUTH = "proxy.auth"
+    PROXY_REFUSED = "proxy.refused"
+    PROXY_TIMEOUT = "proxy.timeout"
+    PROXY_PROTOCOL = "proxy.protocol"
+    GREETING_TIMEOUT = "greeting.timeout"
+    GREETING_UNEXPECTED = "greeting.unexpected"
+    GREETING_REJECTED = "greeting.rejected"
+    GREETING_PANICKED = "greeting.panicked"
+    GREETING_AUTH = "greeting.auth"
+    PROTOCOL_TOO_LARGE = "protocol.too_large"
+    PROTOCOL_MALFORMED = "protocol.malformed"
+    PROTOCOL_FRAME_TIMEOUT = "protocol.frame_timeout"
+    PROTOCOL_TRUNCATED = "protocol.truncated"
+    PROTOCOL_DESYNC = "protocol.desync"
+    LOCAL_NETWORK_DOWN = "local_network_down"
+    LOCAL_RESOURCE = "local_resource"
+    NETWORK_CHANGED = "network_changed"
+    REPLACED = "replaced"
+    REQUESTED = "requested"
+
+
+class Detector(StrEnum):
+    """Which evidence caught a dead peer."""
+
+    HEARTBEAT = "heartbeat"
+    KEEPALIVE = "keepalive"
+    USER_TIMEOUT = "user_timeout"
+    KERNEL_INFO = "kernel_info"
+    READ_IDLE = "read_idle"
+    OS_ERROR = "os_error"
+    NETWORK_CHANGE = "network_change"
+
+
+class Suspicion(StrEnum):
+    """What made a connection suspect."""
+
+    HEARTBEAT_LATE = "heartbeat_late"
+    RETRANSMITS = "retransmits"
+    WOKE = "woke"
+    NETWORK_CHANGED = "network_changed"

@@ -1,0 +1,276 @@
+"""The declared parts of a protocol: framing, matchers, correlation, greeting, automatic answers."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+from keepline._errors import invalid
+from keepline._names import EndianName
+from keepline._values import count, data, name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Framing:
+    """How bytes become messages. Made by its class methods; sizes that are not given are the core's."""
+
+    kind: str
+    max: int | None = None
+    delimiter: bytes | None = None
+    width: int | None = None
+    endian: EndianName | None = None
+    offset: int | None = None
+    adjustment: int | None = None
+    strip: bool | None = None
+    size: int | None = None
+
+    @classmethod
+    def raw(cls) -> Self:
+        """Bytes as they come: what one read brings is one message."""
+        return cls(kind="raw")
+
+    @classmethod
+    def lines(cls, max: int | None = None) -> Self:
+        """Lines that end with a line feed, or with carriage return and line feed; the message is without either."""
+        return cls(kind="lines", max=max)
+
+    @classmethod
+    def delimited_by(cls, delimiter: bytes, max: int | None = None) -> Self:
+        """Messages that end with these bytes; the message is without them."""
+        return cls(kind="delimiter", delimiter=delimiter, max=max)
+
+    @classmethod
+    def length_prefixed(
+        cls,
+        width: int,
+        *,
+        endian: EndianName | None = None,
+        offset: int | None = None,
+        adjustment: int | None = None,
+        strip: bool | None = None,
+        max: int | None = None,
+    ) -> Self:
+        """Messages that start with their length.
+
+        Args:
+            width: bytes of the length field: 1, 2, 4 or 8.
+            endian: its byte order; big unless given.
+            offset: bytes before it. With any, the message is the whole frame.
+            adjustment: added to the field's value to give the number of bytes after it.
+            strip: whether the message is without the length field; true unless given.
+            max: the longest message in bytes.
+        """
+        return cls(
+            kind="length_prefixed",
+            width=width,
+            endian=endian,
+            offset=offset,
+            adjustment=adjustment,
+            strip=strip,
+            max=max,
+        )
+
+    @classmethod
+    def fixed(cls, size: int) -> Self:
+        """Messages of ``size`` bytes each."""
+        return cls(kind="fixed", size=size)
+
+    @classmethod
+    def modbus_tcp(cls) -> Self:
+        """Modbus TCP: the message is the whole unit, its header of 7 bytes included."""
+        return cls(kind="modbus_tcp")
+
+    @classmethod
+    def resp(cls, max: int | None = None) -> Self:
+        """Redis: the message is one whole value as it stands on the wire."""
+        return cls(kind="resp", max=max)
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{field}={value!r}" for field, value in asdict(self).items() if value is not None)
+        return f"Framing({given})"
+
+    def record(self) -> dict[str, Any]:
+        """The flat record of the border."""
+        record: dict[str, Any] = {"kind": name("framing.kind", self.kind)}
+        if self.delimiter is not None:
+            record["delimiter"] = data("framing.delimiter", self.delimiter)
+        for field in ("max", "width", "offset", "size"):
+            value = getattr(self, field)
+            if value is not None:
+                record[field] = count(f"framing.{field}", value)
+        if self.adjustment is not None:
+            record["adjustment"] = _signed("framing.adjustment", self.adjustment)
+        if self.endian is not None:
+            record["endian"] = name("framing.endian", self.endian)
+        if self.strip is not None:
+            record["strip"] = bool(self.strip)
+        return record
+
+    @classmethod
+    def read(cls, record: dict[str, Any]) -> Self:
+        """Reads the flat record of the border."""
+        record = dict(record)
+        if "delimiter" in record:
+            record["delimiter"] = bytes(record["delimiter"])
+        return cls(**record)
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """Which frame is the one that is waited for. Made by its class methods."""
+
+    kind: str
+    frame: bytes | None = None
+
+    @classmethod
+    def any(cls) -> Self:
+        """Any bytes at all. Consumes nothing."""
+        return cls("any")
+
+    @classmethod
+    def exact(cls, frame: bytes) -> Self:
+        """A frame equal to these bytes."""
+        return cls("exact", frame)
+
+    @classmethod
+    def prefix(cls, start: bytes) -> Self:
+        """A frame that starts with these bytes."""
+        return cls("prefix", start)
+
+    @classmethod
+    def none(cls) -> Self:
+        """No reply is expected. Consumes nothing."""
+        return cls("none")
+
+    @classmethod
+    def of(cls, field: str, value: object) -> "Matcher":
+        """Takes a matcher, or bytes that mean exactly these."""
+        if isinstance(value, Matcher):
+            return value
+        return cls.exact(data(field, value))
+
+    def record(self) -> dict[str, Any]:
+        """The flat record of the border."""
+        if self.frame is None:
+            return {"kind": self.kind}
+        return {"kind": self.kind, "bytes": data("matcher", self.frame)}
+
+    @classmethod
+    def read(cls, record: dict[str, Any]) -> Self:
+        """Reads the flat record of the border."""
+        content = record.get("bytes")
+        return cls(record["kind"], None if content is None else bytes(content))
+
+    def __repr__(self) -> str:
+        # The bytes may be a password: only their number is shown.
+        return f"Matcher.{self.kind}({'' if self.frame is None else f'{len(self.frame)} bytes'})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correlation:
+    """How replies find their requests. Made by its class methods."""
+
+    kind: str
+    offset: int | None = None
+    width: int | None = None
+    endian: EndianName | None = None
+
+    @classmethod
+    def fifo(cls) -> Self:
+        """Replies come in the order of the requests."""
+        return cls(kind="fifo")
+
+    @classmethod
+    def id(cls, offset: int, width: int, endian: EndianName | None = None) -> Self:
+        """Replies carry the id of their request: ``width`` bytes at ``offset``. Keepline writes the ids and restores yours.
+
+        Big-endian unless given.
+        """
+        return cls(kind="id", offset=offset, width=width, endian=endian)
+
+    def record(self) -> dict[str, Any]:
+        """The flat record of the border."""
+        record: dict[str, Any] = {"kind": self.kind}
+        for field in ("offset", "width"):
+            value = getattr(self, field)
+            if value is not None:
+                record[field] = count(f"correlation.{field}", value)
+        if self.endian is not None:
+            record["endian"] = name("correlation.endian", self.endian)
+        return record
+
+    @classmethod
+    def read(cls, record: dict[str, Any]) -> Self:
+        """Reads the flat record of the border."""
+        return cls(**record)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A greeting as sends and expected replies; it must succeed before a connection counts as connected.
+
+    ``Script().send(b"AUTH secret\\r\\n").expect(b"+OK\\r\\n")``
+    """
+
+    steps: tuple[tuple[str, bytes | Matcher], ...] = ()
+
+    def send(self, message: bytes) -> Self:
+        """Adds a message to send, in the client's framing."""
+        return replace(self, steps=(*self.steps, ("send", data("greeting", message))))
+
+    def expect(self, frame: Matcher | bytes) -> Self:
+        """Adds a frame to expect. Bytes mean exactly these."""
+        return replace(self, steps=(*self.steps, ("expect", Matcher.of("greeting", frame))))
+
+    def record(self) -> list[dict[str, Any]]:
+        """The flat records of the border."""
+        return [
+            {"kind": kind, "matcher": step.record()} if isinstance(step, Matcher) else {"kind": kind, "bytes": step}
+            for kind, step in self.steps
+        ]
+
+    @classmethod
+    def read(cls, records: list[dict[str, Any]]) -> Self:
+        """Reads the flat records of the border."""
+        return cls(
+            tuple(
+                (record["kind"], Matcher.read(record["matcher"]) if "matcher" in record else bytes(record["bytes"]))
+                for record in records
+            )
+        )
+
+    def __repr__(self) -> str:
+        # The bytes may be a password: only their number is shown.
+        shown = (
+            f".{kind}({step!r})" if isinstance(step, Matcher) else f".{kind}({len(step)} bytes)"
+            for kind, step in self.steps
+        )
+        return f"Script(){''.join(shown)}"
+
+
+@dataclass(frozen=True, slots=True)
+class AutoReply:
+    """A frame of the server that is answered without asking you, such as its own ping."""
+
+    when: Matcher | bytes
+    """The frame that is answered; it is consumed. Bytes mean exactly these."""
+    reply: bytes
+    """The answer, in the client's framing."""
+
+    def record(self) -> dict[str, Any]:
+        """The flat record of the border."""
+        return {"when": Matcher.of("auto_replies", self.when).record(), "reply": data("auto_replies", self.reply)}
+
+    @classmethod
+    def read(cls, record: dict[str, Any]) -> Self:
+        """Reads the flat record of the border."""
+        return cls(Matcher.read(record["when"]), bytes(record["reply"]))
+
+    def __repr__(self) -> str:
+        # The bytes may be a secret: only their number is shown.
+        return f"AutoReply(when={Matcher.of('auto_replies', self.when)!r}, reply={len(self.reply)} bytes)"
+
+
+def _signed(field: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise invalid(field, repr(value), "must be a whole number")
+    # Beyond this the core refuses it anyway: no frame is so long.
+    return max(-(2**62), min(value, 2**62))

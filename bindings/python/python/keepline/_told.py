@@ -1,0 +1,53 @@
+"""What is told of a client beside its messages: receipts of tracked messages, and events."""
+
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Self
+
+from keepline import _core, events
+from keepline._loop import LoopBridge
+from keepline._names import Outcome
+
+
+class Receipt:
+    """Tells what became of one message. It does not keep the client alive."""
+
+    __slots__ = ("_bridge", "_core")
+
+    def __init__(self, core: _core.Receipt, bridge: LoopBridge) -> None:
+        """Private: made by `Client.send_tracked`."""
+        self._core = core
+        self._bridge = bridge
+
+    async def outcome(self) -> Outcome:
+        """Waits for the outcome. It is final: later calls give the same. Cancel safe."""
+        return Outcome(await self._bridge.finish(self._core.outcome(self._bridge.operations)))
+
+    def try_outcome(self) -> Outcome | None:
+        """Returns the outcome, if it is known already."""
+        outcome = self._core.try_outcome()
+        return None if outcome is None else Outcome(outcome)
+
+
+class Events(AsyncIterator[events.Event]):
+    """The events of a client, with an own cursor. The iteration ends after `keepline.events.Closed`."""
+
+    __slots__ = ("_bridge", "_core", "_ready")
+
+    def __init__(self, core: _core.Events, bridge: LoopBridge) -> None:
+        """Private: made by `Client.events`."""
+        self._core = core
+        self._bridge = bridge
+        self._ready: deque[events.Event] = deque()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> events.Event:
+        """Waits for the next event. Cancel safe: it stays for the next call."""
+        if not self._ready:
+            records = await self._bridge.finish(self._core.next(self._bridge.operations))
+            if not records and not self._ready:
+                raise StopAsyncIteration
+            self._ready.extend(map(events.read, records))
+        return self._ready.popleft()

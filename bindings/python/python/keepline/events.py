@@ -1,0 +1,214 @@
+"""Events: numbered facts about a client's life. Match on their classes; durations are seconds."""
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from keepline._names import Cause, Detector, State, Suspicion
+from keepline._records import MessageCounts
+
+__all__ = [
+    "Closed",
+    "Connected",
+    "Connecting",
+    "Disconnected",
+    "Event",
+    "InboxFull",
+    "Missed",
+    "Offline",
+    "Paused",
+    "Recovered",
+    "Resumed",
+    "Stalled",
+    "Suspect",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One numbered fact."""
+
+    name: ClassVar[str]
+    """What happened, as in every language."""
+
+    seq: int
+    """The number: each event of a client has the next one, from 1."""
+    at: float
+    """When it happened, on the clock of the system that counts suspend (``time.CLOCK_BOOTTIME``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connecting(Event):
+    """An attempt starts."""
+
+    name = "connecting"
+
+    epoch: int
+    """The attempt's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected(Event):
+    """The connection is usable."""
+
+    name = "connected"
+
+    epoch: int
+    """The connection's number."""
+    peer: str | None
+    """The address on the other side."""
+    after: float
+    """Time since the last connection ended, or since start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect(Event):
+    """The connection may be dead."""
+
+    name = "suspect"
+
+    epoch: int
+    """The connection's number."""
+    evidence: Suspicion
+    """What made it suspect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered(Event):
+    """A suspect or stalled connection proved alive."""
+
+    name = "recovered"
+
+    epoch: int
+    """The connection's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stalled(Event):
+    """The peer lives and does not read."""
+
+    name = "stalled"
+
+    epoch: int
+    """The connection's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected(Event):
+    """A connection or an attempt ended."""
+
+    name = "disconnected"
+
+    epoch: int
+    """The connection's number."""
+    cause: Cause
+    """Why."""
+    detector: Detector | None
+    """Which evidence told."""
+    errno: int | None
+    """The operating system's error number, if there was one."""
+    up_for: float | None
+    """How long it had been connected; ``None`` for an attempt that never was."""
+    retry_in: float | None
+    """When the next attempt starts, from now; ``None`` if there will be none by itself."""
+    failures: int
+    """The number of attempts that failed in a row; 0 if a connection ended."""
+    messages: MessageCounts
+    """What became of the messages accepted so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxFull(Event):
+    """The inbox is full: Keepline has stopped reading until you take messages. Told once per connection."""
+
+    name = "inbox_full"
+
+    epoch: int
+    """The connection's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offline(Event):
+    """The system says that there is no network."""
+
+    name = "offline"
+
+
+@dataclass(frozen=True, slots=True)
+class Paused(Event):
+    """The client was paused."""
+
+    name = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Event):
+    """The client was resumed."""
+
+    name = "resumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Missed(Event):
+    """The reader of events was too slow: some were overwritten."""
+
+    name = "missed"
+
+    count: int
+    """How many."""
+    state: State
+    """The state now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed(Event):
+    """The client is closed. Always the last event."""
+
+    name = "closed"
+
+    cause: Cause
+    """Why."""
+    detector: Detector | None
+    """Which evidence told."""
+    errno: int | None
+    """The operating system's error number, if there was one."""
+
+
+BY_NAME: dict[str, type[Event]] = {
+    event.name: event
+    for event in (
+        Connecting,
+        Connected,
+        Suspect,
+        Recovered,
+        Stalled,
+        Disconnected,
+        InboxFull,
+        Offline,
+        Paused,
+        Resumed,
+        Missed,
+        Closed,
+    )
+}
+"""The class of each event."""
+
+_READERS = {"cause": Cause, "detector": Detector, "evidence": Suspicion, "state": State}
+
+
+def read(record: dict[str, Any]) -> Event:
+    """Reads the flat record of the border."""
+    kind = BY_NAME[record["name"]]
+    return kind(**{field.name: _value(record, field.name) for field in fields(kind)})
+
+
+def _value(record: dict[str, Any], field: str) -> Any:
+    if field in record:
+        value = record[field]
+        if value is None:
+            return None
+        if field == "messages":
+            return MessageCounts(**value)
+        reader = _READERS.get(field)
+        return value if reader is None else reader(value)
+    millis = record[f"{field}_ms"]
+    return None if millis is None else millis / 1000

@@ -1,0 +1,369 @@
+"""The blocking twin: the same names, for programs without an event loop.
+
+A client may be used by any number of threads. Every wait is a ``poll`` of a file descriptor by the calling thread: the
+interpreter lock is free meanwhile, and Ctrl-C interrupts it without losing a message.
+"""
+
+import select
+import threading
+from collections import deque
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self, TypeVar, Unpack, cast
+
+from keepline import _core, events
+from keepline._client import DEFAULT_DRAIN, closed_error
+from keepline._config import Config, ConfigOptions, Resolved, declared, resolved
+from keepline._core import Message
+from keepline._endpoint import Address, endpoint
+from keepline._errors import invalid
+from keepline._names import Cause, Outcome, State
+from keepline._records import DetectionBounds, Ending, NetworkPath, Notice, Stats
+from keepline._values import Data, Duration, wait_millis
+
+__all__ = ["Client", "Events", "Receipt", "connect", "start"]
+
+T = TypeVar("T")
+
+
+class Client:
+    """A client of one endpoint: any number of connections, one at a time.
+
+    Made by `connect` or `start`. Letting go of the last reference aborts the connection.
+    """
+
+    def __init__(self, core: _core.Client) -> None:
+        """Private: use `connect` or `start`."""
+        self._core = core
+        self._resolved: Resolved | None = None
+
+    # Sending ---------------------------------------------------------------------------------------------------------
+
+    def try_send(self, data: Data) -> None:
+        """Accepts a message without waiting.
+
+        Raises:
+            Rejected: the outbox is full, or the message does not fit the framing.
+            Unavailable: there is no connection, and the policy is ``while_down="reject"``.
+            Closed: the client is closed.
+        """
+        self._core.try_send(data)
+
+    def send(self, data: Data, timeout: Duration | None = None) -> None:
+        """Accepts a message, and waits at most ``timeout`` (seconds) for room while the peer is only slow.
+
+        Returning means accepted, not delivered: `send_tracked` tells what became of it.
+
+        Raises:
+            Timeout: there was no room in time.
+            Rejected, Unavailable, Closed: as `try_send`.
+        """
+        limit = wait_millis("timeout", timeout)
+        with _Waiting() as waiting:
+            waiting.finish(self._core.send(waiting.operations, data, limit))
+
+    def send_tracked(self, data: Data, timeout: Duration | None = None) -> "Receipt":
+        """As `send`, with a receipt that tells what became of the message.
+
+        Raises:
+            Timeout, Rejected, Unavailable, Closed: as `send`.
+        """
+        limit = wait_millis("timeout", timeout)
+        with _Waiting() as waiting:
+            return Receipt(waiting.finish(self._core.send_tracked(waiting.operations, data, limit)))
+
+    def request(self, data: Data, timeout: Duration) -> bytes:
+        """Sends a request and waits for its reply, both at most ``timeout`` (seconds).
+
+        Raises:
+            Timeout: no reply came in time; a late one is swallowed.
+            Unavailable: the connection ended first. ``maybe_executed`` tells whether the peer may have got it.
+            InvalidConfig: no correlation was declared.
+            Rejected, Closed: as `try_send`.
+        """
+        limit = wait_millis("timeout", timeout)
+        if not limit:
+            raise invalid("timeout", timeout, "must be more than 0 s")
+        with _Waiting() as waiting:
+            return waiting.finish(self._core.request(waiting.operations, data, limit))
+
+    # Receiving -------------------------------------------------------------------------------------------------------
+
+    def recv(self, timeout: Duration | None = None) -> Message | None:
+        """Waits at most ``timeout`` (seconds) for the next message; ``None`` after close, when all were taken.
+
+        Raises:
+            Timeout: nothing came in time.
+        """
+        limit = wait_millis("timeout", timeout)
+        ready = self._core.try_receive(1)
+        if ready:
+            return ready[0]
+        with _Waiting() as waiting:
+            return waiting.finish(self._core.receive(waiting.operations, limit))
+
+    def recv_many(self, max: int = 256, timeout: Duration | None = None) -> list[Message]:
+        """Waits for messages and returns up to ``max`` of them; an empty list after close.
+
+        Raises:
+            Timeout: nothing came in time.
+        """
+        if max < 1:
+            raise invalid("max", max, "must be at least 1")
+        ready = self._core.try_receive(max)
+        if ready is None or ready:
+            return ready or []
+        first = self.recv(timeout)
+        if first is None:
+            return []
+        return [first, *(self._core.try_receive(max - 1) or [] if max > 1 else [])]
+
+    def __iter__(self) -> Iterator[Message]:
+        """Waits for messages. The iteration ends when the client was closed on request.
+
+        Raises:
+            Closed: it was closed for another reason.
+        """
+        while (message := self.recv()) is not None:
+            yield message
+        ending = self.closed()
+        if ending.cause is not Cause.REQUESTED:
+            raise closed_error(ending)
+
+    # Watching --------------------------------------------------------------------------------------------------------
+
+    def events(self, after: int = 0) -> "Events":
+        """Returns the events after number ``after``, first those that are kept; any number of readers may do so.
+
+        Nobody waits for a reader: one that falls more than 256 behind gets `keepline.events.Missed`. It does not keep
+        the client alive.
+        """
+        return Events(self._core.events(after))
+
+    @property
+    def state(self) -> State:
+        """Where the client stands."""
+        return State(self._core.state())
+
+    @property
+    def epoch(self) -> int:
+        """The number of the last attempt."""
+        return self._core.epoch()
+
+    def stats(self) -> Stats:
+        """Returns counters, and what the kernel says is in force."""
+        return Stats.of(self._core.stats())
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force, every value decided."""
+        return self._decided().config
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What you should know about this configuration."""
+        return self._decided().notices
+
+    @property
+    def detection_bound(self) -> float | None:
+        """Seconds until a dead peer is noticed at most, whatever the fault; ``None`` if one goes unseen."""
+        return self._decided().bounds.longest
+
+    @property
+    def detection_bounds(self) -> DetectionBounds:
+        """The worst case of each fault, with its formula."""
+        return self._decided().bounds
+
+    # Steering --------------------------------------------------------------------------------------------------------
+
+    def reconnect(self) -> None:
+        """Ends the connection, if there is one, and dials at once."""
+        self._core.reconnect()
+
+    def network_changed(self, path: NetworkPath | None = None) -> None:
+        """Tells that the network changed: ``None`` if nothing is known of the new one."""
+        if path is None:
+            self._core.network_changed(None)
+        else:
+            self._core.network_changed((path.id, path.available, path.kind, path.metered))
+
+    def pause(self) -> None:
+        """Ends the connection and stays away until `resume`."""
+        self._core.pause()
+
+    def resume(self) -> None:
+        """Dials again after `pause`."""
+        self._core.resume()
+
+    def close(self, drain: Duration = DEFAULT_DRAIN) -> Ending:
+        """Closes: accepts nothing more, writes what waits and reads to the end, at most ``drain`` (seconds).
+
+        Idempotent.
+        """
+        limit = wait_millis("drain", drain) or 0
+        with _Waiting() as waiting:
+            return Ending.of(waiting.finish(self._core.close(waiting.operations, limit)))
+
+    def closed(self) -> Ending:
+        """Waits until the client is closed, by whoever, and tells why."""
+        with _Waiting() as waiting:
+            return Ending.of(waiting.finish(self._core.closed(waiting.operations)))
+
+    def abort(self) -> None:
+        """Closes at once: the connection is reset, what waits is `Outcome.NOT_SENT`."""
+        self._core.abort()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+            self.closed()
+
+    def __repr__(self) -> str:
+        return f"<keepline.sync.Client {self.state} epoch={self.epoch}>"
+
+    def _decided(self) -> Resolved:
+        if self._resolved is None:
+            self._resolved = resolved(self._core.config())
+        return self._resolved
+
+
+class Receipt:
+    """Tells what became of one message. It does not keep the client alive."""
+
+    __slots__ = ("_core",)
+
+    def __init__(self, core: _core.Receipt) -> None:
+        """Private: made by `Client.send_tracked`."""
+        self._core = core
+
+    def outcome(self) -> Outcome:
+        """Waits for the outcome. It is final: later calls give the same."""
+        with _Waiting() as waiting:
+            return Outcome(waiting.finish(self._core.outcome(waiting.operations)))
+
+    def try_outcome(self) -> Outcome | None:
+        """Returns the outcome, if it is known already."""
+        outcome = self._core.try_outcome()
+        return None if outcome is None else Outcome(outcome)
+
+
+class Events(Iterator[events.Event]):
+    """The events of a client, with an own cursor. The iteration ends after `keepline.events.Closed`."""
+
+    __slots__ = ("_core", "_ready")
+
+    def __init__(self, core: _core.Events) -> None:
+        """Private: made by `Client.events`."""
+        self._core = core
+        self._ready: deque[events.Event] = deque()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> events.Event:
+        """Waits for the next event."""
+        if not self._ready:
+            with _Waiting() as waiting:
+                records = waiting.finish(self._core.next(waiting.operations))
+            if not records and not self._ready:
+                raise StopIteration
+            self._ready.extend(map(events.read, records))
+        return self._ready.popleft()
+
+
+def connect(address: Address, *, config: Config | None = None, **options: Unpack[ConfigOptions]) -> Client:
+    """Makes a client and waits for its first connection, retrying by policy, at most ``connect_within``.
+
+    Use it as ``with keepline.sync.connect(...) as client``: leaving the block closes the client, leaving it by an
+    exception aborts it.
+
+    Args:
+        address: ``"host:port"``, ``"[v6]:port"`` or ``(host, port)``.
+        config: a whole configuration, over which single options are put.
+        **options: the fields of `Config`; durations are seconds or a `timedelta`.
+
+    Raises:
+        InvalidConfig: names the field, the value and the rule.
+        Unavailable: no connection in time, with the last cause; the client is then closed.
+        Exhausted: the client gave up (``max_attempts``, or a cause that retrying cannot heal).
+    """
+    record = declared(Config.of(config, options))
+    with _Waiting() as waiting:
+        return Client(waiting.finish(_core.Client.connect(waiting.operations, endpoint(address), record)))
+
+
+def start(address: Address, *, config: Config | None = None, **options: Unpack[ConfigOptions]) -> Client:
+    """Makes a client and returns at once; it dials for ever.
+
+    Args:
+        address: as for `connect`.
+        config: as for `connect`.
+        **options: as for `connect`.
+
+    Raises:
+        InvalidConfig: names the field, the value and the rule.
+    """
+    return Client(_core.Client.start(endpoint(address), declared(Config.of(config, options))))
+
+
+class _Waiter:
+    """Operations of one blocking call at a time, with the descriptor that tells of them."""
+
+    __slots__ = ("operations", "poll")
+
+    def __init__(self) -> None:
+        self.operations = _core.Operations()
+        poll = select.poll()
+        poll.register(self.operations.fileno(), select.POLLIN)
+        self.poll = poll.poll
+
+
+class _Spare(threading.local):
+    """Waiters that the thread may use again. More than one only if a signal handler waits inside of a wait."""
+
+    def __init__(self) -> None:
+        self.waiters: list[_Waiter] = []
+
+    def take(self) -> _Waiter:
+        while self.waiters:
+            waiter = self.waiters.pop()
+            if not waiter.operations.is_forked:
+                return waiter
+        return _Waiter()
+
+
+_spare = _Spare()
+
+
+class _Waiting:
+    """One blocking call."""
+
+    __slots__ = ("_number", "_waiter", "operations")
+
+    def __enter__(self) -> Self:
+        self._waiter = _spare.take()
+        self.operations = self._waiter.operations
+        self._number: int | None = None
+        return self
+
+    def finish(self, started: int | T) -> T:
+        """Waits for an operation, unless it has ended at once."""
+        while isinstance(started, int):
+            number = self._number = started
+            self._waiter.poll()
+            self.operations.ready()
+            started = cast("int | T", self.operations.poll(number))
+        self._number = None
+        return started
+
+    def __exit__(self, *_: object) -> None:
+        if self._number is not None:
+            self.operations.cancel(self._number)
+        _spare.waiters.append(self._waiter)

@@ -1,0 +1,199 @@
+//! The client and the receipt as Python holds them.
+
+use crate::data;
+use crate::errors::raised;
+use crate::message::Message;
+use crate::operations::{Operations, Value};
+use crate::records::{self, from_python};
+use keepline_bridge::{BridgeClient, BridgeError, BridgeEvents, BridgeReceipt, NetworkPathRecord};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+/// A client. Waiting calls take the `Operations` of their loop and return a value, or the number it waits under.
+#[pyclass(frozen, module = "keepline._core")]
+pub(crate) struct Client {
+    client: BridgeClient,
+}
+
+/// The receipt of a tracked message.
+#[pyclass(frozen, module = "keepline._core")]
+pub(crate) struct Receipt {
+    receipt: BridgeReceipt,
+}
+
+/// A reader of events with its own cursor. It does not keep the client alive.
+#[pyclass(frozen, module = "keepline._core")]
+pub(crate) struct Events {
+    events: BridgeEvents,
+}
+
+#[pymethods]
+impl Client {
+    #[staticmethod]
+    fn start(address: &str, config: &Bound<'_, PyDict>) -> PyResult<Client> {
+        let started = BridgeClient::start(address, from_python(config)?);
+        Ok(Client::new(on(config.py(), started)?))
+    }
+
+    #[staticmethod]
+    fn connect<'py>(
+        operations: &Operations,
+        address: &str,
+        config: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let connecting = BridgeClient::connect(address, from_python(config)?);
+        operations.start(config.py(), connecting.map(Value::Client))
+    }
+
+    fn try_send(&self, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        on(data.py(), data::borrowed(data, |bytes| self.client.try_send(bytes))?)
+    }
+
+    /// `None` if the message was accepted at once.
+    fn send<'py>(
+        &self,
+        operations: &Operations,
+        data: &Bound<'py, PyAny>,
+        timeout_ms: Option<u64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = data.py();
+        match data::borrowed(data, |bytes| self.client.try_send(bytes))? {
+            Ok(()) => Ok(py.None().into_bound(py)),
+            // Full, or never: the waiting twin finds out which.
+            Err(refused) if refused.kind == "rejected" => {
+                let sending = self.client.send(data::owned(data)?, timeout_ms);
+                operations.start(py, sending.map(|()| Value::Nothing))
+            }
+            Err(error) => Err(raised(py, &error)),
+        }
+    }
+
+    fn send_tracked<'py>(
+        &self,
+        operations: &Operations,
+        data: &Bound<'py, PyAny>,
+        timeout_ms: Option<u64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let sending = self.client.send_tracked(data::owned(data)?, timeout_ms);
+        operations.start(data.py(), sending.map(Value::Receipt))
+    }
+
+    fn request<'py>(
+        &self,
+        operations: &Operations,
+        data: &Bound<'py, PyAny>,
+        timeout_ms: u64,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let requesting = self.client.request(data::owned(data)?, timeout_ms);
+        operations.start(data.py(), requesting.map(Value::Bytes))
+    }
+
+    /// Up to `max` messages that are there already; `None` after the end.
+    fn try_receive<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Option<Bound<'py, PyList>>> {
+        let received = on(py, self.client.try_receive(max))?;
+        received.map(|messages| Message::list(py, &messages)).transpose()
+    }
+
+    /// Waits until `try_receive` has something to tell.
+    fn readable<'py>(&self, py: Python<'py>, operations: &Operations) -> PyResult<Bound<'py, PyAny>> {
+        operations.start(py, self.client.readable().map(|()| Value::Nothing))
+    }
+
+    fn receive<'py>(
+        &self,
+        py: Python<'py>,
+        operations: &Operations,
+        timeout_ms: Option<u64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        operations.start(py, self.client.receive(timeout_ms).map(Value::Message))
+    }
+
+    fn events(&self, py: Python<'_>, after: u64) -> PyResult<Events> {
+        Ok(Events { events: on(py, self.client.events(after))? })
+    }
+
+    fn close<'py>(&self, py: Python<'py>, operations: &Operations, drain_ms: u64) -> PyResult<Bound<'py, PyAny>> {
+        operations.start(py, self.client.close(drain_ms).map(Value::Ending))
+    }
+
+    fn closed<'py>(&self, py: Python<'py>, operations: &Operations) -> PyResult<Bound<'py, PyAny>> {
+        operations.start(py, self.client.closed().map(Value::Ending))
+    }
+
+    fn state(&self, py: Python<'_>) -> PyResult<&'static str> {
+        on(py, self.client.state())
+    }
+
+    fn epoch(&self, py: Python<'_>) -> PyResult<u64> {
+        on(py, self.client.epoch())
+    }
+
+    fn last_event(&self, py: Python<'_>) -> PyResult<u64> {
+        on(py, self.client.last_event())
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        records::to_python(py, &on(py, self.client.stats())?)
+    }
+
+    fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        records::to_python(py, &on(py, self.client.config())?)
+    }
+
+    fn reconnect(&self, py: Python<'_>) -> PyResult<()> {
+        on(py, self.client.reconnect())
+    }
+
+    /// `path` is `(id, available, kind, metered)`.
+    fn network_changed(&self, py: Python<'_>, path: Option<(u64, bool, String, bool)>) -> PyResult<()> {
+        let path = path.map(|(id, available, kind, metered)| NetworkPathRecord { id, available, kind, metered });
+        on(py, self.client.network_changed(path))
+    }
+
+    fn pause(&self, py: Python<'_>) -> PyResult<()> {
+        on(py, self.client.pause())
+    }
+
+    fn resume(&self, py: Python<'_>) -> PyResult<()> {
+        on(py, self.client.resume())
+    }
+
+    fn abort(&self, py: Python<'_>) -> PyResult<()> {
+        on(py, self.client.abort())
+    }
+}
+
+#[pymethods]
+impl Events {
+    /// The next events; an empty list after the last.
+    fn next<'py>(&self, py: Python<'py>, operations: &Operations) -> PyResult<Bound<'py, PyAny>> {
+        operations.start(py, self.events.next(usize::MAX, None).map(Value::Events))
+    }
+}
+
+#[pymethods]
+impl Receipt {
+    fn outcome<'py>(&self, py: Python<'py>, operations: &Operations) -> PyResult<Bound<'py, PyAny>> {
+        operations.start(py, self.receipt.outcome().map(Value::Outcome))
+    }
+
+    fn try_outcome(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        on(py, self.receipt.try_outcome())
+    }
+}
+
+impl Client {
+    pub(crate) fn new(client: BridgeClient) -> Client {
+        Client { client }
+    }
+}
+
+impl Receipt {
+    pub(crate) fn new(receipt: BridgeReceipt) -> Receipt {
+        Receipt { receipt }
+    }
+}
+
+fn on<T>(py: Python<'_>, result: Result<T, BridgeError>) -> PyResult<T> {
+    result.map_err(|error| raised(py, &error))
+}

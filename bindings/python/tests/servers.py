@@ -1,0 +1,203 @@
+"""Servers of the tests' own: plain asyncio, and processes that can be frozen and killed."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+Serve = Callable[[StreamReader, StreamWriter], Coroutine[Any, Any, None]]
+
+
+class Server:
+    """A server on one port of the loopback, that can be stopped and started again."""
+
+    def __init__(self, serve: Serve) -> None:
+        self._serve = serve
+        self._server: asyncio.Server | None = None
+        self._writers: set[StreamWriter] = set()
+        self.connections = 0
+        self.port = 0
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return "127.0.0.1", self.port
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._writers)
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Ends every connection, and listens no more."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._server = None
+        for writer in list(self._writers):
+            writer.transport.abort()
+        # A connection that was on its way is accepted, seen to be too late and closed within a few turns of the loop.
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
+        if self._server is None:
+            # It was on its way when the server stopped.
+            writer.transport.abort()
+            return
+        self.connections += 1
+        self._writers.add(writer)
+        try:
+            await self._serve(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+
+async def echo(reader: StreamReader, writer: StreamWriter) -> None:
+    """Sends back what it gets."""
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+
+
+class Sink:
+    """Keeps every line that it gets."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+
+    async def __call__(self, reader: StreamReader, writer: StreamWriter) -> None:
+        while line := await reader.readline():
+            self.lines.append(line.rstrip(b"\n"))
+
+
+class Process:
+    """A server in a process of its own."""
+
+    def __init__(self, command: list[str], port: int, cwd: str | None = None) -> None:
+        self._command = command
+        self._cwd = cwd
+        self.port = port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return "127.0.0.1", self.port
+
+    def start(self) -> None:
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(self._command, cwd=self._cwd, stdin=quiet, stdout=quiet, stderr=quiet)
+
+    async def ready(self) -> None:
+        """Waits until somebody accepts, at most 10 s."""
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection(*self.address)
+                except ConnectionError:
+                    await asyncio.sleep(0.02)
+                else:
+                    writer.close()
+                    return
+
+    def signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kills it as the system would, without a word."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None
+
+
+@asynccontextmanager
+async def echo_process() -> AsyncIterator[Process]:
+    """An echo server that can be frozen."""
+    program = (
+        "import asyncio, sys\n"
+        "async def serve(reader, writer):\n"
+        "    while data := await reader.read(65536):\n"
+        "        writer.write(data)\n"
+        "    writer.close()\n"
+        "async def main():\n"
+        "    server = await asyncio.start_server(serve, '127.0.0.1', int(sys.argv[1]))\n"
+        "    await server.serve_forever()\n"
+        "asyncio.run(main())\n"
+    )
+    port = free_port()
+    process = Process([sys.executable, "-c", program, str(port)], port)
+    process.start()
+    try:
+        await process.ready()
+        yield process
+    finally:
+        process.kill()
+
+
+@asynccontextmanager
+async def redis_process() -> AsyncIterator[Process]:
+    """A redis-server whose acknowledged data survives being killed."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.fail("redis-server is not installed: apt-get install redis-server")
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="keepline-redis-") as directory:
+        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", directory]
+        command += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        process = Process(command, port, directory)
+        process.start()
+        try:
+            await process.ready()
+            yield process
+        finally:
+            process.signal(signal.SIGCONT)
+            process.kill()
+
+
+def free_port() -> int:
+    """A port that was free a moment ago, below those that the system gives to clients."""
+    first, last = 20000, 32000
+    span = last - first
+    start = (os.getpid() * 7919 + int.from_bytes(os.urandom(2))) % span
+    for offset in range(span):
+        port = first + (start + offset) % span
+        with closing(socket.socket()) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port")
+
+
+def contract_path() -> Path:
+    return Path(__file__).resolve().parents[2] / "contract" / "contract.json"

@@ -1,0 +1,122 @@
+"""A forked child gets typed errors from what it inherited, and works with what it makes itself."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+
+import keepline
+from keepline import Framing
+from servers import echo_process
+
+LINES = Framing.lines()
+
+
+async def test_handles_of_the_parent_raise_forked_error_in_the_child() -> None:
+    async with echo_process() as server:
+        client = await keepline.connect(server.address, framing=LINES)
+        blocking = await asyncio.to_thread(keepline.sync.connect, server.address, framing=LINES)
+        receipt = await client.send_tracked(b"x")
+        told = client.events()
+
+        def child() -> None:
+            for call in (
+                lambda: client.try_send(b"x"),
+                client.stats,
+                client.reconnect,
+                lambda: client.state,
+                receipt.try_outcome,
+                lambda: blocking.send(b"x"),
+                blocking.recv,
+                blocking.close,
+            ):
+                _raises(keepline.ForkedError, call)
+
+            async def in_a_loop_of_its_own() -> None:
+                for wait in (client.send(b"x"), client.recv(), client.close(), receipt.outcome(), told.__anext__()):
+                    try:
+                        await wait
+                    except keepline.ForkedError as error:
+                        assert error.kind == "forked" and isinstance(error, RuntimeError)
+                    else:
+                        raise AssertionError("no ForkedError")
+
+            _run_in_new_loop(in_a_loop_of_its_own())
+
+        assert await fork(child) == 0
+        # The parent goes on.
+        await client.send(b"parent")
+        assert (await client.recv(timeout=5)) is not None
+        await client.close()
+        await asyncio.to_thread(blocking.close)
+
+
+async def test_child_makes_clients_of_its_own() -> None:
+    async with echo_process() as server:
+        async with keepline.connect(server.address, framing=LINES) as client:
+
+            def child() -> None:
+                with keepline.sync.connect(server.address, framing=LINES) as own:
+                    own.send(b"child")
+                    message = own.recv(timeout=5)
+                    assert message is not None and message.payload == b"child"
+
+                async def in_a_loop_of_its_own() -> None:
+                    async with keepline.connect(server.address, framing=LINES) as own:
+                        await own.send(b"child")
+                        assert await own.recv(timeout=5) is not None
+
+                _run_in_new_loop(in_a_loop_of_its_own())
+
+            for _ in range(5):
+                assert await fork(child) == 0
+            await client.send(b"parent")
+            assert (await client.recv(timeout=5)) is not None
+
+
+async def fork(child: Callable[[], None]) -> int:
+    """Runs ``child`` in a fork of this process, at most 20 s; its exit code."""
+    with warnings.catch_warnings():
+        # Newer interpreters warn of every fork beside threads.
+        warnings.simplefilter("ignore")
+        pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            child()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    deadline = time.monotonic() + 20
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return -1
+        await asyncio.sleep(0.02)
+
+
+def _run_in_new_loop(coroutine: "asyncio.Future[None] | object") -> None:
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(coroutine)  # type: ignore[arg-type]
+    finally:
+        loop.close()
+
+
+def _raises(expected: type[Exception], call: Callable[[], object]) -> None:
+    try:
+        call()
+    except expected:
+        return
+    raise AssertionError(f"no {expected.__name__}")
