@@ -1,0 +1,33 @@
+# Every target sets up what it needs by itself, and runs alone.
+.PHONY: help demo test test-rust test-python check-docs lint fmt bench clean
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+help: ## what can be asked for
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+demo: ## five faults, a naive client beside a Keepline client, measured here and now
+	@cargo run --release --locked -p keepline-cli -- demo
+
+test: lint test-rust test-python check-docs ## everything that is tested
+
+test-rust: ## machine, driver, testkit, program and bridge, against real servers
+	@tools/test_rust.sh
+
+test-python: ## the wheel, built and tested
+	@tools/test_python.sh
+
+check-docs: ## links, names and defaults in the documents; their examples are run
+	@tools/check_docs.sh
+
+lint: ## formatting, clippy and rustdoc, warnings refused
+	@tools/lint.sh
+
+fmt: ## formats the sources
+	@cargo fmt --all
+
+bench: ## throughput, latency, memory, CPU, beside the kernel's limit and other clients
+	@tools/bench.sh
+
+clean: ## removes everything that was built
+	@cargo clean && rm -rf target

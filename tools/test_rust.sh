@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# The tests of the default members: unit, property, integration against real servers, and every example in the docs.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+tools/setup.sh
+say "cargo test"
+cargo test --locked "$@"
