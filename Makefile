@@ -1,5 +1,5 @@
 # Every target sets up what it needs by itself, and runs alone.
-.PHONY: help demo test test-rust test-python check-docs lint fmt bench clean
+.PHONY: help demo test test-rust test-python check-docs lint fmt bench bench-python clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -28,6 +28,9 @@ fmt: ## formats the sources
 
 bench: ## throughput, latency, memory, CPU, beside the kernel's limit and other clients
 	@tools/bench.sh
+
+bench-python: ## the Python library beside asyncio's streams and uvloop's
+	@tools/bench_python.sh
 
 clean: ## removes everything that was built
 	@cargo clean && rm -rf target

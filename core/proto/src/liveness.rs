@@ -4,6 +4,7 @@
 //! from the moment one was due, not from the moment it could be written.
 
 mod deadlines;
+mod delivery;
 mod evidence;
 
 use crate::Time;
@@ -11,6 +12,7 @@ use crate::cause::Ending;
 use crate::config::Settings;
 use crate::event::{State, Suspicion};
 use crate::timer::{Timer, Timers};
+use delivery::Delivery;
 use std::time::Duration;
 
 /// How often the kernel's figures are read while writing is blocked or data is retransmitted: a call costs less than
@@ -72,6 +74,10 @@ pub(crate) struct Liveness {
     /// Whether the last figures since the last inbound byte call the path silent.
     path_silent: Option<bool>,
     heartbeat_outstanding: bool,
+    /// When the outstanding heartbeat was asked for.
+    asked_at: Time,
+    /// Whether the peer's kernel has the outstanding heartbeat.
+    delivery: Delivery,
     reading: bool,
     write_blocked: bool,
     frame_open: bool,
@@ -89,6 +95,8 @@ impl Liveness {
             bytes_acked: None,
             path_silent: None,
             heartbeat_outstanding: false,
+            asked_at: Time::ZERO,
+            delivery: Delivery::default(),
             reading: true,
             write_blocked: false,
             frame_open: false,
@@ -254,6 +262,8 @@ impl Liveness {
         };
         findings.heartbeat = settings.heartbeat.is_some();
         self.heartbeat_outstanding = self.expects_reply(settings);
+        self.asked_at = now;
+        self.delivery = Delivery::asked_with_figures();
         // A probe never lengthens the life of a peer that is being waited for already.
         let verdict = self.timers.at(Timer::Verdict).min(now + within);
         self.watch_silence(settings);

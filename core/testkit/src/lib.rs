@@ -2,10 +2,12 @@
 //!
 //! [`chaos::ChaosProxy`] stands between a client and its server and does harm on request; [`servers`] are small servers
 //! in the same process that can be stopped, started and frozen; [`process`] runs real ones (Redis, Modbus) that can be
-//! killed. Nothing here needs privileges.
+//! killed. Nothing of this needs privileges; `lab`, networks of their own for the faults of real kernels, needs root.
 
 pub mod chaos;
 pub mod history;
+#[cfg(target_os = "linux")]
+pub mod lab;
 pub mod port;
 pub mod process;
 pub mod servers;

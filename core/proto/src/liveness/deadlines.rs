@@ -1,6 +1,6 @@
 //! What each deadline of a connection means when it is reached.
 
-use super::{Condition, Findings, Liveness, PROBE_WITHIN, SAMPLE_EVERY, SAMPLE_LEAD, Turn, lead};
+use super::{Condition, Delivery, Findings, Liveness, PROBE_WITHIN, SAMPLE_EVERY, SAMPLE_LEAD, Turn, lead};
 use crate::Time;
 use crate::cause::{Cause, Detector, Ending, ProtocolFailure};
 use crate::config::Settings;
@@ -29,7 +29,7 @@ impl Liveness {
         let repeats = match self.condition {
             Condition::Stalled | Condition::Suspect(Suspicion::Retransmits) => true,
             Condition::Suspect(Suspicion::HeartbeatLate | Suspicion::Woke | Suspicion::NetworkChanged) => {
-                self.write_blocked || !verdict_near
+                self.write_blocked || self.delivery.is_late() || !verdict_near
             }
             Condition::Healthy => self.write_blocked,
             Condition::Offline => false,
@@ -62,6 +62,8 @@ impl Liveness {
                 return findings;
             }
             self.heartbeat_outstanding = true;
+            self.asked_at = now;
+            self.delivery = Delivery::default();
             self.timers.set(Timer::Suspect, due + heartbeat.reply_within / 2);
             self.timers.set(Timer::Verdict, due + heartbeat.reply_within);
         } else {
@@ -98,8 +100,10 @@ impl Liveness {
             }
             return findings;
         }
-        if self.write_blocked && now.since(self.carried_at) < reply_within / 2 {
-            // The heartbeat is queued behind bytes that the path is carrying just now: slow, not dead.
+        let lately = reply_within / 2;
+        let is_carrying = now.since(self.carried_at) < lately || self.delivery.is_answered(now, lately);
+        if is_carrying && (self.write_blocked || self.delivery.is_under_way()) {
+            // The heartbeat is behind bytes that the path is carrying just now: slow, not dead.
             let verdict = now + (reply_within / 2).max(Duration::from_millis(1));
             self.timers.set(Timer::Verdict, verdict);
             self.sample_before(verdict, reply_within);

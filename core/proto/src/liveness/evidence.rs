@@ -21,6 +21,7 @@ impl Liveness {
         }
         self.bytes_acked = figures.bytes_acked.or(self.bytes_acked);
         self.path_silent = Some(figures.is_path_silent());
+        self.weigh_delivery(now, figures, settings);
         match self.condition {
             Condition::Stalled => {
                 if figures.is_window_open() {
@@ -44,6 +45,19 @@ impl Liveness {
             Condition::Offline => {}
         }
         findings
+    }
+
+    /// A heartbeat that took long to get there leaves its peer the full time for the reply.
+    fn weigh_delivery(&mut self, now: Time, figures: &KernelFigures, settings: &Settings) {
+        let Some(heartbeat) = settings.heartbeat.as_ref().filter(|_| self.heartbeat_outstanding) else { return };
+        // A heartbeat goes out ahead of everything that waits, with the next bytes that the kernel takes.
+        let is_written = !self.write_blocked || self.stall_from > self.asked_at;
+        let is_due = now + heartbeat.reply_within / 2 >= self.timers.at(Timer::Verdict);
+        if self.delivery.weigh(now, figures, is_written, is_due) {
+            let verdict = now + heartbeat.reply_within;
+            self.timers.postpone(Timer::Verdict, verdict);
+            self.sample_before(verdict, heartbeat.reply_within);
+        }
     }
 
     fn weigh_retransmits(&mut self, now: Time, figures: &KernelFigures, settings: &Settings, findings: &mut Findings) {

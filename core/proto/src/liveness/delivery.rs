@@ -1,0 +1,67 @@
+//! Whether the peer's kernel has the outstanding heartbeat: one that is still under way proves nothing about the peer.
+//!
+//! On a narrow line a heartbeat waits behind everything the kernel was given before it, longer than any deadline for its
+//! reply. While the path carries bytes and the heartbeat is not through, the verdict waits; once it is through, the peer
+//! gets its full time.
+
+use crate::Time;
+use crate::kernel::KernelFigures;
+use std::time::Duration;
+
+/// What the kernel's figures say about the outstanding heartbeat.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Delivery {
+    /// The next figures are taken before the heartbeat is written.
+    asked_just_now: bool,
+    /// A place in the send stream that is not before the heartbeat's end.
+    end: Option<u64>,
+    acked: Option<u64>,
+    /// When the peer's kernel last answered anything.
+    answered_at: Option<Time>,
+    /// The heartbeat was seen under way when half of its deadline had passed.
+    is_late: bool,
+}
+
+impl Delivery {
+    /// A heartbeat that is asked for together with figures.
+    pub(super) fn asked_with_figures() -> Delivery {
+        Delivery { asked_just_now: true, ..Delivery::default() }
+    }
+
+    /// Takes figures. `is_written` says that the kernel has the heartbeat, `is_due` that half of the reply's deadline has
+    /// passed. Returns whether the heartbeat was late and the peer's kernel has it now.
+    pub(super) fn weigh(&mut self, now: Time, figures: &KernelFigures, is_written: bool, is_due: bool) -> bool {
+        self.answered_at = figures.last_ack_received.map(|age| now - age).or(self.answered_at);
+        let (Some(acked), Some(queue)) = (figures.bytes_acked, figures.send_queue) else { return false };
+        self.acked = Some(acked);
+        if std::mem::take(&mut self.asked_just_now) {
+            return false;
+        }
+        let Some(end) = self.end else {
+            // Bytes that were written behind it count too: they are few, and only a slow path makes them matter. So what is
+            // under way now is not late yet.
+            self.end = is_written.then(|| acked.saturating_add(u64::from(queue)));
+            return false;
+        };
+        if acked < end {
+            self.is_late |= is_due;
+            return false;
+        }
+        std::mem::take(&mut self.is_late)
+    }
+
+    /// Whether the heartbeat was seen under way later than it should have been.
+    pub(super) fn is_late(&self) -> bool {
+        self.is_late
+    }
+
+    /// Whether the peer's kernel has answered within `lately`.
+    pub(super) fn is_answered(&self, now: Time, lately: Duration) -> bool {
+        self.answered_at.is_some_and(|at| now.since(at) < lately)
+    }
+
+    /// Whether the kernel has the heartbeat and the peer's kernel does not.
+    pub(super) fn is_under_way(&self) -> bool {
+        matches!((self.end, self.acked), (Some(end), Some(acked)) if acked < end)
+    }
+}
