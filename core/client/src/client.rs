@@ -1,17 +1,14 @@
 //! The handle a user holds: it survives any number of connections, and never waits on the network itself.
 
+mod request;
+mod send;
+
 use crate::error::Error;
 use crate::events::Events;
-use crate::greeting;
-use crate::message::{Message, Payload};
-use crate::receipt::Receipt;
+use crate::message::Message;
 use crate::shared::{Shared, Wish};
 use crate::stats::Stats;
-use crate::writer::{NotAccepted, Reply};
-use bytes::{Bytes, BytesMut};
-use keepline_proto::config::{DetectionBounds, Notice, Overflow, ValidConfig, WhileDown};
-use keepline_proto::correlator::{Abandoned, ReserveError, Ticket};
-use keepline_proto::outbox::{Gate, Meta};
+use keepline_proto::config::{DetectionBounds, Notice, ValidConfig};
 use keepline_proto::session::{Command, NetworkPath};
 use keepline_proto::{Ending, Epoch, ErrorKind, State};
 use std::fmt;
@@ -63,121 +60,6 @@ impl Client {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.handle.shared
-    }
-
-    /// Accepts a message without waiting: it is written at once, or lies in the outbox when this returns.
-    ///
-    /// # Errors
-    /// `Rejected` when the outbox is full or the message does not fit the framing; `Unavailable` while there is no
-    /// connection and the policy is `while_down: reject`; `Closed` after close.
-    pub fn try_send(&self, message: impl Payload) -> Result<(), Error> {
-        if self.append(message.as_slice()) {
-            return Ok(());
-        }
-        self.accept(&mut Some(message), false).map(|_none| ()).map_err(|refused| match refused {
-            NotAccepted::Full => full(self.shared().ending()),
-            NotAccepted::Failed(error) => error,
-        })
-    }
-
-    /// Accepts a message, and waits for room in the outbox while the peer is only slow.
-    ///
-    /// Returning means accepted, not delivered: [`Client::send_tracked`] tells what became of it.
-    ///
-    /// # Errors
-    /// As [`Client::try_send`]; `Rejected` only where `overflow` does not wait.
-    ///
-    /// # Cancel safety
-    /// Cancel safe: a cancelled send was not accepted.
-    pub async fn send(&self, message: impl Payload) -> Result<(), Error> {
-        if self.append(message.as_slice()) {
-            return Ok(());
-        }
-        self.enter(message, false, None).await.map(|_none| ())
-    }
-
-    /// As [`Client::send`], waiting at most `timeout` for room.
-    ///
-    /// # Errors
-    /// As [`Client::send`]; `Timeout` when there was no room in time.
-    ///
-    /// # Cancel safety
-    /// As [`Client::send`].
-    pub async fn send_within(&self, message: impl Payload, timeout: Duration) -> Result<(), Error> {
-        self.enter(message, false, Some(timeout)).await.map(|_none| ())
-    }
-
-    /// As [`Client::send`], with a receipt that tells what became of the message.
-    ///
-    /// # Errors
-    /// As [`Client::send`].
-    ///
-    /// # Cancel safety
-    /// As [`Client::send`]. Dropping the receipt does not take the message back.
-    pub async fn send_tracked(&self, message: impl Payload) -> Result<Receipt, Error> {
-        self.enter(message, true, None).await?.ok_or_else(|| Error::new(ErrorKind::Internal, "a receipt is missing"))
-    }
-
-    /// As [`Client::send_tracked`], waiting at most `timeout` for room.
-    ///
-    /// # Errors
-    /// As [`Client::send_within`].
-    ///
-    /// # Cancel safety
-    /// As [`Client::send_tracked`].
-    pub async fn send_tracked_within(&self, message: impl Payload, timeout: Duration) -> Result<Receipt, Error> {
-        let receipt = self.enter(message, true, Some(timeout)).await?;
-        receipt.ok_or_else(|| Error::new(ErrorKind::Internal, "a receipt is missing"))
-    }
-
-    /// Sends a request and waits for its reply, both at most `timeout`.
-    ///
-    /// The reply is found by the declared correlation. With an id, Keepline writes its own and puts the caller's back.
-    ///
-    /// # Errors
-    /// `Timeout` when no reply came in time: a late one is swallowed. `Unavailable` when the connection ended first;
-    /// [`Error::maybe_executed`] tells whether the peer may have got it. `InvalidConfig` without a correlation.
-    /// `Rejected` inside a greeting hook, where it would wait for itself.
-    ///
-    /// # Cancel safety
-    /// Cancelling gives the reply up; the request may still be carried out.
-    pub async fn request(&self, message: impl Payload, timeout: Duration) -> Result<Bytes, Error> {
-        let shared = self.shared();
-        if shared.config.correlation.is_none() {
-            return Err(Error::new(
-                ErrorKind::InvalidConfig,
-                "correlation: must be declared to use request (got none)",
-            ));
-        }
-        if greeting::is_inside() {
-            return Err(Error::new(ErrorKind::Rejected, "a request inside the greeting would wait for the greeting"));
-        }
-        let deadline = deadline_after(timeout);
-        let (ticket, reply) = self.reserve(message.as_slice(), deadline).await?;
-        let mut guard = Pending { shared, ticket, timeout, done: false };
-        let reply = tokio::time::timeout_at(deadline, reply).await;
-        match reply {
-            Ok(Ok(Reply::Frame(frame))) => {
-                guard.done = true;
-                Ok(frame)
-            }
-            Ok(Ok(Reply::Lost { ending, maybe_executed })) => {
-                guard.done = true;
-                if shared.closed_with().is_some() {
-                    return Err(Error::closed(ending).with_maybe_executed(maybe_executed));
-                }
-                let lost = Error::new(ErrorKind::Unavailable, "the connection ended before the reply");
-                Err(lost.with_ending(ending).with_maybe_executed(maybe_executed))
-            }
-            Ok(Err(_gone)) => {
-                guard.done = true;
-                Err(Error::closed(shared.closed_with()).with_maybe_executed(true))
-            }
-            Err(_elapsed) => {
-                let executed = guard.abandon();
-                Err(Error::timeout("reply").with_maybe_executed(executed))
-            }
-        }
     }
 
     /// Waits for the next message; `None` after close, when the inbox is empty.
@@ -354,162 +236,6 @@ impl Client {
         Err(Error::new(ErrorKind::Unavailable, text).with_ending(Some(ending)))
     }
 
-    /// The short way of a small message behind others; `false` leaves it to [`Client::accept`].
-    #[inline]
-    fn append(&self, message: &[u8]) -> bool {
-        let shared = self.shared();
-        let framing = &shared.config.framing;
-        let size = framing.encoded_len_hint(message.len());
-        let mut writer = shared.writer();
-        !message.is_empty()
-            && !writer.ended
-            && writer.outbox.append(size, |buffer| framing.encode(message, buffer)).is_some_and(|result| result.is_ok())
-    }
-
-    /// Accepts the message, or leaves it where it is.
-    fn accept<P: Payload>(&self, message: &mut Option<P>, tracked: bool) -> Result<Option<Receipt>, NotAccepted> {
-        let shared = self.shared();
-        let config = &shared.config;
-        let size = config.framing.encoded_len_hint(message.as_ref().map_or(0, |message| message.as_slice().len()));
-        let mut writer = shared.writer();
-        if let Err(refused) = writer.admit(config, size) {
-            writer.wanted = true;
-            drop(writer);
-            return Err(match refused {
-                NotAccepted::Failed(error) => NotAccepted::Failed(error.with_ending(shared.ending())),
-                NotAccepted::Full => NotAccepted::Full,
-            });
-        }
-        let Some(message) = message.take() else { return Ok(None) };
-        let expires = config.outbox.age.map(|age| crate::clock::now() + age);
-        let ticket = tracked.then(|| writer.ticket());
-        let receipt = ticket.map(|ticket| Receipt::new(writer.await_outcome(ticket)));
-        match writer.accept(config, Meta { ticket, request: false, expires }, message) {
-            Ok(wake) => {
-                drop(writer);
-                self.wake_if(wake);
-                Ok(receipt)
-            }
-            Err(error) => {
-                if let Some(ticket) = ticket {
-                    writer.forget(ticket);
-                }
-                Err(NotAccepted::Failed(error))
-            }
-        }
-    }
-
-    async fn enter<P: Payload>(
-        &self,
-        message: P,
-        tracked: bool,
-        timeout: Option<Duration>,
-    ) -> Result<Option<Receipt>, Error> {
-        let mut message = Some(message);
-        match self.accept(&mut message, tracked) {
-            Ok(receipt) => return Ok(receipt),
-            Err(NotAccepted::Failed(error)) => return Err(error),
-            Err(NotAccepted::Full) => {}
-        }
-        let deadline = timeout.map(deadline_after);
-        loop {
-            // Made before the second look, so that room made in between is not missed.
-            let room = self.shared().room.notified();
-            match self.accept(&mut message, tracked) {
-                Ok(receipt) => return Ok(receipt),
-                Err(NotAccepted::Failed(error)) => return Err(error),
-                Err(NotAccepted::Full) => {}
-            }
-            let waits = match self.shared().config.overflow {
-                Overflow::Wait => true,
-                Overflow::Reject => false,
-                Overflow::Auto => self.state().is_up(),
-            };
-            if !waits {
-                return Err(full(self.shared().ending()));
-            }
-            match deadline {
-                None => room.await,
-                Some(deadline) => {
-                    let waited = tokio::time::timeout_at(deadline, room).await;
-                    waited.map_err(|_elapsed| Error::timeout("room in the outbox"))?;
-                }
-            }
-        }
-    }
-
-    /// Finds a place for a request: an open gate, a free slot, room in the outbox.
-    async fn reserve(
-        &self,
-        message: &[u8],
-        deadline: Instant,
-    ) -> Result<(Ticket, tokio::sync::oneshot::Receiver<Reply>), Error> {
-        let shared = self.shared();
-        let config = &shared.config;
-        loop {
-            let room = shared.room.notified();
-            if let Some(reserved) = self.try_reserve(message)? {
-                return Ok(reserved);
-            }
-            if config.while_down == WhileDown::Reject && !shared.state().is_up() {
-                return Err(Error::unavailable(shared.ending()));
-            }
-            if tokio::time::timeout_at(deadline, room).await.is_err() {
-                return Err(if shared.state().is_up() {
-                    Error::timeout("free request slot (max_in_flight)")
-                } else {
-                    Error::timeout("connection").with_ending(shared.ending())
-                });
-            }
-        }
-    }
-
-    fn try_reserve(&self, message: &[u8]) -> Result<Option<(Ticket, tokio::sync::oneshot::Receiver<Reply>)>, Error> {
-        let shared = self.shared();
-        let config = &shared.config;
-        let size = config.framing.encoded_len_hint(message.len());
-        let mut guard = shared.writer();
-        let writer = &mut *guard;
-        match writer.admit(config, size) {
-            Ok(()) => {}
-            Err(NotAccepted::Full) => {
-                writer.wanted = true;
-                return Ok(None);
-            }
-            Err(NotAccepted::Failed(error)) => return Err(error.with_ending(shared.ending())),
-        }
-        // A request belongs to one connection: it never waits in the outbox for the next.
-        if writer.outbox.gate() == Gate::Shut {
-            return Ok(None);
-        }
-        let ticket = writer.ticket();
-        let Some(correlator) = &mut writer.correlator else { return Ok(None) };
-        let mut frame = BytesMut::from(message);
-        match correlator.reserve(ticket, &mut frame) {
-            Ok(()) => {}
-            Err(ReserveError::Full) => return Ok(None),
-            Err(error @ ReserveError::TooShort { .. }) => {
-                return Err(Error::new(ErrorKind::Rejected, error.to_string()));
-            }
-        }
-        let reply = writer.await_reply(ticket);
-        let meta = Meta { ticket: Some(ticket), request: true, expires: None };
-        match writer.accept(config, meta, frame.freeze()) {
-            Ok(wake) => {
-                drop(guard);
-                self.wake_if(wake);
-                Ok(Some((ticket, reply)))
-            }
-            Err(error) => {
-                writer.forget(ticket);
-                if let Some(correlator) = &mut writer.correlator {
-                    correlator.abandon(ticket, crate::clock::now(), Duration::ZERO);
-                }
-                Err(error)
-            }
-        }
-    }
-
     fn wake_if(&self, wake: bool) {
         if wake {
             self.shared().wake_driver();
@@ -527,52 +253,8 @@ impl fmt::Debug for Client {
     }
 }
 
-/// A request whose reply is awaited. Dropped before the reply, it leaves a tombstone for the late one.
-struct Pending<'a> {
-    shared: &'a Shared,
-    ticket: Ticket,
-    timeout: Duration,
-    done: bool,
-}
-
-impl Pending<'_> {
-    /// Gives the reply up; says whether the request may be carried out all the same.
-    fn abandon(&mut self) -> bool {
-        self.done = true;
-        let mut guard = self.shared.writer();
-        let writer = &mut *guard;
-        writer.forget(self.ticket);
-        let taken_back = writer.outbox.cancel(self.ticket);
-        let Some(correlator) = &mut writer.correlator else { return false };
-        let now = crate::clock::now();
-        let abandoned = if taken_back {
-            correlator.abandon(self.ticket, now, self.timeout)
-        } else {
-            // Its frame is on the way to the kernel or beyond: a late reply has to be swallowed.
-            correlator.abandon_begun(self.ticket, now, self.timeout)
-        };
-        drop(guard);
-        self.shared.room.notify_waiters();
-        // A tombstone may set a deadline: the driver has to look.
-        self.shared.wake_driver();
-        matches!(abandoned, Abandoned::Tombstone)
-    }
-}
-
-impl Drop for Pending<'_> {
-    fn drop(&mut self) {
-        if !self.done {
-            self.abandon();
-        }
-    }
-}
-
 /// A time that no user lives to see, for timeouts that overflow the clock.
 fn deadline_after(timeout: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(timeout).unwrap_or(now + Duration::from_secs(86_400 * 365 * 30))
-}
-
-fn full(ending: Option<Ending>) -> Error {
-    Error::new(ErrorKind::Rejected, "the outbox is full").with_ending(ending)
 }

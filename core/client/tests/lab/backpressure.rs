@@ -98,7 +98,8 @@ fn peer_that_vanishes_behind_a_shut_window_is_found_dead() {
 fn bulk_on_a_narrow_line_does_not_starve_the_heartbeat() {
     in_lab(LabOptions::default(), async |lab| {
         let peer = peer(lab);
-        let client = quick().connect().await.unwrap();
+        // The kernel's patience is above what the queue costs a retransmission, as it is in every profile.
+        let client = quick().user_timeout(secs(20)).connect().await.unwrap();
         let mut journal = Journal::of(&client);
         journal.next("connected", SOON).await;
         lab.fault("slow", &["rate=512kbit", "latency=2s"]).unwrap();

@@ -7,8 +7,11 @@
 
 mod chunk;
 mod flight;
+mod message;
+mod settle;
 
 pub use flight::{Flight, HandedOver, Urgent};
+pub use message::{Cork, Gate, Meta, Outcome, Refusal, Settled};
 
 use crate::config::OutboxLimits;
 use crate::correlator::Ticket;
@@ -35,81 +38,6 @@ const SPARES: usize = 16;
 
 /// Bytes of large messages that one write carries.
 pub(crate) const FLIGHT: usize = 1024 * 1024;
-
-/// Whether messages may pass, and on which connection. Moved only by the driver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Gate {
-    /// No connection is ready: messages wait, or are refused by policy.
-    #[default]
-    Shut,
-    /// Messages may pass on this connection.
-    Open(Epoch),
-}
-
-/// Whether callers append instead of writing inline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Cork {
-    /// The next message may be written by its caller.
-    #[default]
-    Out,
-    /// A message was written inline; none followed it yet.
-    In,
-    /// Messages were appended: a burst, which is over after an empty turn of the driver.
-    Burst,
-}
-
-/// What became of a message. Final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// Acknowledged by the kernel of the peer, or of the proxy before it. Not: processed.
-    Acked,
-    /// Dropped by policy, and no byte of it was handed to the kernel.
-    NotSent,
-    /// Handed to the kernel, whole or in part; nobody knows what became of it.
-    Unknown,
-    /// Ran out of time in the outbox; no byte of it was handed to the kernel.
-    Expired,
-}
-
-crate::cause::names!(Outcome { Acked => "acked", NotSent => "not_sent", Unknown => "unknown", Expired => "expired" });
-
-/// What travels with a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Meta {
-    /// Who waits for its outcome or its reply.
-    pub ticket: Option<Ticket>,
-    /// Whether a reply is awaited under that ticket. Requests end with their connection.
-    pub request: bool,
-    /// When it is too old to be sent.
-    pub expires: Option<Time>,
-}
-
-impl Meta {
-    fn is_plain(&self) -> bool {
-        self.ticket.is_none() && !self.request && self.expires.is_none()
-    }
-}
-
-/// Why a message was not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// There is no room now.
-    Full,
-    /// It would not fit into an empty outbox.
-    TooLarge,
-}
-
-/// An outcome for whoever holds the ticket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settled {
-    /// Who waits.
-    pub ticket: Ticket,
-    /// What became of the message.
-    pub outcome: Outcome,
-    /// Whether it was a request.
-    pub request: bool,
-}
 
 /// The queue of one client. It survives every connection.
 #[derive(Debug)]
@@ -357,71 +285,6 @@ impl Outbox {
         self.writing = !flight.is_empty();
     }
 
-    /// Ends a connection: shuts the gate, makes a frame cut by the end `Unknown`, drops requests as `NotSent`, and puts
-    /// the rest back in order.
-    pub fn restore(&mut self, flight: &mut Flight, settled: &mut Vec<Settled>) {
-        self.shut();
-        self.writing = false;
-        self.cork = Cork::Out;
-        self.spares = Vec::new();
-        for chunk in flight.drain().into_iter().rev() {
-            if !chunk.is_done() {
-                self.chunks.push_front(chunk);
-            }
-        }
-        // Only the first chunk can be cut: bytes leave in order.
-        if let Some(cut) = self.chunks.front_mut().and_then(Chunk::drop_cut_frame) {
-            self.messages -= 1;
-            self.bytes -= cut.bytes.min(self.bytes);
-            self.counts.unknown += 1;
-            if let Some(ticket) = cut.special.and_then(|special| special.ticket) {
-                let request = cut.special.is_some_and(|special| special.request);
-                settled.push(Settled { ticket, outcome: Outcome::Unknown, request });
-            }
-            if self.chunks.front().is_some_and(Chunk::is_done) {
-                self.chunks.pop_front();
-            }
-        }
-        self.retain(settled, |special| if special.request { Some(Outcome::NotSent) } else { None });
-    }
-
-    /// Drops everything that waits as `NotSent`.
-    pub fn drop_all(&mut self, settled: &mut Vec<Settled>) {
-        for chunk in std::mem::take(&mut self.chunks) {
-            for special in chunk.specials_left() {
-                if let Some(ticket) = special.ticket {
-                    settled.push(Settled { ticket, outcome: Outcome::NotSent, request: special.request });
-                }
-            }
-        }
-        self.counts.not_sent += self.messages as u64;
-        self.messages = 0;
-        self.bytes = 0;
-        self.next_expiry = None;
-    }
-
-    /// Drops a waiting message whose ticket was given back; `false` if it is being written or is not here.
-    pub fn cancel(&mut self, ticket: Ticket) -> bool {
-        let before = self.messages;
-        let mut settled = Vec::new();
-        self.retain(&mut settled, |special| (special.ticket == Some(ticket)).then_some(Outcome::NotSent));
-        self.messages < before
-    }
-
-    /// Drops what has grown too old.
-    pub fn expire(&mut self, now: Time, settled: &mut Vec<Settled>) {
-        let mut next: Option<Time> = None;
-        self.retain(settled, |special| match special.expires {
-            Some(expiry) if expiry <= now => Some(Outcome::Expired),
-            Some(expiry) => {
-                next = Some(next.map_or(expiry, |next| next.min(expiry)));
-                None
-            }
-            None => None,
-        });
-        self.next_expiry = next;
-    }
-
     /// When the next message grows too old. May name a time at which none does.
     pub fn next_expiry(&self) -> Option<Time> {
         if self.chunks.is_empty() { None } else { self.next_expiry }
@@ -456,32 +319,6 @@ impl Outbox {
                 self.counts.in_flight += 1;
                 None
             }
-        }
-    }
-
-    /// Drops the messages for which `verdict` has an outcome. Only whole frames that nobody has begun to write.
-    fn retain(&mut self, settled: &mut Vec<Settled>, mut verdict: impl FnMut(&Special) -> Option<Outcome>) {
-        let (mut messages, mut bytes) = (0, 0);
-        let counts = &mut self.counts;
-        for chunk in &mut self.chunks {
-            chunk.retain(&mut verdict, |length, special, outcome| {
-                messages += 1;
-                bytes += length;
-                match outcome {
-                    Outcome::Expired => counts.expired += 1,
-                    Outcome::NotSent => counts.not_sent += 1,
-                    Outcome::Acked => counts.acked += 1,
-                    Outcome::Unknown => counts.unknown += 1,
-                }
-                if let Some(ticket) = special.ticket {
-                    settled.push(Settled { ticket, outcome, request: special.request });
-                }
-            });
-        }
-        if messages > 0 {
-            self.chunks.retain(|chunk| !chunk.is_done());
-            self.messages -= messages;
-            self.bytes -= bytes;
         }
     }
 }
