@@ -1,5 +1,5 @@
 # Every target sets up what it needs by itself, and runs alone.
-.PHONY: help demo test test-rust test-python check-docs lint fmt bench bench-python clean
+.PHONY: help demo test test-rust test-lab test-lab-soak test-python check-docs lint fmt bench bench-python clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -9,10 +9,16 @@ help: ## what can be asked for
 demo: ## five faults, a naive client beside a Keepline client, measured here and now
 	@cargo run --release --locked -p keepline-cli -- demo
 
-test: lint test-rust test-python check-docs ## everything that is tested
+test: lint test-rust test-lab test-python check-docs ## everything that is tested
 
 test-rust: ## machine, driver, testkit, program and bridge, against real servers
 	@tools/test_rust.sh
+
+test-lab: ## NAT expiry, black holes, roaming, frozen peers, in network namespaces (root)
+	@tools/test_lab.sh
+
+test-lab-soak: ## the same five times in a row, on a busy machine
+	@tools/test_lab.sh soak
 
 test-python: ## the wheel, built and tested
 	@tools/test_python.sh

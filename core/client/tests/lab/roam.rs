@@ -1,6 +1,6 @@
 //! Rows 49 to 52: the client's own network changes or goes down.
 
-use super::support::{Journal, SOON, assert_noticed, echo, in_lab, peer, quick, secs};
+use super::support::{Journal, SOON, assert_noticed, echo, in_lab, lines, peer, ping, quick, secs};
 use keepline::{Cause, NetworkKind, NetworkPath, State};
 use keepline_testkit::lab::LabOptions;
 use std::time::{Duration, Instant};
@@ -112,7 +112,9 @@ fn link_that_goes_down_is_path_silence_then_unreachable_then_back() {
 fn link_that_flaps_costs_at_most_one_connection() {
     in_lab(LabOptions::default(), async |lab| {
         let peer = peer(lab);
-        let client = quick().connect().await.unwrap();
+        // The deadline is longer than the flapping: what is tested is what the hints cost.
+        let client = lines().user_timeout(secs(30)).heartbeat(ping().every(secs(1)).reply_within(secs(10)));
+        let client = client.connect().await.unwrap();
         let mut journal = Journal::of(&client);
         journal.next("connected", SOON).await;
         for _ in 0..10 {
