@@ -18,6 +18,8 @@ say "cargo fmt --check"
 cargo fmt --all --check
 say "cargo clippy, with tests"
 cargo clippy --quiet --locked --all-targets -- -D warnings
+say "cargo clippy, network lab"
+cargo clippy --quiet --locked -p keepline --features lab --test lab -- -D warnings
 for crate in "${APART[@]}"; do
     say "cargo clippy -p $crate"
     cargo clippy --quiet --locked -p "$crate" --all-targets -- -D warnings

@@ -7,14 +7,15 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from keepline import _core
-from keepline._config import Config, ConfigOptions, Resolved, declared, resolved
+from keepline._config import Config, ConfigOptions, declared
 from keepline._core import Message
 from keepline._endpoint import Address, endpoint
 from keepline._errors import Closed, invalid
+from keepline._handle import Handle
 from keepline._inbox import BATCH, Inbox
 from keepline._loop import LoopBridge
-from keepline._names import Cause, State
-from keepline._records import DetectionBounds, Ending, NetworkPath, Notice, Stats
+from keepline._names import Cause
+from keepline._records import Ending
 from keepline._told import Events, Receipt
 from keepline._values import Data, Duration, wait_millis
 
@@ -22,7 +23,7 @@ DEFAULT_DRAIN = 1.0
 """Seconds. A healthy peer takes what waits in far less; a program that ends should not be held up by another."""
 
 
-class Client:
+class Client(Handle):
     """A client of one endpoint: any number of connections, one at a time.
 
     Made by `connect` or `start`. Whatever waits belongs to the event loop it was made in, and raises `WrongLoopError` in
@@ -32,7 +33,7 @@ class Client:
 
     def __init__(self, core: _core.Client, bridge: LoopBridge) -> None:
         """Private: use `connect` or `start`."""
-        self._core = core
+        super().__init__(core)
         self._bridge = bridge
         self._loop = asyncio.get_running_loop()
         # Asked before each message: far cheaper than asking for the running loop, which asks the system.
@@ -40,7 +41,6 @@ class Client:
         self._inbox = Inbox(core, bridge, self._loop)
         self._batch = self._inbox.batch
         self._readers = self._inbox.readers
-        self._resolved: Resolved | None = None
 
     # Sending ---------------------------------------------------------------------------------------------------------
 
@@ -166,60 +166,7 @@ class Client:
         """
         return Events(self._core.events(after), self._bridge)
 
-    @property
-    def state(self) -> State:
-        """Where the client stands."""
-        return State(self._core.state())
-
-    @property
-    def epoch(self) -> int:
-        """The number of the last attempt."""
-        return self._core.epoch()
-
-    def stats(self) -> Stats:
-        """Returns counters, and what the kernel says is in force."""
-        return Stats.of(self._core.stats())
-
-    @property
-    def config(self) -> Config:
-        """The configuration in force, every value decided."""
-        return self._decided().config
-
-    @property
-    def notices(self) -> tuple[Notice, ...]:
-        """What you should know about this configuration."""
-        return self._decided().notices
-
-    @property
-    def detection_bound(self) -> float | None:
-        """Seconds until a dead peer is noticed at most, whatever the fault; ``None`` if one goes unseen."""
-        return self._decided().bounds.longest
-
-    @property
-    def detection_bounds(self) -> DetectionBounds:
-        """The worst case of each fault, with its formula."""
-        return self._decided().bounds
-
-    # Steering --------------------------------------------------------------------------------------------------------
-
-    def reconnect(self) -> None:
-        """Ends the connection, if there is one, and dials at once."""
-        self._core.reconnect()
-
-    def network_changed(self, path: NetworkPath | None = None) -> None:
-        """Tells that the network changed: ``None`` if nothing is known of the new one."""
-        if path is None:
-            self._core.network_changed(None)
-        else:
-            self._core.network_changed((path.id, path.available, path.kind, path.metered))
-
-    def pause(self) -> None:
-        """Ends the connection and stays away until `resume`."""
-        self._core.pause()
-
-    def resume(self) -> None:
-        """Dials again after `pause`."""
-        self._core.resume()
+    # Ending ----------------------------------------------------------------------------------------------------------
 
     async def close(self, drain: Duration = DEFAULT_DRAIN) -> Ending:
         """Closes: accepts nothing more, writes what waits and reads to the end, at most ``drain`` (seconds).
@@ -232,10 +179,6 @@ class Client:
     async def closed(self) -> Ending:
         """Waits until the client is closed, by whoever, and tells why. Cancel safe."""
         return Ending.of(await self._bridge.finish(self._core.closed(self._bridge.operations)))
-
-    def abort(self) -> None:
-        """Closes at once: the connection is reset, what waits is `Outcome.NOT_SENT`."""
-        self._core.abort()
 
     async def __aenter__(self) -> Self:
         return self
@@ -256,11 +199,6 @@ class Client:
 
     def _check(self) -> None:
         self._bridge.check(asyncio.get_running_loop())
-
-    def _decided(self) -> Resolved:
-        if self._resolved is None:
-            self._resolved = resolved(self._core.config())
-        return self._resolved
 
 
 class Connecting(Awaitable[Client]):

@@ -13,12 +13,13 @@ from typing import Self, TypeVar, Unpack, cast
 
 from keepline import _core, events
 from keepline._client import DEFAULT_DRAIN, closed_error
-from keepline._config import Config, ConfigOptions, Resolved, declared, resolved
+from keepline._config import Config, ConfigOptions, declared
 from keepline._core import Message
 from keepline._endpoint import Address, endpoint
 from keepline._errors import invalid
-from keepline._names import Cause, Outcome, State
-from keepline._records import DetectionBounds, Ending, NetworkPath, Notice, Stats
+from keepline._handle import Handle
+from keepline._names import Cause, Outcome
+from keepline._records import Ending
 from keepline._values import Data, Duration, wait_millis
 
 __all__ = ["Client", "Events", "Receipt", "connect", "start"]
@@ -26,7 +27,7 @@ __all__ = ["Client", "Events", "Receipt", "connect", "start"]
 T = TypeVar("T")
 
 
-class Client:
+class Client(Handle):
     """A client of one endpoint: any number of connections, one at a time.
 
     Made by `connect` or `start`. Letting go of the last reference aborts the connection.
@@ -34,8 +35,7 @@ class Client:
 
     def __init__(self, core: _core.Client) -> None:
         """Private: use `connect` or `start`."""
-        self._core = core
-        self._resolved: Resolved | None = None
+        super().__init__(core)
 
     # Sending ---------------------------------------------------------------------------------------------------------
 
@@ -140,60 +140,7 @@ class Client:
         """
         return Events(self._core.events(after))
 
-    @property
-    def state(self) -> State:
-        """Where the client stands."""
-        return State(self._core.state())
-
-    @property
-    def epoch(self) -> int:
-        """The number of the last attempt."""
-        return self._core.epoch()
-
-    def stats(self) -> Stats:
-        """Returns counters, and what the kernel says is in force."""
-        return Stats.of(self._core.stats())
-
-    @property
-    def config(self) -> Config:
-        """The configuration in force, every value decided."""
-        return self._decided().config
-
-    @property
-    def notices(self) -> tuple[Notice, ...]:
-        """What you should know about this configuration."""
-        return self._decided().notices
-
-    @property
-    def detection_bound(self) -> float | None:
-        """Seconds until a dead peer is noticed at most, whatever the fault; ``None`` if one goes unseen."""
-        return self._decided().bounds.longest
-
-    @property
-    def detection_bounds(self) -> DetectionBounds:
-        """The worst case of each fault, with its formula."""
-        return self._decided().bounds
-
-    # Steering --------------------------------------------------------------------------------------------------------
-
-    def reconnect(self) -> None:
-        """Ends the connection, if there is one, and dials at once."""
-        self._core.reconnect()
-
-    def network_changed(self, path: NetworkPath | None = None) -> None:
-        """Tells that the network changed: ``None`` if nothing is known of the new one."""
-        if path is None:
-            self._core.network_changed(None)
-        else:
-            self._core.network_changed((path.id, path.available, path.kind, path.metered))
-
-    def pause(self) -> None:
-        """Ends the connection and stays away until `resume`."""
-        self._core.pause()
-
-    def resume(self) -> None:
-        """Dials again after `pause`."""
-        self._core.resume()
+    # Ending ----------------------------------------------------------------------------------------------------------
 
     def close(self, drain: Duration = DEFAULT_DRAIN) -> Ending:
         """Closes: accepts nothing more, writes what waits and reads to the end, at most ``drain`` (seconds).
@@ -209,10 +156,6 @@ class Client:
         with _Waiting() as waiting:
             return Ending.of(waiting.finish(self._core.closed(waiting.operations)))
 
-    def abort(self) -> None:
-        """Closes at once: the connection is reset, what waits is `Outcome.NOT_SENT`."""
-        self._core.abort()
-
     def __enter__(self) -> Self:
         return self
 
@@ -227,11 +170,6 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<keepline.sync.Client {self.state} epoch={self.epoch}>"
-
-    def _decided(self) -> Resolved:
-        if self._resolved is None:
-            self._resolved = resolved(self._core.config())
-        return self._resolved
 
 
 class Receipt:

@@ -1,0 +1,83 @@
+"""What both clients, the one for asyncio and the blocking one, do without waiting."""
+
+from keepline import _core
+from keepline._config import Config, Resolved, resolved
+from keepline._names import State
+from keepline._records import DetectionBounds, NetworkPath, Notice, Stats
+
+
+class Handle:
+    """A client as far as nothing has to be waited for. Its functions may be called from any thread."""
+
+    def __init__(self, core: _core.Client) -> None:
+        """Private: made by the clients themselves."""
+        self._core = core
+        self._resolved: Resolved | None = None
+
+    # Watching --------------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Where the client stands."""
+        return State(self._core.state())
+
+    @property
+    def epoch(self) -> int:
+        """The number of the last attempt."""
+        return self._core.epoch()
+
+    def stats(self) -> Stats:
+        """Returns counters, and what the kernel says is in force."""
+        return Stats.of(self._core.stats())
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force, every value decided."""
+        return self._decided().config
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What you should know about this configuration."""
+        return self._decided().notices
+
+    @property
+    def detection_bound(self) -> float | None:
+        """Seconds until a dead peer is noticed at most, whatever the fault; ``None`` if one goes unseen."""
+        return self._decided().bounds.longest
+
+    @property
+    def detection_bounds(self) -> DetectionBounds:
+        """The worst case of each fault, with its formula."""
+        return self._decided().bounds
+
+    # Steering --------------------------------------------------------------------------------------------------------
+
+    def reconnect(self) -> None:
+        """Ends the connection, if there is one, and dials at once."""
+        self._core.reconnect()
+
+    def network_changed(self, path: NetworkPath | None = None) -> None:
+        """Tells that the network changed: ``None`` if nothing is known of the new one."""
+        if path is None:
+            self._core.network_changed(None)
+        else:
+            self._core.network_changed((path.id, path.available, path.kind, path.metered))
+
+    def pause(self) -> None:
+        """Ends the connection and stays away until `resume`."""
+        self._core.pause()
+
+    def resume(self) -> None:
+        """Dials again after `pause`."""
+        self._core.resume()
+
+    def abort(self) -> None:
+        """Closes at once: the connection is reset, what waits is `Outcome.NOT_SENT`."""
+        self._core.abort()
+
+    # Within ----------------------------------------------------------------------------------------------------------
+
+    def _decided(self) -> Resolved:
+        if self._resolved is None:
+            self._resolved = resolved(self._core.config())
+        return self._resolved
