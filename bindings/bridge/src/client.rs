@@ -6,14 +6,14 @@ use crate::event::EventRecord;
 use crate::events::BridgeEvents;
 use crate::fork::Here;
 use crate::guard::caught;
-use crate::message::{MessageReader, MessageRecord};
+use crate::message::{MessageReader, MessageRecord, Outgoing};
 use crate::names::NETWORK_KINDS;
 use crate::operation::Operation;
 use crate::receipt::BridgeReceipt;
 use crate::runtime;
 use crate::stats::StatsRecord;
 use bytes::Bytes;
-use keepline::{Client, Message, NetworkPath};
+use keepline::{Client, Idempotent, Message, NetworkPath};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -104,8 +104,11 @@ impl BridgeClient {
     /// # Errors
     /// `rejected` when the outbox is full or the message does not fit the framing; `unavailable` while there is no
     /// connection and the policy is to reject; `closed`; `forked`.
-    pub fn try_send(&self, message: &[u8]) -> Result<(), BridgeError> {
-        self.call(|client| Ok(client.try_send(message)?))
+    pub fn try_send(&self, message: &[u8], idempotent: bool) -> Result<(), BridgeError> {
+        self.call(|client| match idempotent {
+            false => Ok(client.try_send(message)?),
+            true => Ok(client.try_send(Idempotent(message))?),
+        })
     }
 
     /// Takes up to `max` messages that are there already; `None` after close, when all were taken.
@@ -230,14 +233,16 @@ impl BridgeClient {
 
 /// Calls that may wait.
 impl BridgeClient {
-    /// Accepts a message, and waits for room in the outbox while the peer is only slow, at most `timeout_ms`.
+    /// Accepts a message, and waits for room in the outbox while the peer is only slow, at most `timeout_ms`. One that is
+    /// `idempotent` is sent again where nobody knows what became of it.
     ///
     /// # Errors
     /// As [`BridgeClient::try_send`]; `timeout`.
     ///
     /// # Cancel safety
     /// An operation that is dropped before it has ended was not accepted.
-    pub fn send(&self, message: Bytes, timeout_ms: Option<u64>) -> Operation<()> {
+    pub fn send(&self, message: Bytes, idempotent: bool, timeout_ms: Option<u64>) -> Operation<()> {
+        let message = Outgoing { message, idempotent };
         self.operation(|client| async move {
             match timeout_ms {
                 None => client.send(message).await?,
@@ -254,7 +259,8 @@ impl BridgeClient {
     ///
     /// # Cancel safety
     /// As [`BridgeClient::send`].
-    pub fn send_tracked(&self, message: Bytes, timeout_ms: Option<u64>) -> Operation<BridgeReceipt> {
+    pub fn send_tracked(&self, message: Bytes, idempotent: bool, timeout_ms: Option<u64>) -> Operation<BridgeReceipt> {
+        let message = Outgoing { message, idempotent };
         self.operation(|client| async move {
             let receipt = match timeout_ms {
                 None => client.send_tracked(message).await?,

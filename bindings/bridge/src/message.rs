@@ -1,7 +1,8 @@
-//! Received messages, pulled by sequence number: a pull that is repeated gives the same messages again.
+//! Messages across the border. Received ones are pulled by sequence number: a pull that is repeated gives the same again.
 
 use crate::error::BridgeError;
-use keepline::Client;
+use bytes::Bytes;
+use keepline::{Client, Payload};
 
 pub use keepline::Message;
 use std::collections::VecDeque;
@@ -11,6 +12,28 @@ use tokio::sync::Mutex;
 
 /// The most messages of one pull: more do not amortise the border any better.
 const MOST: usize = 1024;
+
+/// A message to be sent.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) message: Bytes,
+    /// Whether it may arrive twice.
+    pub(crate) idempotent: bool,
+}
+
+impl Payload for Outgoing {
+    fn as_slice(&self) -> &[u8] {
+        &self.message
+    }
+
+    fn into_bytes(self) -> Bytes {
+        self.message
+    }
+
+    fn is_idempotent(&self) -> bool {
+        self.idempotent
+    }
+}
 
 /// A received message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use std::time::Duration;
 fn pulls_are_repeated_until_their_numbers_are_passed() {
     let client = wait(BridgeClient::connect(&echo().to_string(), lines())).unwrap();
     for word in ["one", "two"] {
-        wait(client.send(Bytes::from(word), None)).unwrap();
+        wait(client.send(Bytes::from(word), false, None)).unwrap();
     }
     let first = wait(client.next_messages(0, 1, Some(5_000))).unwrap();
     let again = wait(client.next_messages(0, 1, Some(5_000))).unwrap();

@@ -45,8 +45,8 @@ impl Client {
         operations.start(config.py(), connecting.map(Value::Client))
     }
 
-    fn try_send(&self, data: &Bound<'_, PyAny>) -> PyResult<()> {
-        on(data.py(), data::borrowed(data, |bytes| self.client.try_send(bytes))?)
+    fn try_send(&self, data: &Bound<'_, PyAny>, idempotent: bool) -> PyResult<()> {
+        on(data.py(), data::borrowed(data, |bytes| self.client.try_send(bytes, idempotent))?)
     }
 
     /// `None` if the message was accepted at once.
@@ -54,14 +54,15 @@ impl Client {
         &self,
         operations: &Operations,
         data: &Bound<'py, PyAny>,
+        idempotent: bool,
         timeout_ms: Option<u64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = data.py();
-        match data::borrowed(data, |bytes| self.client.try_send(bytes))? {
+        match data::borrowed(data, |bytes| self.client.try_send(bytes, idempotent))? {
             Ok(()) => Ok(py.None().into_bound(py)),
             // Full, or never: the waiting twin finds out which.
             Err(refused) if refused.kind == "rejected" => {
-                let sending = self.client.send(data::owned(data)?, timeout_ms);
+                let sending = self.client.send(data::owned(data)?, idempotent, timeout_ms);
                 operations.start(py, sending.map(|()| Value::Nothing))
             }
             Err(error) => Err(raised(py, &error)),
@@ -72,9 +73,10 @@ impl Client {
         &self,
         operations: &Operations,
         data: &Bound<'py, PyAny>,
+        idempotent: bool,
         timeout_ms: Option<u64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let sending = self.client.send_tracked(data::owned(data)?, timeout_ms);
+        let sending = self.client.send_tracked(data::owned(data)?, idempotent, timeout_ms);
         operations.start(data.py(), sending.map(Value::Receipt))
     }
 

@@ -58,7 +58,8 @@ async def test_every_set_has_one_true_outcome_though_redis_is_killed_five_times(
         stored = await read_all(redis)
     told = Counter(outcomes.values())
     assert told.total() == SETS
-    assert set(told) <= {Outcome.NOT_SENT, Outcome.UNKNOWN}, "without kernel figures nothing can be Acked"
+    assert set(told) <= {Outcome.ACKED, Outcome.NOT_SENT, Outcome.UNKNOWN}
+    assert told[Outcome.ACKED] > SETS // 2
     if while_down == "reject":
         assert told[Outcome.NOT_SENT] > 0
     else:

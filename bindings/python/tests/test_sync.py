@@ -43,7 +43,7 @@ def test_messages_requests_and_events(server: Process) -> None:
         assert client.epoch == 1 and client.stats().received == 501
         assert client.config.framing == Framing(kind="lines", max=1 << 20)
         assert client.detection_bound is None and client.notices
-    assert receipt.outcome() == receipt.try_outcome() == "unknown"
+    assert receipt.outcome() == receipt.try_outcome() == "acked"
     assert [event.name for event in client.events()][-1] == "closed"
     assert client.recv() is None
     assert list(client) == []

@@ -48,7 +48,7 @@ pub use error::Error;
 pub use events::Events;
 pub use greeting::{GreetingError, GreetingFuture, GreetingIo};
 pub use io::sockopt::SocketOptions;
-pub use message::{Message, Payload};
+pub use message::{Idempotent, Message, Payload};
 pub use receipt::Receipt;
 pub use stats::Stats;
 pub use streams::{Stream, Streams};

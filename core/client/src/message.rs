@@ -19,6 +19,33 @@ pub trait Payload {
 
     /// The bytes as an owned buffer; a copy where there is none.
     fn into_bytes(self) -> Bytes;
+
+    /// Whether it may arrive twice ([`Idempotent`]).
+    fn is_idempotent(&self) -> bool {
+        false
+    }
+}
+
+/// A message that may arrive twice: it is sent again on the next connection where nobody knows whether the last one
+/// carried it. Any send takes it: `client.send(Idempotent("SET key value"))`.
+///
+/// Its bytes are kept until the peer's kernel acknowledges them, among the last 256 KiB handed over; one that is older
+/// than that at the end of its connection is `Unknown`. Under `while_down: reject` it is not sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Idempotent<P>(pub P);
+
+impl<P: Payload> Payload for Idempotent<P> {
+    fn as_slice(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+
+    fn into_bytes(self) -> Bytes {
+        self.0.into_bytes()
+    }
+
+    fn is_idempotent(&self) -> bool {
+        true
+    }
 }
 
 impl Payload for Bytes {

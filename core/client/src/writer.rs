@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use keepline_proto::config::{ValidConfig, WhileDown};
 use keepline_proto::correlator::{Correlator, Ticket};
 use keepline_proto::framing::{Framing, FramingError, Header};
-use keepline_proto::outbox::{BY_REFERENCE, Gate, Meta, Outbox, Outcome, Refusal, Settled};
+use keepline_proto::outbox::{BY_REFERENCE, Gate, Inline, Meta, Outbox, Outcome, Refusal, Settled};
 use keepline_proto::{Ending, ErrorKind};
 use std::collections::BTreeMap;
 use std::io::IoSlice;
@@ -144,40 +144,53 @@ impl Writer {
         let framing = &config.framing;
         let Some(socket) = &self.inline else { return Ok(false) };
         // Ready bytes are written from where they lie. An error is met again, and judged, by the driver.
-        let (written, total, rest) = if framing.is_reference_ok() {
+        if framing.is_reference_ok() && message.as_slice().len() < BY_REFERENCE {
             framing.check(message.as_slice()).map_err(refused)?;
-            let total = message.as_slice().len();
             let written = socket.try_write(message.as_slice()).unwrap_or_default();
-            (written, total, (written < total).then(|| (Header::NONE, message.into_bytes())))
-        } else if message.as_slice().len() >= BY_REFERENCE {
+            if written == message.as_slice().len() {
+                return Ok(self.wrote_inline(meta, Inline::Small(message.as_slice())));
+            }
+            return Ok(self.wrote_a_part(meta, (Header::NONE, message.into_bytes()), written));
+        }
+        if message.as_slice().len() >= BY_REFERENCE {
             let (header, body) = into_frame(framing, message)?;
-            let total = header.as_slice().len() + body.len();
             let slices = [IoSlice::new(header.as_slice()), IoSlice::new(&body)];
             let written = socket.try_write_vectored(&slices).unwrap_or_default();
-            (written, total, Some((header, body)))
-        } else {
-            let mut frame = BytesMut::with_capacity(framing.encoded_len_hint(message.as_slice().len()));
-            framing.encode(message.as_slice(), &mut frame).map_err(refused)?;
-            let written = socket.try_write(&frame).unwrap_or_default();
-            let total = frame.len();
-            (written, total, (written < total).then(|| (Header::NONE, frame.freeze())))
-        };
+            if written == header.as_slice().len() + body.len() {
+                return Ok(self.wrote_inline(meta, Inline::Large(header, body)));
+            }
+            return Ok(self.wrote_a_part(meta, (header, body), written));
+        }
+        let mut frame = BytesMut::with_capacity(framing.encoded_len_hint(message.as_slice().len()));
+        framing.encode(message.as_slice(), &mut frame).map_err(refused)?;
+        let written = socket.try_write(&frame).unwrap_or_default();
+        if written == frame.len() {
+            return Ok(self.wrote_inline(meta, Inline::Small(&frame)));
+        }
+        Ok(self.wrote_a_part(meta, (Header::NONE, frame.freeze()), written))
+    }
+
+    /// Counts a message that is handed over whole. Says whether the driver has to be woken: to look for its outcome, if
+    /// somebody waits for that. Otherwise nothing is left for it to do before its next turn, when it un-corks.
+    fn wrote_inline(&mut self, meta: Meta, frame: Inline<'_>) -> bool {
+        self.inline_bytes += frame.size() as u64;
+        self.outbox.cork();
+        let settled = self.outbox.wrote_inline(meta, frame);
+        self.note_handed_over(meta.ticket, meta.request);
+        let is_awaited = meta.ticket.is_some() && !meta.request && settled.is_none();
+        let mut news = News::default();
+        self.settle(settled, &mut news);
+        // Its receipt is not in anybody's hands yet: nobody is woken.
+        news.tell();
+        is_awaited
+    }
+
+    /// Leaves the rest of a message to the driver.
+    fn wrote_a_part(&mut self, meta: Meta, (header, body): (Header, Bytes), written: usize) -> bool {
         self.inline_bytes += written as u64;
         self.outbox.cork();
-        if written == total {
-            let settled = self.outbox.wrote_inline(meta);
-            self.note_handed_over(meta.ticket, meta.request);
-            let mut news = News::default();
-            self.settle(settled, &mut news);
-            // Its receipt is not in anybody's hands yet: nobody is woken.
-            news.tell();
-            // The driver un-corks at its next turn; nothing is left for it to do now.
-            return Ok(false);
-        }
-        if let Some((header, body)) = rest {
-            self.outbox.push_cut(meta, header, body, written);
-        }
-        Ok(true)
+        self.outbox.push_cut(meta, header, body, written);
+        true
     }
 
     /// A frame is on the wire: its reply may come from now on.
@@ -198,7 +211,10 @@ impl Writer {
     pub(crate) fn settle(&mut self, settled: impl IntoIterator<Item = Settled>, news: &mut News) {
         for settled in settled {
             if settled.request {
-                // Requests are told by `fail_requests`, once, with their cause.
+                // Requests are told by `fail_requests`, once, with their cause: this one never left.
+                if let Some(Waiter::Request { handed_over, .. }) = self.waiters.get_mut(&settled.ticket) {
+                    *handed_over = false;
+                }
                 continue;
             }
             if let Some(Waiter::Receipt(sender)) = self.waiters.remove(&settled.ticket) {

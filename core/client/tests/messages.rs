@@ -1,6 +1,6 @@
 //! Messages: in order, once each, whole, on one connection.
 
-use keepline::{Client, Correlation, ErrorKind, Framing, Outcome, State};
+use keepline::{Client, Correlation, ErrorKind, Framing, State};
 use keepline_testkit::servers::EchoServer;
 use std::time::Duration;
 
@@ -77,15 +77,6 @@ async fn an_empty_message_in_raw_framing_is_rejected() {
     let server = EchoServer::start().await.unwrap();
     let client = Client::builder(server.addr()).connect().await.unwrap();
     assert_eq!(client.try_send("").unwrap_err().kind(), ErrorKind::Rejected);
-}
-
-#[tokio::test]
-async fn a_tracked_message_that_was_handed_over_is_unknown_without_the_kernels_word() {
-    let server = EchoServer::start().await.unwrap();
-    let client = Client::builder(server.addr()).framing(Framing::lines()).connect().await.unwrap();
-    let mut receipt = client.send_tracked("tracked").await.unwrap();
-    assert_eq!(receipt.outcome().await.unwrap(), Outcome::Unknown);
-    assert_eq!(receipt.try_outcome(), Some(Outcome::Unknown));
 }
 
 #[tokio::test]

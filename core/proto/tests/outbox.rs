@@ -1,15 +1,17 @@
 //! The outbox: order, outcomes, bounds, and what a boundary does to a frame in the middle.
 
+mod support;
+
 use bytes::{Bytes, BytesMut};
 use keepline_proto::config::OutboxLimits;
 use keepline_proto::correlator::Ticket;
 use keepline_proto::framing::Header;
-use keepline_proto::outbox::{Cork, Flight, Gate, HandedOver, Meta, Outbox, Outcome, Refusal, Settled, Urgent};
+use keepline_proto::outbox::{Accounting, Cork, Flight, Gate, Meta, Outbox, Outcome, Refusal, Standing, Urgent};
 use keepline_proto::{Epoch, Time};
 use proptest::prelude::*;
-use std::convert::Infallible;
 use std::io::IoSlice;
 use std::time::Duration;
+use support::*;
 
 #[test]
 fn small_messages_of_one_turn_are_one_slice() {
@@ -35,10 +37,10 @@ fn a_frame_cut_by_the_boundary_is_unknown_and_the_rest_is_kept_in_order() {
     let handed = advance(&mut outbox, &mut flight, 15);
     assert_eq!(handed, [(ticket(1), Outcome::Unknown)]);
     let mut settled = Vec::new();
-    outbox.restore(&mut flight, &mut settled);
+    outbox.restore(&mut flight, Standing::unknown(), &mut settled);
     assert_eq!(settled, [settled_as(2, Outcome::Unknown)]);
     assert_eq!((outbox.len(), outbox.bytes()), (2, 20));
-    outbox.open(Epoch(2));
+    outbox.open(Epoch(2), Accounting::HandedOver);
     outbox.take(Time::ZERO, &mut flight, &mut settled);
     assert_eq!(wire(&flight), [[3; 10], [4; 10]].concat());
     assert_balanced(&outbox);
@@ -54,7 +56,7 @@ fn an_inline_write_cut_by_the_kernel_continues_and_dies_with_its_connection() {
     outbox.take(Time::ZERO, &mut flight, &mut Vec::new());
     assert_eq!(wire(&flight), b"456789next");
     let mut settled = Vec::new();
-    outbox.restore(&mut flight, &mut settled);
+    outbox.restore(&mut flight, Standing::unknown(), &mut settled);
     assert_eq!(settled, [settled_as(1, Outcome::Unknown)]);
     assert_eq!((outbox.len(), outbox.bytes()), (1, 4));
 }
@@ -77,7 +79,7 @@ fn requests_end_with_their_connection_and_messages_go_on() {
     push(&mut outbox, Meta { request: true, ..tracked(1) }, b"request");
     push(&mut outbox, Meta::default(), b"message");
     let mut settled = Vec::new();
-    outbox.restore(&mut Flight::new(), &mut settled);
+    outbox.restore(&mut Flight::new(), Standing::unknown(), &mut settled);
     assert_eq!(settled.len(), 1);
     assert_eq!((settled[0].ticket, settled[0].outcome, settled[0].request), (ticket(1), Outcome::NotSent, true));
     assert_eq!(outbox.len(), 1);
@@ -96,7 +98,7 @@ fn what_is_too_old_expires_and_the_next_expiry_is_known() {
     outbox.expire(at(5).unwrap(), &mut settled);
     assert_eq!(settled, [settled_as(1, Outcome::Expired)]);
     assert_eq!(outbox.next_expiry(), at(9));
-    outbox.open(Epoch(1));
+    outbox.open(Epoch(1), Accounting::HandedOver);
     let mut flight = Flight::new();
     outbox.take(at(9).unwrap(), &mut flight, &mut settled);
     assert_eq!(wire(&flight), b"ageless");
@@ -165,7 +167,7 @@ fn callers_write_inline_only_while_nothing_is_before_them() {
     let mut outbox = Outbox::new(LIMITS);
     assert_eq!(outbox.gate(), Gate::Shut);
     assert!(!outbox.allows_inline());
-    outbox.open(Epoch(1));
+    outbox.open(Epoch(1), Accounting::HandedOver);
     assert!(outbox.allows_inline());
     outbox.cork();
     assert!(!outbox.allows_inline());
@@ -226,7 +228,7 @@ proptest! {
                     let number = next;
                     next += 1;
                     let expires = expires.then(|| now + Duration::from_secs(3));
-                    let meta = Meta { ticket: with_receipt.then(|| ticket(number)), request: false, expires };
+                    let meta = Meta { ticket: with_receipt.then(|| ticket(number)), expires, ..Meta::default() };
                     if with_receipt { tickets.push(ticket(number)); }
                     let body = frame(number, size);
                     sizes.insert(number, body.len());
@@ -241,9 +243,9 @@ proptest! {
                 }
                 Step::Heartbeat => flight.push_urgent(Bytes::from(frame(u64::MAX, 0)), Urgent::Heartbeat),
                 Step::Break => {
-                    outbox.restore(&mut flight, &mut fresh);
+                    outbox.restore(&mut flight, Standing::unknown(), &mut fresh);
                     epoch += 1;
-                    outbox.open(Epoch(epoch));
+                    outbox.open(Epoch(epoch), Accounting::HandedOver);
                     wires.push(Vec::new());
                 }
                 Step::Tick => {
@@ -260,7 +262,7 @@ proptest! {
             assert_balanced(&outbox);
         }
         let mut fresh = Vec::new();
-        outbox.restore(&mut flight, &mut fresh);
+        outbox.restore(&mut flight, Standing::unknown(), &mut fresh);
         outbox.drop_all(&mut fresh);
         settled.extend(fresh.into_iter().map(|settled| (settled.ticket, settled.outcome)));
         assert_balanced(&outbox);
@@ -304,70 +306,4 @@ proptest! {
             }
         }
     }
-}
-
-const LIMITS: OutboxLimits = OutboxLimits { messages: 100_000, bytes: 16 << 20, age: None };
-
-fn open() -> Outbox {
-    let mut outbox = Outbox::new(LIMITS);
-    outbox.open(Epoch(1));
-    outbox
-}
-
-fn ticket(number: u64) -> Ticket {
-    Ticket::new(number).unwrap()
-}
-
-fn tracked(number: u64) -> Meta {
-    Meta { ticket: Some(ticket(number)), request: false, expires: None }
-}
-
-fn settled_as(number: u64, outcome: Outcome) -> Settled {
-    Settled { ticket: ticket(number), outcome, request: false }
-}
-
-/// Twelve bytes of number and size, then the number's last byte again and again.
-fn frame(number: u64, size: usize) -> Vec<u8> {
-    let mut bytes = number.to_be_bytes().to_vec();
-    bytes.extend_from_slice(&((12 + size) as u32).to_be_bytes());
-    bytes.resize(12 + size, number as u8);
-    bytes
-}
-
-fn push(outbox: &mut Outbox, meta: Meta, bytes: &[u8]) {
-    let pushed: Result<(), Infallible> = outbox.push(meta, bytes.len(), |buffer| {
-        buffer.extend_from_slice(bytes);
-        Ok(())
-    });
-    let Ok(()) = pushed;
-}
-
-/// The first eight bytes as a header, the rest by reference.
-fn by_reference(outbox: &mut Outbox, meta: Meta, frame: &[u8]) {
-    let (first, rest) = frame.split_at(8);
-    outbox.push_bytes(meta, Header::from_slice(first).unwrap(), Bytes::copy_from_slice(rest));
-}
-
-fn wire(flight: &Flight) -> Vec<u8> {
-    let mut slices = [IoSlice::new(&[]); 64];
-    let filled = flight.slices(&mut slices);
-    slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect()
-}
-
-fn advance(outbox: &mut Outbox, flight: &mut Flight, count: usize) -> Vec<(Ticket, Outcome)> {
-    let mut outcomes = Vec::new();
-    outbox.advance(flight, count, |handed, settled| {
-        if let HandedOver::Ticket { ticket: Some(ticket), .. } = handed {
-            let settled = settled.unwrap();
-            assert_eq!(settled.ticket, ticket);
-            outcomes.push((ticket, settled.outcome));
-        }
-    });
-    outcomes
-}
-
-fn assert_balanced(outbox: &Outbox) {
-    let counts = outbox.counts();
-    let sum = counts.acked + counts.not_sent + counts.unknown + counts.expired + counts.queued + counts.in_flight;
-    assert_eq!(counts.accepted, sum, "{counts:?}");
 }

@@ -44,17 +44,20 @@ class Client(Handle):
 
     # Sending ---------------------------------------------------------------------------------------------------------
 
-    def try_send(self, data: Data) -> None:
+    def try_send(self, data: Data, *, idempotent: bool = False) -> None:
         """Accepts a message without waiting.
+
+        One that is ``idempotent`` is sent again where nobody knows what became of it. That also holds for `send` and
+        `send_tracked`.
 
         Raises:
             Rejected: the outbox is full, or the message does not fit the framing.
             Unavailable: there is no connection, and the policy is ``while_down="reject"``.
             Closed: the client is closed.
         """
-        self._core.try_send(data)
+        self._core.try_send(data, idempotent)
 
-    async def send(self, data: Data, timeout: Duration | None = None) -> None:
+    async def send(self, data: Data, timeout: Duration | None = None, *, idempotent: bool = False) -> None:
         """Accepts a message, and waits at most ``timeout`` (seconds) for room while the peer is only slow.
 
         Returning means accepted, not delivered: `send_tracked` tells what became of it.
@@ -66,11 +69,13 @@ class Client(Handle):
             Rejected, Unavailable, Closed: as `try_send`.
         """
         limit = None if timeout is None else wait_millis("timeout", timeout)
-        started = self._core.send(self._bridge.operations, data, limit)
+        started = self._core.send(self._bridge.operations, data, idempotent, limit)
         if started is not None:
             await self._bridge.finish(started)
 
-    async def send_tracked(self, data: Data, timeout: Duration | None = None) -> Receipt:
+    async def send_tracked(
+        self, data: Data, timeout: Duration | None = None, *, idempotent: bool = False
+    ) -> Receipt:
         """As `send`, with a receipt that tells what became of the message.
 
         Cancel safe: a cancelled send was not accepted.
@@ -78,7 +83,9 @@ class Client(Handle):
         Raises:
             Timeout, Rejected, Unavailable, Closed: as `send`.
         """
-        started = self._core.send_tracked(self._bridge.operations, data, wait_millis("timeout", timeout))
+        started = self._core.send_tracked(
+            self._bridge.operations, data, idempotent, wait_millis("timeout", timeout)
+        )
         return Receipt(await self._bridge.finish(started), self._bridge)
 
     async def request(self, data: Data, timeout: Duration) -> bytes:

@@ -39,17 +39,20 @@ class Client(Handle):
 
     # Sending ---------------------------------------------------------------------------------------------------------
 
-    def try_send(self, data: Data) -> None:
+    def try_send(self, data: Data, *, idempotent: bool = False) -> None:
         """Accepts a message without waiting.
+
+        One that is ``idempotent`` is sent again where nobody knows what became of it. That also holds for `send` and
+        `send_tracked`.
 
         Raises:
             Rejected: the outbox is full, or the message does not fit the framing.
             Unavailable: there is no connection, and the policy is ``while_down="reject"``.
             Closed: the client is closed.
         """
-        self._core.try_send(data)
+        self._core.try_send(data, idempotent)
 
-    def send(self, data: Data, timeout: Duration | None = None) -> None:
+    def send(self, data: Data, timeout: Duration | None = None, *, idempotent: bool = False) -> None:
         """Accepts a message, and waits at most ``timeout`` (seconds) for room while the peer is only slow.
 
         Returning means accepted, not delivered: `send_tracked` tells what became of it.
@@ -60,9 +63,9 @@ class Client(Handle):
         """
         limit = wait_millis("timeout", timeout)
         with _Waiting() as waiting:
-            waiting.finish(self._core.send(waiting.operations, data, limit))
+            waiting.finish(self._core.send(waiting.operations, data, idempotent, limit))
 
-    def send_tracked(self, data: Data, timeout: Duration | None = None) -> "Receipt":
+    def send_tracked(self, data: Data, timeout: Duration | None = None, *, idempotent: bool = False) -> "Receipt":
         """As `send`, with a receipt that tells what became of the message.
 
         Raises:
@@ -70,7 +73,7 @@ class Client(Handle):
         """
         limit = wait_millis("timeout", timeout)
         with _Waiting() as waiting:
-            return Receipt(waiting.finish(self._core.send_tracked(waiting.operations, data, limit)))
+            return Receipt(waiting.finish(self._core.send_tracked(waiting.operations, data, idempotent, limit)))
 
     def request(self, data: Data, timeout: Duration) -> bytes:
         """Sends a request and waits for its reply, both at most ``timeout`` (seconds).

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use keepline_proto::config::OutboxLimits;
 use keepline_proto::framing::{Framing, FramingError};
-use keepline_proto::outbox::{Flight, Meta, Outbox};
+use keepline_proto::outbox::{Accounting, Flight, Meta, Outbox};
 use keepline_proto::{Epoch, Time};
 
 /// Messages between two turns of the driver.
@@ -34,7 +34,7 @@ impl Queue {
     fn new() -> Queue {
         let limits = OutboxLimits { messages: 1 << 20, bytes: 1 << 30, age: None };
         let mut outbox = Outbox::new(limits);
-        outbox.open(Epoch(1));
+        outbox.open(Epoch(1), Accounting::HandedOver);
         // As while there is traffic: the buffers go round.
         outbox.cork();
         Queue { framing: Framing::length_prefixed(4), outbox, flight: Flight::new() }

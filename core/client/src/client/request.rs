@@ -120,7 +120,7 @@ impl Client {
             }
         }
         let reply = writer.await_reply(ticket);
-        let meta = Meta { ticket: Some(ticket), request: true, expires: None };
+        let meta = Meta { ticket: Some(ticket), request: true, ..Meta::default() };
         match writer.accept(config, meta, frame.freeze()) {
             Ok(wake) => {
                 drop(guard);

@@ -17,7 +17,7 @@ impl Client {
     /// `Rejected` when the outbox is full or the message does not fit the framing; `Unavailable` while there is no
     /// connection and the policy is `while_down: reject`; `Closed` after close.
     pub fn try_send(&self, message: impl Payload) -> Result<(), Error> {
-        if self.append(message.as_slice()) {
+        if !message.is_idempotent() && self.append(message.as_slice()) {
             return Ok(());
         }
         self.accept(&mut Some(message), false).map(|_none| ()).map_err(|refused| match refused {
@@ -36,7 +36,7 @@ impl Client {
     /// # Cancel safety
     /// Cancel safe: a cancelled send was not accepted.
     pub async fn send(&self, message: impl Payload) -> Result<(), Error> {
-        if self.append(message.as_slice()) {
+        if !message.is_idempotent() && self.append(message.as_slice()) {
             return Ok(());
         }
         self.enter(message, false, None).await.map(|_none| ())
@@ -106,7 +106,8 @@ impl Client {
         let expires = config.outbox.age.map(|age| crate::clock::now() + age);
         let ticket = tracked.then(|| writer.ticket());
         let receipt = ticket.map(|ticket| Receipt::new(writer.await_outcome(ticket)));
-        match writer.accept(config, Meta { ticket, request: false, expires }, message) {
+        let meta = Meta { ticket, request: false, idempotent: message.is_idempotent(), expires };
+        match writer.accept(config, meta, message) {
             Ok(wake) => {
                 drop(writer);
                 self.wake_if(wake);

@@ -1,6 +1,7 @@
 //! One living connection: its socket, its partial frame, its writes in flight. Nothing of it survives its epoch.
 
 use super::frames::{self, Arrived};
+use super::look::{Look, Weighed};
 use crate::clock;
 use crate::greeting::Greeting;
 use crate::io::{ending_of, os};
@@ -11,7 +12,7 @@ use crate::writer::News;
 use bytes::{Bytes, BytesMut};
 use keepline_proto::cause::ProtocolFailure;
 use keepline_proto::framing::{Framer, Framing};
-use keepline_proto::outbox::{Cork, Flight, HandedOver, Urgent};
+use keepline_proto::outbox::{Cork, Flight, HandedOver, Standing, Urgent};
 use keepline_proto::{Cause, Ending, Epoch, KernelFigures, Time};
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -70,7 +71,8 @@ pub(crate) struct Connection {
     /// The last read was large.
     pub(super) is_busy: bool,
     pub(super) draining: bool,
-    half_closed: bool,
+    pub(super) half_closed: bool,
+    pub(super) look: Look,
     /// An empty turn has passed since the last message.
     yielded: bool,
     pub(super) heartbeats_outstanding: u32,
@@ -96,6 +98,7 @@ impl Connection {
             is_busy: false,
             draining: false,
             half_closed: false,
+            look: Look::default(),
             yielded: false,
             heartbeats_outstanding: 0,
             heartbeat_sent: Time::ZERO,
@@ -252,9 +255,13 @@ impl Connection {
             let mut news = News::default();
             let mut writer = shared.writer();
             let mut settled = Vec::new();
-            writer.outbox.take(clock::now(), &mut self.flight, &mut settled);
+            let now = clock::now();
+            writer.outbox.take(now, &mut self.flight, &mut settled);
             writer.settle(settled, &mut news);
             if self.flight.is_empty() {
+                if writer.outbox.is_unsettled() {
+                    self.look.set_if_none(now);
+                }
                 match writer.outbox.corked() {
                     Cork::Out => {}
                     // Nothing followed the message that was written inline: the next one may be too.
@@ -335,10 +342,41 @@ impl Connection {
             }
         }
         let is_wanted = std::mem::take(&mut writer.wanted);
+        let wants_look = writer.outbox.wants_look();
+        if writer.outbox.is_unsettled() {
+            self.look.set_if_none(clock::now());
+        }
         drop(guard);
         news.tell();
         if is_wanted {
             shared.room.notify_waiters();
+        }
+        if wants_look {
+            self.weigh(&self.kernel_figures_at(shared), shared);
+        }
+    }
+
+    /// The kernel's figures, with the bytes that were handed over before they were read.
+    pub(super) fn kernel_figures_at(&self, shared: &Shared) -> (u64, KernelFigures) {
+        let written = shared.writer().outbox.written();
+        (written, self.kernel_figures())
+    }
+
+    /// Tells the outbox what the kernel's figures prove, and everybody who waits for it.
+    pub(super) fn weigh(&mut self, (written, figures): &(u64, KernelFigures), shared: &Shared) -> Weighed {
+        let standing = Standing::of(*written, figures, self.half_closed);
+        let mut settled = Vec::new();
+        let mut news = News::default();
+        let mut writer = shared.writer();
+        let has_progress = writer.outbox.weigh(&mut self.flight, standing, &mut settled);
+        let is_unsettled = writer.outbox.is_unsettled();
+        writer.settle(settled, &mut news);
+        drop(writer);
+        news.tell();
+        match (is_unsettled, has_progress) {
+            (false, _) => Weighed::Settled,
+            (true, true) => Weighed::Progress,
+            (true, false) => Weighed::Nothing,
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod connection;
 mod frames;
+mod look;
 mod outputs;
 
 use crate::clock::{self, Clock};
@@ -288,6 +289,10 @@ impl Driver {
             self.act();
             acted = true;
         }
+        if self.look_at().is_some_and(|at| at <= now) {
+            self.look(now);
+            acted = true;
+        }
         if self.wait.is_some_and(|wait| wait <= now) {
             let last_received = match &self.io {
                 Io::Open(connection) => connection.last_received,
@@ -326,7 +331,7 @@ impl Driver {
 
     /// Makes the wheel wake us for the earliest deadline. One that is armed too early is left: it answers with a later.
     fn arm(&mut self, context: &mut Context<'_>) {
-        let mut earliest = self.wait;
+        let mut earliest = [self.wait, self.look_at()].into_iter().flatten().min();
         if self.shared.config.outbox.age.is_some() || self.shared.config.correlation.is_some() {
             let writer = self.shared.writer();
             let desync = writer.correlator.as_ref().and_then(|correlator| correlator.desync_deadline());

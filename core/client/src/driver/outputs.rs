@@ -1,6 +1,6 @@
 //! What the machine asks for, done.
 
-use super::{Driver, Io};
+use super::{Connection, Driver, Io};
 use crate::clock;
 use crate::greeting::Greeting;
 use crate::io::dial::dial;
@@ -8,6 +8,7 @@ use crate::io::sockopt;
 use crate::stats::add;
 use crate::writer::News;
 use keepline_proto::config::{Greeting as Declared, WhileDown};
+use keepline_proto::outbox::{Accounting, Standing};
 use keepline_proto::{CloseHow, Ending, Epoch, Event, EventKind, Output, State};
 
 impl Driver {
@@ -87,9 +88,11 @@ impl Driver {
             return;
         }
         let Io::Open(connection) = &mut self.io else { return };
+        let has_figures = connection.kernel_figures().send_queue.is_some();
+        let accounting = if has_figures { Accounting::Kernel } else { Accounting::HandedOver };
         {
             let mut writer = self.shared.writer();
-            writer.outbox.open(epoch);
+            writer.outbox.open(epoch, accounting);
             match connection.take_inline_half() {
                 Some(half) if self.shared.inline_writes => writer.inline = Some(half),
                 // Dropped, the half would end the direction.
@@ -126,15 +129,10 @@ impl Driver {
                 let _already_gone = socket2::SockRef::from(&*stream).shutdown(std::net::Shutdown::Both);
             }
             Io::Open(mut connection) => {
-                if matches!(how, CloseHow::Abort) {
-                    sockopt::abort_on_close(connection.stream());
-                }
+                let standing = self.last_standing(&connection, how);
                 let mut news = News::default();
                 let mut writer = self.shared.writer();
-                if let Some(half) = writer.inline.take() {
-                    half.forget();
-                }
-                writer.outbox.restore(&mut connection.flight, &mut settled);
+                writer.outbox.restore(&mut connection.flight, standing, &mut settled);
                 if self.shared.config.while_down == WhileDown::Reject {
                     writer.outbox.drop_all(&mut settled);
                 }
@@ -144,6 +142,28 @@ impl Driver {
             }
         }
         self.unsettled = true;
+    }
+
+    /// How far the stream of a connection that ends has come. Nothing is handed over or transmitted after this.
+    fn last_standing(&self, connection: &Connection, how: CloseHow) -> Standing {
+        let written = {
+            let mut writer = self.shared.writer();
+            writer.outbox.shut();
+            if let Some(half) = writer.inline.take() {
+                half.forget();
+            }
+            writer.outbox.written()
+        };
+        match how {
+            CloseHow::Abort => {
+                sockopt::abort_on_close(connection.stream());
+                sockopt::silence(connection.stream());
+                Standing::of(written, &connection.kernel_figures(), connection.half_closed)
+            }
+            CloseHow::Graceful => {
+                Standing::of(written, &connection.kernel_figures(), connection.half_closed).left_in_order()
+            }
+        }
     }
 
     fn emit(&mut self, mut event: Event) {

@@ -12,6 +12,10 @@ use tokio::net::TcpStream;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const NOT_SENT_LOW_WATER: u32 = 128 * 1024;
 
+/// `BPF_RET | BPF_K`: a filter of one instruction, which answers how many bytes of a packet to keep.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const RETURN_CONSTANT: u16 = 0x06;
+
 /// What is in force on a connection, as read back from the kernel. `None`: off, or not known on this system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SocketOptions {
@@ -64,6 +68,21 @@ pub(crate) fn set_user_timeout(stream: &TcpStream, timeout: Option<Duration>) {
 pub(crate) fn abort_on_close(stream: &TcpStream) {
     // Zero seconds only: a linger with a time would block a worker thread in close().
     optional("SO_LINGER", SockRef::from(stream).set_linger(Some(Duration::ZERO)));
+}
+
+/// Keeps the socket from transmitting anything more, so that what its figures say of unsent bytes stays true until it is
+/// dropped.
+///
+/// A filter that drops whatever comes in: without acknowledgements and window updates the kernel sends nothing new. What is
+/// left are its own timers, for the microseconds until the socket is reset.
+pub(crate) fn silence(stream: &TcpStream) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let drop_everything = [socket2::SockFilter::new(RETURN_CONSTANT, 0, 0, 0)];
+        optional("SO_ATTACH_FILTER", SockRef::from(stream).attach_filter(&drop_everything));
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _unused = stream;
 }
 
 fn read_back(stream: &TcpStream) -> io::Result<SocketOptions> {

@@ -1,10 +1,16 @@
 //! A piece of the outbox: many small frames in one buffer, or one large frame by reference.
 
+mod account;
+mod place;
+
+pub(super) use account::Fate;
+
 use super::{BY_REFERENCE, CHUNK, Outcome};
 use crate::Time;
 use crate::correlator::Ticket;
 use crate::framing::Header;
 use bytes::{Bytes, BytesMut};
+use place::Place;
 
 /// A frame about which more is known than its length.
 #[derive(Debug, Clone, Copy)]
@@ -13,52 +19,90 @@ pub(super) struct Special {
     pub(super) index: u32,
     pub(super) ticket: Option<Ticket>,
     pub(super) request: bool,
+    pub(super) idempotent: bool,
     pub(super) expires: Option<Time>,
-}
-
-/// A frame that was cut by the end of its connection.
-pub(super) struct CutFrame {
-    /// Bytes of it that were not handed over.
-    pub(super) bytes: usize,
-    pub(super) special: Option<Special>,
 }
 
 #[derive(Debug)]
 pub(super) struct Chunk {
     storage: Storage,
+    /// Bytes of all frames, whether they are still held or not.
+    size: usize,
     /// Bytes handed over.
     written: usize,
     /// Frames handed over, and the bytes of exactly those.
     frames_done: usize,
     bytes_done: usize,
+    /// Frames whose outcome is known, and the bytes of exactly those.
+    frames_settled: usize,
+    bytes_settled: usize,
+    place: Place,
+    /// The bytes are gone: only what has to be counted is left.
+    hollow: bool,
 }
 
 #[derive(Debug)]
 enum Storage {
-    Many { bytes: BytesMut, lengths: Vec<u32>, specials: Vec<Special> },
-    One { header: Header, bytes: Bytes, special: Option<Special> },
+    Many {
+        bytes: BytesMut,
+        lengths: Vec<u32>,
+        specials: Vec<Special>,
+    },
+    One {
+        header: Header,
+        bytes: Bytes,
+        special: Option<Special>,
+    },
+    /// So many plain frames of which even the lengths are gone.
+    Coarse {
+        frames: usize,
+    },
 }
 
 impl Chunk {
     pub(super) fn many(bytes: BytesMut) -> Chunk {
-        Chunk::new(Storage::Many { bytes, lengths: Vec::new(), specials: Vec::new() }, 0)
+        Chunk::new(Storage::Many { bytes, lengths: Vec::new(), specials: Vec::new() }, 0, Place::unknown())
     }
 
-    /// One large frame of which the first `written` bytes are gone already.
-    pub(super) fn one(header: Header, bytes: Bytes, special: Option<Special>, written: usize) -> Chunk {
-        Chunk::new(Storage::One { header, bytes, special }, written)
+    /// One large frame.
+    pub(super) fn one(header: Header, bytes: Bytes, special: Option<Special>) -> Chunk {
+        let size = header.as_slice().len() + bytes.len();
+        Chunk::new(Storage::One { header, bytes, special }, size, Place::unknown())
     }
 
-    fn new(storage: Storage, written: usize) -> Chunk {
-        Chunk { storage, written, frames_done: 0, bytes_done: 0 }
+    /// Says that a caller already wrote the first `written` bytes, at `start` of the stream.
+    pub(super) fn begun(mut self, written: usize, start: u64) -> Chunk {
+        self.written = written;
+        self.place = Place::at(start);
+        self.advance(0, |_, _| {});
+        self
+    }
+
+    fn new(storage: Storage, size: usize, place: Place) -> Chunk {
+        Chunk {
+            storage,
+            size,
+            written: 0,
+            frames_done: 0,
+            bytes_done: 0,
+            frames_settled: 0,
+            bytes_settled: 0,
+            place,
+            hollow: false,
+        }
     }
 
     /// Whether a further small frame belongs into this chunk.
     #[inline]
     pub(super) fn accepts(&self, size: usize) -> bool {
+        self.written == 0 && self.has_room(size)
+    }
+
+    #[inline]
+    fn has_room(&self, size: usize) -> bool {
         match &self.storage {
-            Storage::Many { bytes, .. } => size < BY_REFERENCE && self.written == 0 && bytes.len() + size <= CHUNK,
-            Storage::One { .. } => false,
+            Storage::Many { .. } => size < BY_REFERENCE && self.size + size <= CHUNK && !self.hollow,
+            Storage::One { .. } | Storage::Coarse { .. } => false,
         }
     }
 
@@ -81,23 +125,38 @@ impl Chunk {
                     specials.push(special);
                 }
                 lengths.push(length as u32);
+                self.size += length;
                 Ok(length)
             }
-            Storage::One { .. } => Ok(0),
+            Storage::One { .. } | Storage::Coarse { .. } => Ok(0),
         }
+    }
+
+    /// Appends a frame that a caller has written at `offset` already, if it follows the last one of this chunk.
+    pub(super) fn push_written(
+        &mut self,
+        frame: &[u8],
+        offset: u64,
+        special: impl FnOnce(usize) -> Option<Special>,
+    ) -> bool {
+        if !self.is_done() || !self.has_room(frame.len()) || self.place.end_of(self.size) != offset {
+            return false;
+        }
+        let encode = |bytes: &mut BytesMut| {
+            bytes.extend_from_slice(frame);
+            Ok::<(), std::convert::Infallible>(())
+        };
+        let Ok(length) = self.push(encode, special);
+        self.written += length;
+        self.bytes_done = self.written;
+        self.frames_done += 1;
+        true
     }
 
     pub(super) fn is_many(&self) -> bool {
         match self.storage {
             Storage::Many { .. } => true,
-            Storage::One { .. } => false,
-        }
-    }
-
-    fn total(&self) -> usize {
-        match &self.storage {
-            Storage::Many { bytes, .. } => bytes.len(),
-            Storage::One { header, bytes, .. } => header.as_slice().len() + bytes.len(),
+            Storage::One { .. } | Storage::Coarse { .. } => false,
         }
     }
 
@@ -106,9 +165,10 @@ impl Chunk {
         let (header, bytes) = match &self.storage {
             Storage::Many { bytes, .. } => (&[][..], &bytes[..]),
             Storage::One { header, bytes, .. } => (header.as_slice(), &bytes[..]),
+            Storage::Coarse { .. } => (&[][..], &[][..]),
         };
         let first = &header[self.written.min(header.len())..];
-        let second = &bytes[self.written.saturating_sub(header.len())..];
+        let second = &bytes[self.written.saturating_sub(header.len()).min(bytes.len())..];
         let first = &first[..limit.min(first.len())];
         [first, &second[..second.len().min(limit - first.len())]]
     }
@@ -116,31 +176,34 @@ impl Chunk {
     /// How much is still to be written.
     #[inline]
     pub(super) fn bytes(&self) -> usize {
-        self.total() - self.written
+        self.size - self.written
     }
 
+    #[inline]
     pub(super) fn is_done(&self) -> bool {
-        self.bytes() == 0
+        self.written == self.size
     }
 
-    fn frames(&self) -> usize {
+    pub(super) fn frames(&self) -> usize {
         match &self.storage {
             Storage::Many { lengths, .. } => lengths.len(),
-            Storage::One { .. } => 1,
+            Storage::One { .. } => usize::from(self.size > 0),
+            Storage::Coarse { frames } => *frames,
         }
     }
 
     fn frame_length(&self, index: usize) -> usize {
         match &self.storage {
             Storage::Many { lengths, .. } => lengths.get(index).map_or(0, |length| *length as usize),
-            Storage::One { .. } => self.total(),
+            Storage::One { .. } | Storage::Coarse { .. } => self.size,
         }
     }
 
-    fn specials(&self) -> &[Special] {
+    pub(super) fn specials(&self) -> &[Special] {
         match &self.storage {
             Storage::Many { specials, .. } => specials,
             Storage::One { special, .. } => special.as_slice(),
+            Storage::Coarse { .. } => &[],
         }
     }
 
@@ -157,136 +220,124 @@ impl Chunk {
         self.bytes_done + self.frame_length(self.frames_done) - self.written
     }
 
+    /// Notes that the next byte goes to `offset` of the stream.
+    #[inline]
+    pub(super) fn note(&mut self, offset: u64) {
+        self.place.note(self.written, offset);
+    }
+
     /// Marks `count` bytes as handed over; reports each frame that is now whole: runs of plain frames as a number.
-    pub(super) fn advance(&mut self, count: usize, mut report: impl FnMut(usize, Option<Special>)) {
+    pub(super) fn advance(&mut self, count: usize, report: impl FnMut(usize, Option<Special>)) {
         self.written += count;
-        if self.is_done() && self.specials().is_empty() {
-            report(self.frames() - self.frames_done, None);
-            self.frames_done = self.frames();
-            self.bytes_done = self.written;
-            return;
+        let (frames, bytes) = self.walk(self.frames_done, self.bytes_done, |end| end <= self.written, report);
+        (self.frames_done, self.bytes_done) = (frames, bytes);
+    }
+
+    /// Walks over the frames from number `frame`, which begins at `bytes`, as long as `includes` their ends; reports runs
+    /// of plain frames as a number and every other by itself. Says where it stopped.
+    fn walk(
+        &self,
+        mut frame: usize,
+        mut bytes: usize,
+        includes: impl Fn(usize) -> bool,
+        mut report: impl FnMut(usize, Option<Special>),
+    ) -> (usize, usize) {
+        let frames = self.frames();
+        if self.specials().is_empty() && includes(self.size) {
+            if frames > frame {
+                report(frames - frame, None);
+            }
+            return (frames, self.size);
         }
-        let mut next_special = self.specials().partition_point(|special| (special.index as usize) < self.frames_done);
+        let mut next_special = self.specials().partition_point(|special| (special.index as usize) < frame);
         let mut plain = 0;
-        while self.frames_done < self.frames() {
-            let end = self.bytes_done + self.frame_length(self.frames_done);
-            if end > self.written {
+        while frame < frames {
+            let end = bytes + self.frame_length(frame);
+            if !includes(end) {
                 break;
             }
-            let special = self.specials().get(next_special).copied();
-            match special {
-                Some(special) if special.index as usize == self.frames_done => {
+            match self.specials().get(next_special) {
+                Some(special) if special.index as usize == frame => {
                     if plain > 0 {
-                        report(plain, None);
-                        plain = 0;
+                        report(std::mem::take(&mut plain), None);
                     }
-                    report(1, Some(special));
+                    report(1, Some(*special));
                     next_special += 1;
                 }
                 Some(_) | None => plain += 1,
             }
-            self.bytes_done = end;
-            self.frames_done += 1;
+            bytes = end;
+            frame += 1;
         }
         if plain > 0 {
             report(plain, None);
         }
+        (frame, bytes)
     }
 
-    /// Forgets the frame that was begun and not finished, if there is one; nothing of it will be written again.
-    pub(super) fn drop_cut_frame(&mut self) -> Option<CutFrame> {
-        let bytes = self.rest_of_frame();
-        if bytes == 0 {
-            return None;
-        }
-        let index = self.frames_done as u32;
-        let special = self.specials().iter().find(|special| special.index == index).copied();
-        self.written += bytes;
-        self.bytes_done = self.written;
-        self.frames_done += 1;
-        Some(CutFrame { bytes, special })
-    }
-
-    /// Removes the frames that nobody has begun and for which `verdict` has an outcome.
+    /// Removes the frames that nobody has begun and for which `verdict` has an outcome. Only for chunks that wait.
     pub(super) fn retain(
         &mut self,
         verdict: &mut impl FnMut(&Special) -> Option<Outcome>,
         mut dropped: impl FnMut(usize, Special, Outcome),
     ) {
         let first = self.frames_done + usize::from(self.rest_of_frame() > 0);
-        let dooms = |special: &Special, verdict: &mut dyn FnMut(&Special) -> Option<Outcome>| {
-            if (special.index as usize) < first { None } else { verdict(special) }
-        };
-        let verdicts: Vec<(u32, Outcome)> = self
+        let is_waiting = |special: &&Special| special.index as usize >= first;
+        let doomed: Vec<(Special, Outcome)> = self
             .specials()
             .iter()
-            .filter_map(|special| dooms(special, verdict).map(|outcome| (special.index, outcome)))
+            .filter(is_waiting)
+            .filter_map(|special| verdict(special).map(|outcome| (*special, outcome)))
             .collect();
-        if verdicts.is_empty() {
+        if doomed.is_empty() {
             return;
         }
+        for (special, outcome) in &doomed {
+            dropped(self.frame_length(special.index as usize), *special, *outcome);
+        }
+        // Rare (a cancel, an expiry): the chunk is built anew without the doomed frames.
+        let mut next = doomed.iter().peekable();
+        self.rebuild(|index| next.next_if(|(special, _)| special.index as usize == index).is_none());
+    }
+
+    /// Builds the chunk anew of the frames that `keeps` likes; nothing of them is handed over.
+    fn rebuild(&mut self, mut keeps: impl FnMut(usize) -> bool) {
         match &mut self.storage {
+            Storage::Coarse { .. } => {}
             Storage::One { header, bytes, special } => {
-                if let (Some(special), Some((_, outcome))) = (special.take(), verdicts.first()) {
-                    dropped(header.as_slice().len() + bytes.len(), special, *outcome);
+                if !keeps(0) {
+                    *header = Header::NONE;
+                    bytes.clear();
+                    *special = None;
+                    self.size = 0;
                 }
-                *header = Header::NONE;
-                bytes.clear();
-                self.written = 0;
             }
             Storage::Many { bytes, lengths, specials } => {
-                // Rare (a cancel, an expiry): the chunk is built anew without the doomed frames.
-                let mut kept = BytesMut::with_capacity(bytes.len() - self.bytes_done);
+                let mut kept = BytesMut::with_capacity(bytes.len());
                 let (mut kept_lengths, mut kept_specials) = (Vec::new(), Vec::new());
-                let mut start = self.bytes_done;
                 let mut remaining = specials.iter().peekable();
-                let mut doomed = verdicts.iter().peekable();
-                for (index, length) in lengths.iter().enumerate().skip(self.frames_done) {
+                let mut start = 0;
+                for (index, length) in lengths.iter().enumerate() {
                     let end = start + *length as usize;
-                    while remaining.peek().is_some_and(|special| (special.index as usize) < index) {
-                        remaining.next();
-                    }
-                    let special = remaining.peek().filter(|special| special.index as usize == index).copied();
-                    match doomed.next_if(|(doomed, _)| *doomed as usize == index) {
-                        Some((_, outcome)) => {
-                            if let Some(special) = special {
-                                dropped(*length as usize, *special, *outcome);
-                            }
-                        }
-                        None => {
-                            if let Some(special) = special {
-                                kept_specials.push(Special { index: kept_lengths.len() as u32, ..*special });
-                            }
-                            kept.extend_from_slice(&bytes[start..end]);
-                            kept_lengths.push(*length);
-                        }
+                    let special = remaining.next_if(|special| special.index as usize == index);
+                    if keeps(index) {
+                        kept_specials
+                            .extend(special.map(|special| Special { index: kept_lengths.len() as u32, ..*special }));
+                        kept.extend_from_slice(&bytes[start..end]);
+                        kept_lengths.push(*length);
                     }
                     start = end;
                 }
+                self.size = kept.len();
                 (*bytes, *lengths, *specials) = (kept, kept_lengths, kept_specials);
-                self.written -= self.bytes_done;
-                self.bytes_done = 0;
-                self.frames_done = 0;
             }
         }
+        self.rewind();
     }
 
-    /// Gives up the buffer of a chunk that is done, to be filled again.
-    pub(super) fn take_buffer(&mut self) -> Option<BytesMut> {
-        if !self.is_done() {
-            return None;
-        }
-        match &mut self.storage {
-            Storage::One { .. } => None,
-            Storage::Many { bytes, lengths, .. } => {
-                let mut buffer = std::mem::take(bytes);
-                buffer.clear();
-                lengths.clear();
-                self.written = 0;
-                self.bytes_done = 0;
-                self.frames_done = 0;
-                Some(buffer)
-            }
-        }
+    fn rewind(&mut self) {
+        (self.written, self.frames_done, self.bytes_done) = (0, 0, 0);
+        (self.frames_settled, self.bytes_settled) = (0, 0);
+        self.place = Place::unknown();
     }
 }

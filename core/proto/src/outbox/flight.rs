@@ -1,8 +1,9 @@
 //! What a writer holds: chunks on their way to the kernel, and urgent frames that overtake at a frame boundary.
 
-use super::chunk::Chunk;
+use super::Standing;
+use super::chunk::{Chunk, Special};
 use crate::correlator::Ticket;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
@@ -35,6 +36,14 @@ pub enum HandedOver {
     Urgent(Urgent),
 }
 
+/// What the writing of some bytes came to.
+pub(super) enum Step {
+    /// Something was handed over; so many bytes of messages belong to it.
+    HandedOver(HandedOver, usize),
+    /// A chunk is handed over whole.
+    Finished(Chunk),
+}
+
 /// Chunks on their way to the kernel. Owned by the writer of one connection.
 #[derive(Debug, Default)]
 pub struct Flight {
@@ -42,8 +51,6 @@ pub struct Flight {
     urgent: VecDeque<(Bytes, Urgent)>,
     urgent_written: usize,
     urgent_bytes: usize,
-    /// Buffers that were written, to be filled again.
-    spares: Vec<BytesMut>,
 }
 
 impl Flight {
@@ -105,21 +112,23 @@ impl Flight {
         filled
     }
 
-    /// Tells that `written` bytes of what [`Flight::slices`] showed are handed over. `report` gets what was completed
-    /// and the bytes of messages that belong to it.
-    pub(super) fn advance(&mut self, mut written: usize, mut report: impl FnMut(HandedOver, usize)) {
+    /// Tells that `written` bytes of what [`Flight::slices`] showed are handed over, the first of them at `offset` of the
+    /// stream. `report` gets what was completed.
+    pub(super) fn advance(&mut self, mut offset: u64, mut written: usize, mut report: impl FnMut(Step)) {
         if !self.urgent.is_empty() && self.urgent_written == 0 {
             let rest = self.chunks.front().map_or(0, Chunk::rest_of_frame).min(written);
             written -= rest;
-            self.advance_chunk(rest, &mut report);
+            self.advance_chunk(offset, rest, &mut report);
+            offset += rest as u64;
         }
         while written > 0 && !self.urgent.is_empty() {
             let Some((frame, kind)) = self.urgent.front() else { break };
             let step = (frame.len() - self.urgent_written).min(written);
             written -= step;
+            offset += step as u64;
             self.urgent_written += step;
             if self.urgent_written == frame.len() {
-                report(HandedOver::Urgent(*kind), 0);
+                report(Step::HandedOver(HandedOver::Urgent(*kind), 0));
                 self.urgent_bytes -= frame.len();
                 self.urgent_written = 0;
                 self.urgent.pop_front();
@@ -130,31 +139,47 @@ impl Flight {
             debug_assert!(!chunk.is_done(), "a chunk without bytes in flight");
             let step = chunk.bytes().min(written);
             written -= step.max(1);
-            self.advance_chunk(step, &mut report);
+            self.advance_chunk(offset, step, &mut report);
+            offset += step as u64;
         }
     }
 
-    fn advance_chunk(&mut self, count: usize, report: &mut impl FnMut(HandedOver, usize)) {
+    fn advance_chunk(&mut self, offset: u64, count: usize, report: &mut impl FnMut(Step)) {
         let Some(chunk) = self.chunks.front_mut() else { return };
         if count == 0 {
             return;
         }
-        report(HandedOver::Part, count);
-        chunk.advance(count, |frames, special| match special {
-            None => report(HandedOver::Messages(frames), 0),
-            Some(special) => report(HandedOver::Ticket { ticket: special.ticket, request: special.request }, 0),
+        report(Step::HandedOver(HandedOver::Part, count));
+        chunk.note(offset);
+        chunk.advance(count, |frames, special| {
+            let handed_over = match special {
+                None => HandedOver::Messages(frames),
+                Some(special) => HandedOver::Ticket { ticket: special.ticket, request: special.request },
+            };
+            report(Step::HandedOver(handed_over, 0));
         });
-        if chunk.is_done() {
-            self.spares.extend(chunk.take_buffer());
-            self.chunks.pop_front();
+        if chunk.is_done()
+            && let Some(chunk) = self.chunks.pop_front()
+        {
+            report(Step::Finished(chunk));
         }
     }
 
-    pub(super) fn spares(&mut self) -> impl Iterator<Item = BytesMut> {
-        self.spares.drain(..)
+    /// Reports the acknowledged frames of the chunk that is being written.
+    pub(super) fn settle(&mut self, standing: Standing, report: impl FnMut(usize, Option<Special>)) {
+        if let Some(chunk) = self.chunks.front_mut() {
+            chunk.settle(standing, report);
+        }
     }
 
-    /// Gives back the chunks that are not done; urgent frames die with their connection.
+    /// Takes the frames that are handed over as settled: nobody will ask for their outcome.
+    pub(super) fn forget_done(&mut self) {
+        if let Some(chunk) = self.chunks.front_mut() {
+            chunk.forget_done();
+        }
+    }
+
+    /// Gives back the chunks; urgent frames die with their connection.
     pub(super) fn drain(&mut self) -> VecDeque<Chunk> {
         *self = Flight { chunks: std::mem::take(&mut self.chunks), ..Flight::default() };
         std::mem::take(&mut self.chunks)

@@ -2,7 +2,9 @@
 
 use crate::cause::names;
 use crate::correlator::Ticket;
+use crate::framing::Header;
 use crate::{Epoch, Time};
+use bytes::Bytes;
 
 /// Whether messages may pass, and on which connection. Moved only by the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,11 +34,11 @@ pub enum Cork {
 pub enum Outcome {
     /// Acknowledged by the kernel of the peer, or of the proxy before it. Not: processed.
     Acked,
-    /// Dropped by policy, and no byte of it was handed to the kernel.
+    /// Dropped by policy, and no byte of it was transmitted: the peer never saw it.
     NotSent,
-    /// Handed to the kernel, whole or in part; nobody knows what became of it.
+    /// Perhaps transmitted, whole or in part; nobody knows what became of it.
     Unknown,
-    /// Ran out of time in the outbox; no byte of it was handed to the kernel.
+    /// Ran out of time in the outbox; no byte of it was transmitted.
     Expired,
 }
 
@@ -49,13 +51,43 @@ pub struct Meta {
     pub ticket: Option<Ticket>,
     /// Whether a reply is awaited under that ticket. Requests end with their connection.
     pub request: bool,
+    /// Whether the user allows it to arrive twice: then it is sent again where nobody knows what became of it.
+    pub idempotent: bool,
     /// When it is too old to be sent.
     pub expires: Option<Time>,
 }
 
+/// A frame that its caller wrote inline.
+#[derive(Debug, Clone)]
+pub enum Inline<'a> {
+    /// A small one, copied where it has to be kept.
+    Small(&'a [u8]),
+    /// A large one, kept by reference.
+    Large(Header, Bytes),
+}
+
+impl Inline<'_> {
+    /// Bytes on the wire.
+    pub fn size(&self) -> usize {
+        match self {
+            Inline::Small(frame) => frame.len(),
+            Inline::Large(header, bytes) => header.as_slice().len() + bytes.len(),
+        }
+    }
+}
+
+/// How the outcomes of a connection's messages are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accounting {
+    /// The kernel's figures will tell ([`Outbox::weigh`](super::Outbox::weigh)).
+    Kernel,
+    /// There are no figures: a message that is handed over is `Unknown`.
+    HandedOver,
+}
+
 impl Meta {
     pub(super) fn is_plain(&self) -> bool {
-        self.ticket.is_none() && !self.request && self.expires.is_none()
+        self.ticket.is_none() && !self.request && !self.idempotent && self.expires.is_none()
     }
 }
 

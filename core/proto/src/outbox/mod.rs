@@ -1,17 +1,21 @@
 //! Messages that were accepted and not yet handed to the kernel: in order, bounded, behind a gate.
 //!
 //! Small messages are encoded in place, one behind the other, into chunks that the writer takes whole; large ones go by
-//! reference. A message leaves the outbox when its last byte is handed over. At the end of a connection, what was not
-//! begun returns to the front ([`Outbox::restore`]), and a frame cut in the middle is `Unknown`: it never continues on
-//! another connection.
+//! reference. A message leaves the outbox when its last byte is handed over; its outcome comes from the kernel's figures
+//! ([`Outbox::weigh`]). At the end of a connection, what was not begun or never transmitted returns to the front
+//! ([`Outbox::restore`]), and a frame that was transmitted in part is `Unknown`: it never continues on another connection.
 
 mod chunk;
 mod flight;
+mod inline;
+mod ledger;
 mod message;
 mod settle;
+mod standing;
 
 pub use flight::{Flight, HandedOver, Urgent};
-pub use message::{Cork, Gate, Meta, Outcome, Refusal, Settled};
+pub use message::{Accounting, Cork, Gate, Inline, Meta, Outcome, Refusal, Settled};
+pub use standing::Standing;
 
 use crate::config::OutboxLimits;
 use crate::correlator::Ticket;
@@ -20,6 +24,8 @@ use crate::framing::Header;
 use crate::{Epoch, Time};
 use bytes::{Bytes, BytesMut};
 use chunk::{Chunk, Special};
+use flight::Step;
+use ledger::Ledger;
 use std::collections::VecDeque;
 
 /// Below this size a message is copied into a chunk; from here on it goes by reference. A copy of 8 KiB costs about
@@ -54,6 +60,7 @@ pub struct Outbox {
     writing: bool,
     next_expiry: Option<Time>,
     counts: MessageCounts,
+    ledger: Ledger,
 }
 
 impl Outbox {
@@ -70,6 +77,7 @@ impl Outbox {
             writing: false,
             next_expiry: None,
             counts: MessageCounts::default(),
+            ledger: Ledger::default(),
         }
     }
 
@@ -80,38 +88,30 @@ impl Outbox {
     }
 
     /// Lets messages pass on the connection `epoch`.
-    pub fn open(&mut self, epoch: Epoch) {
+    pub fn open(&mut self, epoch: Epoch, accounting: Accounting) {
         self.gate = Gate::Open(epoch);
         self.cork = Cork::Out;
+        self.ledger.is_kept = accounting == Accounting::Kernel;
     }
 
-    /// Lets nothing pass. Messages in flight on the connection that ends are `Unknown` from now on.
+    /// Lets nothing pass. Messages in flight get their outcome from [`Outbox::restore`].
     pub fn shut(&mut self) {
         self.gate = Gate::Shut;
-        self.counts.unknown += self.counts.in_flight;
-        self.counts.in_flight = 0;
     }
 
-    /// Whether a caller may write by itself: nothing waits, nobody writes, and no earlier inline write is uncounted.
-    #[inline]
-    pub fn allows_inline(&self) -> bool {
-        self.cork == Cork::Out && !self.writing && self.messages == 0 && matches!(self.gate, Gate::Open(_))
+    /// Bytes handed over on this connection so far, urgent frames included.
+    pub fn written(&self) -> u64 {
+        self.ledger.written
     }
 
-    /// Makes callers append instead of writing: one has written inline, and the driver has not had a turn since.
-    pub fn cork(&mut self) {
-        self.cork = Cork::In;
+    /// Whether messages wait for an outcome that the kernel's figures will bring.
+    pub fn is_unsettled(&self) -> bool {
+        self.ledger.is_kept && self.counts.in_flight > 0
     }
 
-    /// Allows inline writes again, and lets go of the spare buffers.
-    pub fn uncork(&mut self) {
-        self.cork = Cork::Out;
-        self.spares = Vec::new();
-    }
-
-    /// Where the cork is.
-    pub fn corked(&self) -> Cork {
-        self.cork
+    /// Whether so much waits for its outcome that the kernel should be asked now.
+    pub fn wants_look(&self) -> bool {
+        self.ledger.wants_look()
     }
 
     /// Messages accepted and not handed over.
@@ -212,21 +212,10 @@ impl Outbox {
 
     /// Accepts a large message by reference: on the wire, `header` goes before it.
     pub fn push_bytes(&mut self, meta: Meta, header: Header, message: Bytes) {
-        self.push_cut(meta, header, message, 0);
-    }
-
-    /// Accepts a message of whose frame a caller already wrote the first `written` bytes inline.
-    pub fn push_cut(&mut self, meta: Meta, header: Header, message: Bytes, written: usize) {
-        let rest = header.as_slice().len() + message.len() - written;
-        self.chunks.push_back(Chunk::one(header, message, special(0, meta), written));
+        let size = header.as_slice().len() + message.len();
+        self.chunks.push_back(Chunk::one(header, message, special(0, meta)));
         self.cork = Cork::Burst;
-        self.count(rest, meta);
-    }
-
-    /// Counts a message that a caller wrote inline, whole, and says what became of it.
-    pub fn wrote_inline(&mut self, meta: Meta) -> Option<Settled> {
-        self.counts.accepted += 1;
-        self.hand_over(meta.ticket, meta.request)
+        self.count(size, meta);
     }
 
     /// Takes what one write should carry. Expired and cancelled messages are dropped on the way.
@@ -261,26 +250,35 @@ impl Outbox {
         mut report: impl FnMut(HandedOver, Option<Settled>),
     ) {
         let outbox = &mut *self;
-        flight.advance(written, |handed, bytes| {
-            outbox.bytes -= bytes.min(outbox.bytes);
-            match handed {
-                HandedOver::Part | HandedOver::Urgent(_) => report(handed, None),
-                HandedOver::Messages(count) => {
-                    outbox.messages -= count.min(outbox.messages);
-                    outbox.counts.in_flight += count as u64;
-                    report(handed, None);
+        let offset = outbox.ledger.written;
+        outbox.ledger.written += written as u64;
+        flight.advance(offset, written, |step| match step {
+            Step::Finished(chunk) => {
+                if let Some(buffer) = outbox.ledger.keep(chunk)
+                    && outbox.spares.len() < SPARES
+                {
+                    outbox.spares.push(buffer);
                 }
-                HandedOver::Ticket { ticket, request } => {
-                    outbox.messages -= 1.min(outbox.messages);
-                    let settled = outbox.hand_over(ticket, request);
-                    report(handed, settled);
+            }
+            Step::HandedOver(handed, bytes) => {
+                outbox.bytes -= bytes.min(outbox.bytes);
+                match handed {
+                    HandedOver::Part | HandedOver::Urgent(_) => report(handed, None),
+                    HandedOver::Messages(count) => {
+                        outbox.messages -= count.min(outbox.messages);
+                        outbox.counts.in_flight += count as u64;
+                        report(handed, None);
+                    }
+                    HandedOver::Ticket { ticket, request } => {
+                        outbox.messages -= 1.min(outbox.messages);
+                        let settled = outbox.hand_over(ticket, request);
+                        report(handed, settled);
+                    }
                 }
             }
         });
-        for buffer in flight.spares() {
-            if self.spares.len() < SPARES {
-                self.spares.push(buffer);
-            }
+        if !outbox.ledger.is_kept {
+            flight.forget_done();
         }
         self.writing = !flight.is_empty();
     }
@@ -311,7 +309,7 @@ impl Outbox {
     /// Without the kernel's figures a tracked message that was handed over is `Unknown` at once.
     fn hand_over(&mut self, ticket: Option<Ticket>, request: bool) -> Option<Settled> {
         match ticket {
-            Some(ticket) if !request => {
+            Some(ticket) if !request && !self.ledger.is_kept => {
                 self.counts.unknown += 1;
                 Some(Settled { ticket, outcome: Outcome::Unknown, request })
             }
@@ -327,5 +325,11 @@ fn special(index: usize, meta: Meta) -> Option<Special> {
     if meta.is_plain() {
         return None;
     }
-    Some(Special { index: index as u32, ticket: meta.ticket, request: meta.request, expires: meta.expires })
+    Some(Special {
+        index: index as u32,
+        ticket: meta.ticket,
+        request: meta.request,
+        idempotent: meta.idempotent,
+        expires: meta.expires,
+    })
 }

@@ -1,37 +1,73 @@
 //! How messages leave without being handed over: the end of a connection, policy, age, a change of mind.
 
-use super::chunk::{Chunk, Special};
-use super::{Cork, Flight, Outbox, Outcome, Settled};
+use super::chunk::{Chunk, Fate, Special};
+use super::{Cork, Flight, Outbox, Outcome, SPARES, Settled, Standing};
 use crate::Time;
 use crate::correlator::Ticket;
 
 impl Outbox {
-    /// Ends a connection: shuts the gate, makes a frame cut by the end `Unknown`, drops requests as `NotSent`, and puts
-    /// the rest back in order.
-    pub fn restore(&mut self, flight: &mut Flight, settled: &mut Vec<Settled>) {
+    /// Ends a connection: shuts the gate, gives every message that was handed over its outcome, and puts the rest back in
+    /// order, before what waits: what was not begun, what was never transmitted, and what may arrive twice. Requests end
+    /// with their connection.
+    pub fn restore(&mut self, flight: &mut Flight, standing: Standing, settled: &mut Vec<Settled>) {
         self.shut();
         self.writing = false;
         self.cork = Cork::Out;
         self.spares = Vec::new();
-        for chunk in flight.drain().into_iter().rev() {
-            if !chunk.is_done() {
-                self.chunks.push_front(chunk);
-            }
+        let standing = if self.ledger.is_kept { standing } else { Standing::unknown() };
+        let mut ended = self.ledger.end();
+        ended.extend(flight.drain());
+        let counts = &mut self.counts;
+        for chunk in &mut ended {
+            chunk.bury(standing, |frames, special, fate| {
+                let outcome = match fate {
+                    Fate::Acked => Outcome::Acked,
+                    Fate::Unknown => Outcome::Unknown,
+                    Fate::Lost => Outcome::NotSent,
+                    Fate::Replay => return,
+                };
+                match outcome {
+                    Outcome::Acked => counts.acked += frames as u64,
+                    Outcome::NotSent => counts.not_sent += frames as u64,
+                    // Counted below, together with those of which not even this is known.
+                    Outcome::Unknown | Outcome::Expired => {}
+                }
+                settled.extend(special.and_then(|special| told(&special, outcome)));
+            });
         }
-        // Only the first chunk can be cut: bytes leave in order.
-        if let Some(cut) = self.chunks.front_mut().and_then(Chunk::drop_cut_frame) {
-            self.messages -= 1;
-            self.bytes -= cut.bytes.min(self.bytes);
-            self.counts.unknown += 1;
-            if let Some(ticket) = cut.special.and_then(|special| special.ticket) {
-                let request = cut.special.is_some_and(|special| special.request);
-                settled.push(Settled { ticket, outcome: Outcome::Unknown, request });
-            }
-            if self.chunks.front().is_some_and(Chunk::is_done) {
-                self.chunks.pop_front();
-            }
+        for chunk in ended.into_iter().rev().filter(|chunk| !chunk.is_done()) {
+            let expiries = chunk.specials().iter().filter_map(|special| special.expires);
+            self.next_expiry = expiries.chain(self.next_expiry).min();
+            self.chunks.push_front(chunk);
         }
+        self.messages = self.chunks.iter().map(Chunk::frames).sum();
+        self.bytes = self.chunks.iter().map(Chunk::bytes).sum();
+        let counts = &mut self.counts;
+        counts.in_flight = 0;
+        let known = counts.acked + counts.not_sent + counts.expired + self.messages as u64;
+        counts.unknown = counts.accepted.saturating_sub(known);
         self.retain(settled, |special| if special.request { Some(Outcome::NotSent) } else { None });
+    }
+
+    /// Gives the messages of a living connection that are acknowledged their outcome, and forgets the bytes that need not
+    /// be sent again. Says whether anything was acknowledged.
+    pub fn weigh(&mut self, flight: &mut Flight, standing: Standing, settled: &mut Vec<Settled>) -> bool {
+        let counts = &mut self.counts;
+        let before = counts.acked;
+        let mut report = |frames: usize, special: Option<Special>| {
+            counts.acked += frames as u64;
+            counts.in_flight = counts.in_flight.saturating_sub(frames as u64);
+            settled.extend(special.and_then(|special| told(&special, Outcome::Acked)));
+        };
+        let spares = &mut self.spares;
+        let limit = if self.cork == Cork::Out { 0 } else { SPARES };
+        self.ledger.weigh(standing, &mut report, |buffer| {
+            if spares.len() < limit && buffer.capacity() > 0 {
+                spares.push(buffer);
+            }
+        });
+        flight.settle(standing, report);
+        counts.acked > before
     }
 
     /// Drops everything that waits as `NotSent`.
@@ -96,4 +132,12 @@ impl Outbox {
             self.bytes -= bytes;
         }
     }
+}
+
+/// What the holder of a ticket is told. Whoever waits for a reply is told of its connection's end, not of an outcome,
+/// unless the request never left.
+fn told(special: &Special, outcome: Outcome) -> Option<Settled> {
+    let ticket = special.ticket?;
+    let is_told = !special.request || outcome == Outcome::NotSent;
+    is_told.then_some(Settled { ticket, outcome, request: special.request })
 }

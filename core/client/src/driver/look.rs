@@ -1,0 +1,103 @@
+//! When the kernel is asked what became of the messages it was given.
+
+use super::{Driver, Io};
+use crate::clock;
+use keepline_proto::Time;
+use std::time::Duration;
+
+/// How soon after a message was handed over, and how often while outcomes come: as fine as the wheel turns.
+const SOON: Duration = Duration::from_millis(50);
+
+/// How rarely while nothing comes: a dead path is asked once a second, which also shows its retransmissions in time.
+const RARELY: Duration = Duration::from_secs(1);
+
+/// What the figures said of the messages in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weighed {
+    /// All have their outcome.
+    Settled,
+    /// Some were acknowledged, others are still under way.
+    Progress,
+    /// None was acknowledged.
+    Nothing,
+}
+
+/// The next look of one connection.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Look {
+    at: Option<Time>,
+    pause: Duration,
+}
+
+impl Look {
+    pub(super) fn at(&self) -> Option<Time> {
+        self.at
+    }
+
+    /// Messages are under way: the first look comes soon.
+    pub(super) fn set_if_none(&mut self, now: Time) {
+        if self.at.is_none() {
+            *self = Look { at: Some(now + SOON), pause: SOON };
+        }
+    }
+
+    /// Decides when to look again.
+    fn note(&mut self, now: Time, weighed: Weighed) {
+        *self = match weighed {
+            Weighed::Settled => Look::default(),
+            Weighed::Progress => Look { at: Some(now + SOON), pause: SOON },
+            Weighed::Nothing => {
+                let pause = (self.pause * 2).min(RARELY);
+                Look { at: Some(now + pause), pause }
+            }
+        };
+    }
+}
+
+impl Driver {
+    /// When the next look is due.
+    pub(super) fn look_at(&self) -> Option<Time> {
+        match &self.io {
+            Io::Open(connection) => connection.look.at(),
+            Io::Lent(..) | Io::Nothing | Io::Dialing(..) => None,
+        }
+    }
+
+    /// Asks the kernel what became of the messages it has: for their receipts, and for the machine, which hears of
+    /// retransmissions and shut windows in this way. Costs two system calls.
+    pub(super) fn look(&mut self, now: Time) {
+        let Io::Open(connection) = &mut self.io else { return };
+        let epoch = connection.epoch;
+        let figures = connection.kernel_figures_at(&self.shared);
+        let weighed = connection.weigh(&figures, &self.shared);
+        connection.look.note(now, weighed);
+        self.session.handle_kernel(clock::now(), epoch, figures.1);
+        self.act();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(millis: u64) -> Option<Time> {
+        Some(Time::ZERO + Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn looks_grow_rare_while_nothing_comes_and_are_frequent_again_when_something_does() {
+        let mut look = Look::default();
+        look.set_if_none(Time::ZERO);
+        assert_eq!(look.at(), after(50));
+        for pause in [100, 200, 400, 800, 1_000, 1_000] {
+            look.note(Time::ZERO, Weighed::Nothing);
+            assert_eq!(look.at(), after(pause));
+        }
+        look.set_if_none(Time::ZERO);
+        assert_eq!(look.at(), after(1_000));
+        look.note(Time::ZERO, Weighed::Progress);
+        assert_eq!(look.at(), after(50));
+        look.note(Time::ZERO, Weighed::Settled);
+        assert_eq!(look.at(), None);
+    }
+}

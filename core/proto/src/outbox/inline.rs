@@ -1,0 +1,71 @@
+//! Messages that their callers write themselves: whether they may, and how they are counted.
+
+use super::chunk::Chunk;
+use super::{Cork, FIRST, Gate, Inline, Meta, Outbox, Settled, special};
+use crate::framing::Header;
+use bytes::{Bytes, BytesMut};
+
+impl Outbox {
+    /// Whether a caller may write by itself: nothing waits, nobody writes, and no earlier inline write is uncounted.
+    #[inline]
+    pub fn allows_inline(&self) -> bool {
+        self.cork == Cork::Out && !self.writing && self.messages == 0 && matches!(self.gate, Gate::Open(_))
+    }
+
+    /// Makes callers append instead of writing: one has written inline, and the driver has not had a turn since.
+    pub fn cork(&mut self) {
+        self.cork = Cork::In;
+    }
+
+    /// Allows inline writes again, and lets go of the spare buffers.
+    pub fn uncork(&mut self) {
+        self.cork = Cork::Out;
+        self.spares = Vec::new();
+    }
+
+    /// Where the cork is.
+    pub fn corked(&self) -> Cork {
+        self.cork
+    }
+
+    /// Accepts a message of whose frame a caller already wrote the first `written` bytes inline.
+    pub fn push_cut(&mut self, meta: Meta, header: Header, message: Bytes, written: usize) {
+        let rest = header.as_slice().len() + message.len() - written;
+        let chunk = Chunk::one(header, message, special(0, meta));
+        let chunk = if written == 0 { chunk } else { chunk.begun(written, self.ledger.written) };
+        self.ledger.written += written as u64;
+        self.chunks.push_back(chunk);
+        self.cork = Cork::Burst;
+        self.count(rest, meta);
+    }
+
+    /// Counts a message that a caller wrote inline, whole, and says what became of it, if that is known already.
+    pub fn wrote_inline(&mut self, meta: Meta, frame: Inline<'_>) -> Option<Settled> {
+        self.counts.accepted += 1;
+        let size = frame.size();
+        if !self.ledger.is_kept {
+            self.ledger.written += size as u64;
+            return self.hand_over(meta.ticket, meta.request);
+        }
+        match frame {
+            Inline::Small(frame) => {
+                if !self.ledger.keep_written(frame, |index| special(index, meta)) {
+                    let mut chunk = Chunk::many(BytesMut::with_capacity(size.max(FIRST)));
+                    let encode = |buffer: &mut BytesMut| {
+                        buffer.extend_from_slice(frame);
+                        Ok::<(), std::convert::Infallible>(())
+                    };
+                    let Ok(_length) = chunk.push(encode, |index| special(index, meta));
+                    self.keep_inline(chunk, size);
+                }
+            }
+            Inline::Large(header, bytes) => self.keep_inline(Chunk::one(header, bytes, special(0, meta)), size),
+        }
+        self.hand_over(meta.ticket, meta.request)
+    }
+
+    fn keep_inline(&mut self, chunk: Chunk, size: usize) {
+        self.ledger.keep(chunk.begun(size, self.ledger.written));
+        self.ledger.written += size as u64;
+    }
+}
