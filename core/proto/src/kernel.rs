@@ -1,5 +1,6 @@
 //! What the kernel knows about a connection (`TCP_INFO` and its kin), and what may be concluded from it.
 
+use crate::cause::{Cause, Detector, Ending};
 use std::time::Duration;
 
 /// Unanswered window probes after which a shut window no longer speaks for a living peer: five take at least 5 s with
@@ -37,9 +38,47 @@ pub struct KernelFigures {
     pub rtt: Option<Duration>,
     /// Bytes acknowledged by the peer's kernel.
     pub bytes_acked: Option<u64>,
+    /// Segments that the peer's kernel has.
+    pub delivered_segments: Option<u32>,
+    /// The size of a full segment, in bytes.
+    pub segment_size: Option<u32>,
 }
 
 impl KernelFigures {
+    /// What a silence is by these figures: the own network is gone, or the path swallows everything. `None` if the peer's
+    /// kernel answers, or nothing is known.
+    pub fn silence(&self) -> Option<Cause> {
+        if self.is_local_network_down() {
+            Some(Cause::LocalNetworkDown)
+        } else {
+            self.is_path_silent().then_some(Cause::PathSilent)
+        }
+    }
+
+    /// Tells apart by figures that were read after the death what the system tells with one error number.
+    ///
+    /// `ETIMEDOUT` is the verdict of the keepalive where nothing was being sent, and of the user timeout otherwise: the
+    /// kernel sends no keepalive probe while data is in flight.
+    pub fn explain(&self, ending: Ending) -> Ending {
+        let is_by_kernel = matches!(ending.detector, Some(Detector::UserTimeout | Detector::OsError));
+        if !is_by_kernel || !matches!(ending.cause, Cause::PathSilent | Cause::Unreachable) {
+            return ending;
+        }
+        let is_idle = self.send_queue == Some(0) && ending.detector == Some(Detector::UserTimeout);
+        let detector = if is_idle { Some(Detector::Keepalive) } else { ending.detector };
+        let cause = if self.is_local_network_down() { Cause::LocalNetworkDown } else { ending.cause };
+        Ending { cause, detector, ..ending }
+    }
+
+    /// Whether new data does not leave this host though the peer's window is open: its own address or route is gone.
+    pub fn is_local_network_down(&self) -> bool {
+        self.unacked_segments == Some(0)
+            && count(self.not_sent) > 0
+            && count(self.retransmits) == 0
+            && (count(self.probes) > 0 || count(self.backoff) > 0)
+            && self.is_window_open()
+    }
+
     /// Whether nothing comes back from the path: data, probes or both go unanswered.
     pub fn is_path_silent(&self) -> bool {
         if self.is_window_shut() {

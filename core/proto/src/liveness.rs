@@ -8,7 +8,7 @@ mod delivery;
 mod evidence;
 
 use crate::Time;
-use crate::cause::Ending;
+use crate::cause::{Cause, Ending};
 use crate::config::Settings;
 use crate::event::{State, Suspicion};
 use crate::timer::{Timer, Timers};
@@ -71,8 +71,8 @@ pub(crate) struct Liveness {
     /// When the path last was seen to carry bytes of a blocked writer; [`Time::ZERO`] for never.
     carried_at: Time,
     bytes_acked: Option<u64>,
-    /// Whether the last figures since the last inbound byte call the path silent.
-    path_silent: Option<bool>,
+    /// What the last figures since the last inbound byte call the silence, if they blame the path.
+    silence: Option<Cause>,
     heartbeat_outstanding: bool,
     /// When the outstanding heartbeat was asked for.
     asked_at: Time,
@@ -93,7 +93,7 @@ impl Liveness {
             stall_from: now,
             carried_at: Time::ZERO,
             bytes_acked: None,
-            path_silent: None,
+            silence: None,
             heartbeat_outstanding: false,
             asked_at: Time::ZERO,
             delivery: Delivery::default(),
@@ -126,7 +126,7 @@ impl Liveness {
     /// Bytes arrived at `at`.
     pub(crate) fn received(&mut self, at: Time, settings: &Settings) -> Findings {
         self.quiet_since = self.quiet_since.max(at);
-        self.path_silent = None;
+        self.silence = None;
         let mut findings = Findings::default();
         match self.condition {
             // A peer that talks and does not read is still stalled.
@@ -251,7 +251,7 @@ impl Liveness {
             Condition::Healthy | Condition::Suspect(_) | Condition::Offline => {}
         }
         self.quiet_since = now;
-        self.path_silent = None;
+        self.silence = None;
         self.suspect(now, why, &mut findings);
         if !self.reading {
             return findings;

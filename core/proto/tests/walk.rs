@@ -378,6 +378,8 @@ impl Walk {
             last_data_received: rng.bool().then(|| millis(rng.u64(..100_000))),
             rtt: None,
             bytes_acked: rng.bool().then(|| rng.u64(..100)),
+            delivered_segments: few(rng),
+            segment_size: rng.bool().then_some(10),
         }
     }
 

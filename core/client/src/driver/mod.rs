@@ -9,6 +9,7 @@ mod outputs;
 
 use crate::clock::{self, Clock};
 use crate::io::dial::Dialed;
+use crate::io::os;
 use crate::shared::{Shared, Wish};
 use crate::wheel::Wheel;
 use crate::writer::News;
@@ -16,8 +17,9 @@ pub(crate) use connection::Connection;
 use connection::{ReadStep, WriteStep};
 use keepline_proto::cause::ProtocolFailure;
 use keepline_proto::session::{Command, NetworkChange, NetworkPath};
-use keepline_proto::{Cause, Ending, Epoch, Session, State, Time};
+use keepline_proto::{Cause, Ending, Epoch, KernelFigures, Session, State, Time};
 use std::future::Future;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -108,7 +110,9 @@ impl Driver {
                     let ending = self.shared.ending().unwrap_or(Ending::new(Cause::ConnectTimeout, None));
                     self.session.handle_gave_up(now, ending);
                 }
-                Wish::StreamEnded(epoch, ending) => self.session.handle_ended(now, epoch, ending),
+                Wish::StreamEnded(epoch, ending) => {
+                    self.session.handle_ended_with(now, epoch, ending, self.kernel_figures())
+                }
             }
             self.act();
         }
@@ -119,16 +123,25 @@ impl Driver {
         if path.is_some_and(|path| !path.available) {
             return None;
         }
-        let stream = match &self.io {
-            Io::Open(connection) => connection.stream(),
-            Io::Lent(stream) => stream,
-            Io::Nothing | Io::Dialing(..) => return None,
-        };
+        let stream = self.stream()?;
         let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
         let unspecified = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
         let probe = std::net::UdpSocket::bind(unspecified).ok()?;
         // Connecting a datagram socket sends nothing; it only asks for the route.
         Some(probe.connect(peer).is_ok() && probe.local_addr().is_ok_and(|address| address.ip() == local.ip()))
+    }
+
+    /// The socket of the connection, in whoever's hands.
+    fn stream(&self) -> Option<&TcpStream> {
+        match &self.io {
+            Io::Open(connection) => Some(connection.stream()),
+            Io::Lent(stream) => Some(stream),
+            Io::Nothing | Io::Dialing(..) => None,
+        }
+    }
+
+    fn kernel_figures(&self) -> KernelFigures {
+        self.stream().map(|stream| os::kernel_figures(stream.as_fd())).unwrap_or_default()
     }
 
     fn io_turn(&mut self, context: &mut Context<'_>) -> bool {
@@ -276,8 +289,9 @@ impl Driver {
         false
     }
 
+    /// Ends the connection, with what its socket still tells after the death.
     fn end(&mut self, epoch: Epoch, ending: Ending) {
-        self.session.handle_ended(clock::now(), epoch, ending);
+        self.session.handle_ended_with(clock::now(), epoch, ending, self.kernel_figures());
         self.act();
     }
 

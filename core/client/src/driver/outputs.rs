@@ -17,10 +17,7 @@ impl Driver {
         loop {
             self.drain_outputs();
             let Some(epoch) = self.sample.take() else { break };
-            let figures = match &self.io {
-                Io::Open(connection) => connection.kernel_figures(),
-                Io::Lent(..) | Io::Nothing | Io::Dialing(..) => Default::default(),
-            };
+            let figures = self.kernel_figures();
             tracing::trace!(%epoch, ?figures, "kernel figures");
             self.session.handle_kernel(clock::now(), epoch, figures);
         }
@@ -53,10 +50,9 @@ impl Driver {
                 Output::Open { epoch } => self.open(epoch),
                 Output::Sample { epoch } => self.sample = Some(epoch),
                 Output::SetUserTimeout { epoch, timeout } => {
-                    if let Io::Open(connection) = &self.io
-                        && connection.epoch == epoch
-                    {
-                        sockopt::set_user_timeout(connection.stream(), timeout);
+                    if let Some(stream) = self.stream() {
+                        tracing::debug!(%epoch, ?timeout, "user timeout");
+                        sockopt::set_user_timeout(stream, timeout);
                     }
                 }
                 // The machine ends both by their deadlines.

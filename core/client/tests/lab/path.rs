@@ -69,6 +69,7 @@ fn black_hole_of_an_idle_connection_without_a_heartbeat_ends_with_keepalive() {
         let (noticed, end) = journal.next_end(SOON).await;
         assert!(lab.hits("blackhole").unwrap() >= 3, "probes were sent");
         assert_eq!(end.ending.cause, Cause::PathSilent);
+        assert_eq!(end.ending.detector, Some(Detector::Keepalive));
         assert_noticed(fault, noticed, client.detection_bounds().path_silent_idle.within);
     });
 }

@@ -1,7 +1,7 @@
 //! Rows 49 to 52: the client's own network changes or goes down.
 
 use super::support::{Journal, SOON, assert_noticed, echo, in_lab, lines, peer, ping, quick, secs};
-use keepline::{Cause, NetworkKind, NetworkPath, State};
+use keepline::{Cause, Detector, NetworkKind, NetworkPath, State};
 use keepline_testkit::lab::LabOptions;
 use std::time::{Duration, Instant};
 
@@ -46,8 +46,26 @@ fn new_address_that_nobody_tells_of_is_noticed_within_the_bound() {
         client.try_send("from nowhere").unwrap();
         let (noticed, end) = journal.next_end(SOON).await;
         journal.assert_told("suspect");
-        let local = matches!(end.ending.cause, Cause::PathSilent | Cause::LocalNetworkDown);
-        assert!(local, "its kernel could not answer: {journal}");
+        assert_eq!(end.ending.cause, Cause::LocalNetworkDown, "{journal}");
+        assert_noticed(fault, noticed, client.detection_bounds().path_silent_in_flight.within);
+        journal.next("connected", SOON).await;
+        echo(&client, "from the road").await;
+    });
+}
+
+#[test]
+fn new_address_that_nobody_tells_of_is_told_apart_by_the_kernel_alone() {
+    in_lab(LabOptions::default(), async |lab| {
+        let _peer = peer(lab);
+        let client = lines().connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        journal.next("connected", SOON).await;
+        let fault = Instant::now();
+        lab.fault("roam", &[]).unwrap();
+        client.try_send("from nowhere").unwrap();
+        let (noticed, end) = journal.next_end(SOON).await;
+        assert_eq!(end.ending.cause, Cause::LocalNetworkDown, "{journal}");
+        assert_eq!(end.ending.detector, Some(Detector::UserTimeout), "{journal}");
         assert_noticed(fault, noticed, client.detection_bounds().path_silent_in_flight.within);
         journal.next("connected", SOON).await;
         echo(&client, "from the road").await;
@@ -88,7 +106,7 @@ fn hint_on_an_intact_network_costs_one_probe_and_no_connection() {
 }
 
 #[test]
-fn link_that_goes_down_is_path_silence_then_unreachable_then_back() {
+fn link_that_goes_down_is_told_as_the_own_network_then_unreachable_then_back() {
     in_lab(LabOptions::default(), async |lab| {
         let _peer = peer(lab);
         let client = quick().connect().await.unwrap();
@@ -97,8 +115,7 @@ fn link_that_goes_down_is_path_silence_then_unreachable_then_back() {
         let fault = Instant::now();
         lab.fault("link_down", &["side=client"]).unwrap();
         let (noticed, end) = journal.next_end(SOON).await;
-        let local = matches!(end.ending.cause, Cause::PathSilent | Cause::LocalNetworkDown);
-        assert!(local, "its kernel could not answer: {journal}");
+        assert_eq!(end.ending.cause, Cause::LocalNetworkDown, "{journal}");
         assert_noticed(fault, noticed, client.detection_bounds().path_silent_idle.within);
         let (_, end) = journal.next_end(SOON).await;
         assert!(matches!(end.ending.cause, Cause::Unreachable | Cause::LocalNetworkDown), "{journal}");

@@ -92,7 +92,7 @@ impl Liveness {
         let reply_within = settings.heartbeat.as_ref().map_or(PROBE_WITHIN, |heartbeat| heartbeat.reply_within);
         if !self.heartbeat_outstanding {
             // A probe of the kernel: nothing speaks against the connection, or its own timers decide.
-            if self.path_silent == Some(true) {
+            if self.silence.is_some() {
                 self.condition = Condition::Suspect(Suspicion::Retransmits);
                 self.timers.set(Timer::Sample, now + SAMPLE_EVERY);
             } else {
@@ -128,14 +128,14 @@ impl Liveness {
         if self.condition == Condition::Stalled {
             return dead(Ending::new(Cause::PeerStalled, Some(Detector::KernelInfo)));
         }
-        if self.path_silent == Some(true) {
-            return dead(Ending::new(Cause::PathSilent, Some(Detector::KernelInfo)));
+        if let Some(cause) = self.silence {
+            return dead(Ending::new(cause, Some(Detector::KernelInfo)));
         }
         dead(Ending::new(Cause::WriteStalled, None))
     }
 
     fn silent_cause(&self) -> Cause {
-        if self.path_silent == Some(true) { Cause::PathSilent } else { Cause::PeerUnresponsive }
+        self.silence.unwrap_or(Cause::PeerUnresponsive)
     }
 }
 

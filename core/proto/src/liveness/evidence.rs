@@ -20,7 +20,7 @@ impl Liveness {
             self.carried(now, settings);
         }
         self.bytes_acked = figures.bytes_acked.or(self.bytes_acked);
-        self.path_silent = Some(figures.is_path_silent());
+        self.silence = figures.silence();
         self.weigh_delivery(now, figures, settings);
         match self.condition {
             Condition::Stalled => {

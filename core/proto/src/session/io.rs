@@ -57,9 +57,16 @@ impl Session {
 
     /// Takes the end of the attempt or the connection: a failed dial or greeting, an error, the end of the stream.
     pub fn handle_ended(&mut self, now: Time, epoch: Epoch, ending: Ending) {
+        self.handle_ended_with(now, epoch, ending, KernelFigures::default());
+    }
+
+    /// As [`Session::handle_ended`], with the figures that the kernel tells after the death and before the socket is
+    /// dropped: they tell apart what the system tells with one error number.
+    pub fn handle_ended_with(&mut self, now: Time, epoch: Epoch, ending: Ending, figures: KernelFigures) {
         if !self.admit_from(now, epoch) {
             return;
         }
+        let ending = figures.explain(ending);
         if self.is_draining() {
             self.end(ending, CloseHow::Abort, Next::Stop);
             self.finish(Session::requested());

@@ -82,7 +82,7 @@ impl Peer {
             last_ack_received: Some(Duration::from_millis(200)),
             last_data_received: Some(Duration::from_secs(30)),
             rtt: Some(Duration::from_millis(20)),
-            bytes_acked: None,
+            ..KernelFigures::default()
         };
         match self {
             Peer::Silent => KernelFigures::default(),

@@ -70,7 +70,10 @@ impl SimWorld {
             }
             Fact::Drained => self.input(|session, now| session.handle_drained(now, epoch)),
             Fact::Sampled(figures) => self.input(|session, now| session.handle_kernel(now, epoch, figures)),
-            Fact::Ended(ending) => self.input(|session, now| session.handle_ended(now, epoch, ending)),
+            Fact::Ended(ending) => {
+                let figures = self.figures.unwrap_or_default();
+                self.input(|session, now| session.handle_ended_with(now, epoch, ending, figures));
+            }
         }
     }
 

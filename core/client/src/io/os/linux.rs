@@ -110,6 +110,7 @@ pub(crate) fn kernel_figures(socket: BorrowedFd<'_>) -> KernelFigures {
         probes: Some(u32::from(info.probes)),
         backoff: Some(u32::from(info.backoff)),
         last_ack_received: Some(Duration::from_millis(u64::from(info.last_ack_recv))),
+        segment_size: Some(info.snd_mss),
         last_data_received: Some(Duration::from_millis(u64::from(info.last_data_recv))),
         rtt: Some(Duration::from_micros(u64::from(info.rtt))),
         ..KernelFigures::default()
@@ -119,6 +120,9 @@ pub(crate) fn kernel_figures(socket: BorrowedFd<'_>) -> KernelFigures {
     }
     if has(std::mem::offset_of!(TcpInfo, min_rtt)) {
         figures.not_sent = Some(info.notsent_bytes);
+    }
+    if has(std::mem::offset_of!(TcpInfo, delivered_ce)) {
+        figures.delivered_segments = Some(info.delivered);
     }
     if has(size_of::<TcpInfo>()) {
         figures.send_window = Some(info.snd_wnd);
