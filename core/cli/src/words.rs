@@ -136,6 +136,7 @@ fn suspicion(evidence: Suspicion) -> &'static str {
         Suspicion::Retransmits => "the kernel retransmits without an answer",
         Suspicion::Woke => "the machine was asleep",
         Suspicion::NetworkChanged => "the network changed",
+        Suspicion::PathRefused => "the network says that there is no way",
         other => other.as_str(),
     }
 }

@@ -51,10 +51,13 @@ pub enum Suspicion {
     Woke,
     /// The network changed.
     NetworkChanged,
+    /// The kernel retransmits, and the network says that there is no way. Only a hint: such messages can be forged.
+    PathRefused,
 }
 
 names!(Suspicion {
     HeartbeatLate => "heartbeat_late", Retransmits => "retransmits", Woke => "woke", NetworkChanged => "network_changed",
+    PathRefused => "path_refused",
 });
 
 /// One numbered fact.

@@ -107,6 +107,12 @@ impl KernelFigures {
     pub fn is_retransmitting(&self) -> bool {
         count(self.retransmits) >= SUSPECT_RETRANSMITS && count(self.unacked_segments) > 0
     }
+
+    /// Whether the network refuses what is retransmitted (ICMP host or network unreachable): the kernel takes back the
+    /// doubling of its timer for each such message. Forgeable, so a hint and no proof.
+    pub fn is_path_refused(&self) -> bool {
+        self.is_retransmitting() && self.backoff.is_some_and(|backoff| backoff < count(self.retransmits))
+    }
 }
 
 fn count(figure: Option<u32>) -> u32 {

@@ -71,6 +71,8 @@ pub(crate) struct Liveness {
     /// When the path last was seen to carry bytes of a blocked writer; [`Time::ZERO`] for never.
     carried_at: Time,
     bytes_acked: Option<u64>,
+    /// Up to where the peer's kernel had the data when retransmissions last made the connection suspect.
+    doubted_at: Option<u64>,
     /// What the last figures since the last inbound byte call the silence, if they blame the path.
     silence: Option<Cause>,
     heartbeat_outstanding: bool,
@@ -93,6 +95,7 @@ impl Liveness {
             stall_from: now,
             carried_at: Time::ZERO,
             bytes_acked: None,
+            doubted_at: None,
             silence: None,
             heartbeat_outstanding: false,
             asked_at: Time::ZERO,

@@ -371,6 +371,86 @@ fn bytes_from_before_a_suspicion_do_not_end_it() {
     assert_eq!(told(&world, "recovered"), 0);
 }
 
+#[test]
+fn peer_that_is_heard_and_not_reached_is_suspected_once_for_each_stretch_without_progress() {
+    let mut world = SimWorld::connected(Config::default());
+    for acked in [100, 200] {
+        let lost = KernelFigures { bytes_acked: Some(acked), ..lost() };
+        world.set_kernel(Some(lost));
+        for _ in 0..20 {
+            world.run_for(millis(1_500));
+            let epoch = world.session().epoch();
+            world.input(|session, now| session.handle_kernel(now, epoch, lost));
+            world.receive();
+        }
+        assert_eq!(told(&world, "suspect") as u64, acked / 100);
+    }
+}
+
+#[test]
+fn figures_handed_in_twenty_times_a_second_make_one_suspicion_and_end_it_with_progress() {
+    let mut world = SimWorld::connected(Config::default());
+    world.run_for(secs(10));
+    let hand_in = |world: &mut SimWorld, figures: KernelFigures, times: u32| {
+        for _ in 0..times {
+            world.run_for(millis(50));
+            let epoch = world.session().epoch();
+            world.set_kernel(Some(figures));
+            world.input(|session, now| session.handle_kernel(now, epoch, figures));
+        }
+    };
+    let flying = KernelFigures { bytes_acked: Some(100), retransmits: Some(0), ..lost() };
+    hand_in(&mut world, flying, 4);
+    assert_eq!((world.state(), world.samples().len()), (State::Connected, 0));
+    hand_in(&mut world, KernelFigures { retransmits: Some(2), backoff: Some(2), ..flying }, 100);
+    assert_eq!((told(&world, "suspect"), suspicion(&world)), (1, Suspicion::Retransmits));
+    assert!(world.samples().is_empty(), "figures that are handed in need not be asked for");
+    hand_in(&mut world, KernelFigures { bytes_acked: Some(900), unacked_segments: Some(0), ..flying }, 1);
+    assert_eq!((world.state(), told(&world, "recovered")), (State::Connected, 1));
+    world.run_for(secs(100));
+    assert!(world.samples().is_empty(), "healthy again, and nothing is asked");
+}
+
+#[test]
+fn path_that_refuses_is_a_hint_that_asks_at_once_and_shortens_no_life() {
+    let mut world = SimWorld::connected(heartbeat(20, 10));
+    world.silence_peer();
+    world.run_for(secs(5));
+    let asked = world.heartbeats().len();
+    let refused = KernelFigures { retransmits: Some(5), backoff: Some(1), ..lost() };
+    world.set_kernel(Some(refused));
+    let epoch = world.session().epoch();
+    world.input(|session, now| session.handle_kernel(now, epoch, refused));
+    assert_eq!(suspicion(&world), Suspicion::PathRefused);
+    assert_eq!(world.heartbeats().len(), asked + 1);
+    assert_eq!(world.run_until("disconnected"), secs(10));
+    assert_eq!(world.last_end().ending, Ending::new(Cause::PathSilent, Some(Detector::Heartbeat)));
+}
+
+#[test]
+fn path_that_refuses_for_a_while_keeps_its_connection() {
+    for config in [heartbeat(20, 10), Config::default()] {
+        let mut world = SimWorld::connected(config);
+        world.run_for(secs(5));
+        world.silence_peer();
+        let refused = KernelFigures { retransmits: Some(5), backoff: Some(1), ..lost() };
+        world.set_kernel(Some(refused));
+        let epoch = world.session().epoch();
+        world.input(|session, now| session.handle_kernel(now, epoch, refused));
+        world.run_for(secs(9));
+        world.set_kernel(Some(KernelFigures { unacked_segments: Some(0), retransmits: Some(0), ..lost() }));
+        world.answer();
+        world.receive();
+        world.run_for(secs(100));
+        assert_eq!((world.state(), told(&world, "disconnected")), (State::Connected, 0));
+    }
+}
+
+/// Data in flight that goes unanswered.
+fn lost() -> KernelFigures {
+    KernelFigures { unacked_segments: Some(3), retransmits: Some(2), backoff: Some(2), ..KernelFigures::default() }
+}
+
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

@@ -81,6 +81,7 @@ const LANDMARKS: &[&str] = &[
     "retransmits",
     "woke",
     "network_changed",
+    "path_refused",
     "connect_timeout",
     "greeting.timeout",
     "path_silent",
@@ -483,7 +484,7 @@ impl Walk {
                     self.probed = true;
                     self.quiet_since = self.now;
                 }
-                Suspicion::Retransmits | Suspicion::HeartbeatLate => {}
+                Suspicion::Retransmits | Suspicion::PathRefused | Suspicion::HeartbeatLate => {}
                 _ => {}
             },
             EventKind::Disconnected(end) => self.judge_verdict(end.ending),

@@ -113,3 +113,4 @@ class Suspicion(StrEnum):
     RETRANSMITS = "retransmits"
     WOKE = "woke"
     NETWORK_CHANGED = "network_changed"
+    PATH_REFUSED = "path_refused"

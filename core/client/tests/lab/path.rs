@@ -3,12 +3,15 @@
 use super::support::{
     Journal, SOON, assert_balanced, assert_noticed, echo, in_lab, lines, millis, peer, ping, quick, secs,
 };
-use keepline::{Cause, Detector, Jitter, Outcome, State};
+use keepline::{Cause, Detector, EventKind, Jitter, Outcome, State, Suspicion};
 use keepline_testkit::lab::LabOptions;
 use std::time::{Duration, Instant};
 
 /// What a connection takes to recover once the path heals, with retransmissions at most a second apart.
 const RECOVERY: Duration = secs(1);
+
+/// 800 KB in lines of 1 KB: several times what the kernel holds before a byte is acknowledged.
+const BULK_LINES: u64 = 800;
 
 #[test]
 fn black_hole_with_data_in_flight_is_path_silence_within_the_bound() {
@@ -151,7 +154,7 @@ fn outage_shorter_than_the_deadline_keeps_the_connection_and_recovers_within_a_s
 }
 
 #[test]
-fn unreachable_messages_on_a_living_connection_end_nothing() {
+fn unreachable_messages_on_a_living_connection_are_a_hint_and_end_nothing() {
     in_lab(LabOptions::default(), async |lab| {
         let peer = peer(lab);
         let client = patient().connect().await.unwrap();
@@ -159,12 +162,21 @@ fn unreachable_messages_on_a_living_connection_end_nothing() {
         let epoch = journal.next("connected", SOON).await.event.kind.epoch();
         lab.fault("refuse", &["kind=host", "new_only=0"]).unwrap();
         client.try_send("held").unwrap();
+        // More than the kernel takes: the writer is held up, and so the figures are looked at.
+        for number in 0..BULK_LINES {
+            client.try_send(&*format!("#{number:01000}")).unwrap();
+        }
         lab.await_hits("refuse", 5, SOON).unwrap();
+        let doubt = journal.next("suspect", SOON).await;
+        let is_hint = matches!(doubt.event.kind, EventKind::Suspect { evidence: Suspicion::PathRefused, .. });
+        assert!(is_hint, "{journal}");
         lab.clear().unwrap();
         let healed = Instant::now();
         let message = client.recv_within(SOON).await.unwrap().unwrap();
         assert_noticed(healed, Instant::now(), Some(RECOVERY));
         assert_eq!((Some(message.epoch), &message.payload[..]), (epoch, &b"held"[..]));
+        journal.next("recovered", SOON).await;
+        peer.await_counts(SOON, |counts| counts.lines == BULK_LINES + 1).unwrap();
         journal.assert_unbroken();
         assert_eq!(peer.counts().unwrap().accepted, 1);
     });

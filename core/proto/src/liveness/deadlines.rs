@@ -27,7 +27,7 @@ impl Liveness {
         let next = now + SAMPLE_EVERY;
         let verdict_near = self.timers.is_set(Timer::Verdict);
         let repeats = match self.condition {
-            Condition::Stalled | Condition::Suspect(Suspicion::Retransmits) => true,
+            Condition::Stalled | Condition::Suspect(Suspicion::Retransmits | Suspicion::PathRefused) => true,
             Condition::Suspect(Suspicion::HeartbeatLate | Suspicion::Woke | Suspicion::NetworkChanged) => {
                 self.write_blocked || self.delivery.is_late() || !verdict_near
             }
@@ -37,13 +37,18 @@ impl Liveness {
         if repeats {
             self.timers.set(Timer::Sample, next);
         }
-        if verdict_near {
+        self.sample_in_time(now);
+        Findings { sample: true, ..Findings::default() }
+    }
+
+    /// Takes the last figures shortly before a verdict, whatever else is due.
+    pub(super) fn sample_in_time(&mut self, now: Time) {
+        if self.timers.is_set(Timer::Verdict) {
             let last = self.timers.at(Timer::Verdict) - SAMPLE_LEAD;
             if last > now {
                 self.timers.set_no_later(Timer::Sample, last);
             }
         }
-        Findings { sample: true, ..Findings::default() }
     }
 
     fn expire_heartbeat(&mut self, now: Time, at: Time, settings: &Settings) -> Findings {

@@ -1,6 +1,6 @@
 //! What the kernel's figures say about a connection: a shut window, retransmissions, progress.
 
-use super::{Condition, Findings, Liveness, SAMPLE_EVERY, Turn};
+use super::{Condition, Delivery, Findings, Liveness, SAMPLE_EVERY, Turn};
 use crate::Time;
 use crate::config::Settings;
 use crate::event::Suspicion;
@@ -14,9 +14,9 @@ impl Liveness {
         if *figures == KernelFigures::default() || self.condition == Condition::Offline {
             return findings;
         }
-        if let (Some(before), Some(acked)) = (self.bytes_acked, figures.bytes_acked)
-            && acked > before
-        {
+        let has_progressed =
+            matches!((self.bytes_acked, figures.bytes_acked), (Some(before), Some(acked)) if acked > before);
+        if has_progressed {
             self.carried(now, settings);
         }
         self.bytes_acked = figures.bytes_acked.or(self.bytes_acked);
@@ -39,7 +39,7 @@ impl Liveness {
                 if self.is_stalled_by(now, figures) {
                     self.stall(now, settings, &mut findings);
                 } else {
-                    self.weigh_retransmits(now, figures, settings, &mut findings);
+                    self.weigh_retransmits(now, figures, has_progressed, settings, &mut findings);
                 }
             }
             Condition::Offline => {}
@@ -60,20 +60,56 @@ impl Liveness {
         }
     }
 
-    fn weigh_retransmits(&mut self, now: Time, figures: &KernelFigures, settings: &Settings, findings: &mut Findings) {
+    fn weigh_retransmits(
+        &mut self,
+        now: Time,
+        figures: &KernelFigures,
+        has_progressed: bool,
+        settings: &Settings,
+        findings: &mut Findings,
+    ) {
+        // A peer that is heard and not reached recovers with each byte: one suspicion for each stretch without progress.
+        let is_told = self.doubted_at.is_some() && self.doubted_at == figures.bytes_acked;
+        // A byte that just arrived outweighs a retransmission.
+        let is_quiet = now.since(self.quiet_since) >= SAMPLE_EVERY;
         match self.condition {
-            // A byte that just arrived outweighs a retransmission.
-            Condition::Healthy if figures.is_retransmitting() && now.since(self.quiet_since) >= SAMPLE_EVERY => {
-                self.suspect(now, Suspicion::Retransmits, findings);
+            Condition::Healthy if figures.is_retransmitting() && !has_progressed && is_quiet && !is_told => {
+                self.doubted_at = figures.bytes_acked;
+                if figures.is_path_refused() {
+                    self.suspect(now, Suspicion::PathRefused, findings);
+                    self.ask_out_of_turn(now, settings, findings);
+                } else {
+                    self.suspect(now, Suspicion::Retransmits, findings);
+                }
                 self.timers.set_no_later(Timer::Sample, now + SAMPLE_EVERY);
             }
-            Condition::Suspect(Suspicion::Retransmits)
-                if !figures.is_path_silent() && !figures.is_retransmitting() && !self.heartbeat_outstanding =>
-            {
-                self.recover(now, settings, findings);
+            Condition::Suspect(Suspicion::Retransmits | Suspicion::PathRefused) => {
+                if !figures.is_path_silent() && !figures.is_retransmitting() && !self.heartbeat_outstanding {
+                    self.recover(now, settings, findings);
+                } else {
+                    // Whoever hands figures in spares us asking for them.
+                    self.timers.set(Timer::Sample, now + SAMPLE_EVERY);
+                    self.sample_in_time(now);
+                }
             }
             Condition::Healthy | Condition::Suspect(_) | Condition::Stalled | Condition::Offline => {}
         }
+    }
+
+    /// Sends the heartbeat now, with its full deadline: a hint shortens no life.
+    fn ask_out_of_turn(&mut self, now: Time, settings: &Settings, findings: &mut Findings) {
+        let Some(heartbeat) = settings.heartbeat.as_ref().filter(|heartbeat| heartbeat.expects_reply()) else { return };
+        if self.heartbeat_outstanding || !self.reading {
+            return;
+        }
+        findings.heartbeat = true;
+        self.heartbeat_outstanding = true;
+        self.asked_at = now;
+        self.delivery = Delivery::default();
+        self.timers.clear(Timer::Heartbeat);
+        let verdict = now + heartbeat.reply_within;
+        self.timers.set(Timer::Verdict, verdict);
+        self.sample_before(verdict, heartbeat.reply_within);
     }
 
     fn is_stalled_by(&self, now: Time, figures: &KernelFigures) -> bool {
