@@ -1,7 +1,12 @@
 //! What the kernel knows about a connection (`TCP_INFO` and its kin), and what may be concluded from it.
 
 use crate::cause::{Cause, Detector, Ending};
+use crate::config::Keepalive;
 use std::time::Duration;
+
+/// Asks the peer's kernel now: the first probe leaves after a second of silence, and three go unanswered within three.
+pub const KERNEL_PROBE: Keepalive =
+    Keepalive { idle: Duration::from_secs(1), interval: Duration::from_secs(1), retries: 3 };
 
 /// Unanswered window probes after which a shut window no longer speaks for a living peer: five take at least 5 s with
 /// any retransmission ceiling, and every answer sets the count back to zero.
@@ -112,6 +117,11 @@ impl KernelFigures {
     /// doubling of its timer for each such message. Forgeable, so a hint and no proof.
     pub fn is_path_refused(&self) -> bool {
         self.is_retransmitting() && self.backoff.is_some_and(|backoff| backoff < count(self.retransmits))
+    }
+
+    /// Keepalive probes, window probes and retransmissions since the last answer.
+    pub fn unanswered_tries(&self) -> u32 {
+        count(self.probes).saturating_add(count(self.retransmits))
     }
 }
 

@@ -6,6 +6,7 @@
 mod deadlines;
 mod delivery;
 mod evidence;
+mod probe;
 
 use crate::Time;
 use crate::cause::{Cause, Ending};
@@ -13,6 +14,7 @@ use crate::config::Settings;
 use crate::event::{State, Suspicion};
 use crate::timer::{Timer, Timers};
 use delivery::Delivery;
+use probe::KernelProbe;
 use std::time::Duration;
 
 /// How often the kernel's figures are read while writing is blocked or data is retransmitted: a call costs less than
@@ -21,9 +23,6 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
 /// How long before a verdict the evidence is taken: twice the 50 ms to which drivers round their timers up.
 const SAMPLE_LEAD: Duration = Duration::from_millis(100);
-
-/// The longest wait for a sign of life after a wake from sleep or a change of the network.
-const PROBE_WITHIN: Duration = Duration::from_secs(3);
 
 /// How a connection does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +43,8 @@ pub(crate) struct Findings {
     pub(crate) sample: bool,
     /// Set the kernel's user timeout.
     pub(crate) user_timeout: Option<Option<Duration>>,
+    /// Lower the kernel's keepalive so that a probe leaves now, or set the configured one back.
+    pub(crate) probe_kernel: Option<bool>,
     /// The turn the connection took.
     pub(crate) turn: Option<Turn>,
 }
@@ -80,6 +81,8 @@ pub(crate) struct Liveness {
     asked_at: Time,
     /// Whether the peer's kernel has the outstanding heartbeat.
     delivery: Delivery,
+    /// The peer's kernel is being asked.
+    kernel_probe: Option<KernelProbe>,
     reading: bool,
     write_blocked: bool,
     frame_open: bool,
@@ -100,6 +103,7 @@ impl Liveness {
             heartbeat_outstanding: false,
             asked_at: Time::ZERO,
             delivery: Delivery::default(),
+            kernel_probe: None,
             reading: true,
             write_blocked: false,
             frame_open: false,
@@ -175,7 +179,12 @@ impl Liveness {
     /// Keepline itself stopped reading: whatever the peer says stays unheard, so its silence proves nothing.
     pub(crate) fn stop_reading(&mut self) {
         self.reading = false;
+        let verdict = self.timers.at(Timer::Verdict);
         self.stop_watching();
+        if self.kernel_probe.is_some() {
+            // The kernels answer each other, whoever reads.
+            self.timers.set(Timer::Verdict, verdict);
+        }
         self.timers.clear(Timer::Frame);
         // A peer that waits for us to read stops reading too.
         self.timers.clear(Timer::Stall);
@@ -241,55 +250,13 @@ impl Liveness {
         findings
     }
 
-    /// Asks the peer for a sign of life within a short deadline: after a wake from sleep or a change of the network.
-    ///
-    /// Where no heartbeat expects a reply the kernel is asked instead: suspicion ends unless its figures confirm it.
-    pub(crate) fn probe(&mut self, now: Time, why: Suspicion, settings: &Settings) -> Findings {
-        let mut findings = Findings { sample: true, ..Findings::default() };
-        match self.condition {
-            // A peer whose kernel answers needs no probe.
-            Condition::Stalled => return findings,
-            // Unread bytes may be waiting: only coming back from no network is a fact by itself.
-            Condition::Healthy | Condition::Suspect(_) if !self.reading => return findings,
-            Condition::Healthy | Condition::Suspect(_) | Condition::Offline => {}
-        }
-        self.quiet_since = now;
-        self.silence = None;
-        self.suspect(now, why, &mut findings);
-        if !self.reading {
-            return findings;
-        }
-        let within = match &settings.heartbeat {
-            Some(heartbeat) if heartbeat.expects_reply() => heartbeat.reply_within.min(PROBE_WITHIN),
-            Some(_) | None => PROBE_WITHIN,
-        };
-        findings.heartbeat = settings.heartbeat.is_some();
-        self.heartbeat_outstanding = self.expects_reply(settings);
-        self.asked_at = now;
-        self.delivery = Delivery::asked_with_figures();
-        // A probe never lengthens the life of a peer that is being waited for already.
-        let verdict = self.timers.at(Timer::Verdict).min(now + within);
-        self.watch_silence(settings);
-        self.timers.clear(Timer::Suspect);
-        self.timers.set(Timer::Verdict, verdict);
-        self.sample_before(verdict, within);
-        if self.expects_reply(settings) {
-            self.timers.clear(Timer::Heartbeat);
-        }
-        for timer in [Timer::Frame, Timer::Stall] {
-            if self.timers.is_set(timer) {
-                self.timers.postpone(timer, now + PROBE_WITHIN);
-            }
-        }
-        findings
-    }
-
     /// The network is gone: the socket is kept, and nothing is judged.
     pub(crate) fn go_offline(&mut self, now: Time, settings: &Settings) -> Findings {
         let mut findings = Findings::default();
         if self.condition == Condition::Stalled {
             self.leave_stall(settings, &mut findings);
         }
+        self.stop_asking_kernel(&mut findings);
         self.condition = Condition::Offline;
         self.doubt_since = now;
         self.heartbeat_outstanding = false;
@@ -325,6 +292,7 @@ impl Liveness {
             self.leave_stall(settings, findings);
             self.quiet_since = self.quiet_since.max(now);
         }
+        self.stop_asking_kernel(findings);
         let was_offline = self.condition == Condition::Offline;
         self.condition = Condition::Healthy;
         self.timers.clear(Timer::Sample);

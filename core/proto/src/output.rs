@@ -43,6 +43,14 @@ pub enum Output {
         /// The configured value, or `None` while the peer is stalled.
         timeout: Option<Duration>,
     },
+    /// Lower the keepalive of the living socket to [`KERNEL_PROBE`](crate::kernel::KERNEL_PROBE), so that the kernel
+    /// asks the peer's kernel now; or set the configured one back.
+    ProbeKernel {
+        /// The connection's number.
+        epoch: Epoch,
+        /// Whether to ask now; otherwise the configured keepalive, or none, is set.
+        now: bool,
+    },
     /// Write what is queued, half-close, read to the peer's FIN, then call `handle_drained`.
     Drain {
         /// The connection's number.

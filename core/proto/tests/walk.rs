@@ -458,6 +458,7 @@ impl Walk {
                 | Output::Open { .. }
                 | Output::Sample { .. }
                 | Output::SetUserTimeout { .. }
+                | Output::ProbeKernel { .. }
                 | Output::Drain { .. }
                 | Output::Close { .. } => {}
             }

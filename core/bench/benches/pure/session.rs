@@ -68,6 +68,7 @@ impl Client {
                 | Output::Open { .. }
                 | Output::Sample { .. }
                 | Output::SetUserTimeout { .. }
+                | Output::ProbeKernel { .. }
                 | Output::Drain { .. }
                 | Output::Close { .. }
                 | Output::Emit(_) => {}

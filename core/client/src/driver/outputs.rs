@@ -8,6 +8,7 @@ use crate::io::sockopt;
 use crate::stats::add;
 use crate::writer::News;
 use keepline_proto::config::{Greeting as Declared, WhileDown};
+use keepline_proto::kernel::KERNEL_PROBE;
 use keepline_proto::outbox::{Accounting, Standing};
 use keepline_proto::{CloseHow, Ending, Epoch, Event, EventKind, Output, State};
 
@@ -53,6 +54,13 @@ impl Driver {
                     if let Some(stream) = self.stream() {
                         tracing::debug!(%epoch, ?timeout, "user timeout");
                         sockopt::set_user_timeout(stream, timeout);
+                    }
+                }
+                Output::ProbeKernel { epoch, now } => {
+                    if let Some(stream) = self.stream() {
+                        tracing::debug!(%epoch, now, "kernel probe");
+                        let keepalive = if now { Some(KERNEL_PROBE) } else { self.shared.config.keepalive };
+                        sockopt::set_keepalive(stream, keepalive);
                     }
                 }
                 // The machine ends both by their deadlines.

@@ -34,12 +34,7 @@ pub(crate) fn apply(stream: &TcpStream, config: &ValidConfig) -> io::Result<Sock
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
     if let Some(keepalive) = config.keepalive {
-        let mut probes = TcpKeepalive::new().with_time(keepalive.idle).with_interval(keepalive.interval);
-        #[cfg(not(any(target_os = "openbsd", target_os = "haiku")))]
-        {
-            probes = probes.with_retries(keepalive.retries);
-        }
-        socket.set_tcp_keepalive(&probes)?;
+        apply_keepalive(stream, keepalive)?;
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
@@ -62,6 +57,27 @@ pub(crate) fn set_user_timeout(stream: &TcpStream, timeout: Option<Duration>) {
     optional("TCP_USER_TIMEOUT", SockRef::from(stream).set_tcp_user_timeout(Some(timeout.unwrap_or(Duration::ZERO))));
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _unused = (stream, timeout);
+}
+
+/// Sets the kernel's probes of a living connection; `None` switches them off.
+pub(crate) fn set_keepalive(stream: &TcpStream, keepalive: Option<Keepalive>) {
+    let result = match keepalive {
+        Some(keepalive) => apply_keepalive(stream, keepalive),
+        None => SockRef::from(stream).set_keepalive(false),
+    };
+    optional("SO_KEEPALIVE", result);
+}
+
+fn apply_keepalive(stream: &TcpStream, keepalive: Keepalive) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    let mut pace = TcpKeepalive::new().with_interval(keepalive.interval);
+    #[cfg(not(any(target_os = "openbsd", target_os = "haiku")))]
+    {
+        pace = pace.with_retries(keepalive.retries);
+    }
+    socket.set_tcp_keepalive(&pace)?;
+    // Last: this is what restarts the kernel's timer, which then runs at the pace above.
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(keepalive.idle))
 }
 
 /// Makes the close of this socket a reset: a dead peer is not waited for.
@@ -107,5 +123,21 @@ fn read_back(stream: &TcpStream) -> io::Result<SocketOptions> {
 fn optional(name: &'static str, result: io::Result<()>) {
     if let Err(error) = result {
         tracing::debug!(option = name, %error, "socket option not available");
+    }
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn probes_are_set_on_a_living_socket_and_taken_back() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let configured = Keepalive { idle: Duration::from_secs(20), interval: Duration::from_secs(5), retries: 6 };
+        for keepalive in [Some(configured), Some(keepline_proto::kernel::KERNEL_PROBE), Some(configured), None] {
+            set_keepalive(&stream, keepalive);
+            assert_eq!(read_back(&stream).unwrap().keepalive, keepalive);
+        }
     }
 }

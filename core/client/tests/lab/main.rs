@@ -12,5 +12,6 @@ mod nat;
 mod noise;
 mod path;
 mod peer;
+mod probe;
 mod roam;
 mod starved;

@@ -1,6 +1,7 @@
 //! What each deadline of a connection means when it is reached.
 
-use super::{Condition, Delivery, Findings, Liveness, PROBE_WITHIN, SAMPLE_EVERY, SAMPLE_LEAD, Turn, lead};
+use super::probe::PROBE_WITHIN;
+use super::{Condition, Delivery, Findings, Liveness, SAMPLE_EVERY, SAMPLE_LEAD, Turn, lead};
 use crate::Time;
 use crate::cause::{Cause, Detector, Ending, ProtocolFailure};
 use crate::config::Settings;
@@ -29,7 +30,7 @@ impl Liveness {
         let repeats = match self.condition {
             Condition::Stalled | Condition::Suspect(Suspicion::Retransmits | Suspicion::PathRefused) => true,
             Condition::Suspect(Suspicion::HeartbeatLate | Suspicion::Woke | Suspicion::NetworkChanged) => {
-                self.write_blocked || self.delivery.is_late() || !verdict_near
+                self.write_blocked || self.delivery.is_late() || self.kernel_probe.is_some() || !verdict_near
             }
             Condition::Healthy => self.write_blocked,
             Condition::Offline => false,
@@ -93,17 +94,9 @@ impl Liveness {
     }
 
     fn expire_verdict(&mut self, now: Time, settings: &Settings) -> Findings {
-        let mut findings = Findings::default();
         let reply_within = settings.heartbeat.as_ref().map_or(PROBE_WITHIN, |heartbeat| heartbeat.reply_within);
         if !self.heartbeat_outstanding {
-            // A probe of the kernel: nothing speaks against the connection, or its own timers decide.
-            if self.silence.is_some() {
-                self.condition = Condition::Suspect(Suspicion::Retransmits);
-                self.timers.set(Timer::Sample, now + SAMPLE_EVERY);
-            } else {
-                self.recover(now, settings, &mut findings);
-            }
-            return findings;
+            return self.judge_kernel_probe(now, settings);
         }
         let lately = reply_within / 2;
         let is_carrying = now.since(self.carried_at) < lately || self.delivery.is_answered(now, lately);
@@ -112,7 +105,7 @@ impl Liveness {
             let verdict = now + (reply_within / 2).max(Duration::from_millis(1));
             self.timers.set(Timer::Verdict, verdict);
             self.sample_before(verdict, reply_within);
-            return findings;
+            return Findings::default();
         }
         dead(Ending::new(self.silent_cause(), Some(Detector::Heartbeat)))
     }

@@ -11,6 +11,9 @@ impl Liveness {
     /// Weighs the kernel's figures.
     pub(crate) fn weigh(&mut self, now: Time, figures: &KernelFigures, settings: &Settings) -> Findings {
         let mut findings = Findings::default();
+        if self.condition != Condition::Stalled {
+            self.weigh_kernel_probe(now, figures, settings, &mut findings);
+        }
         if *figures == KernelFigures::default() || self.condition == Condition::Offline {
             return findings;
         }
@@ -119,6 +122,7 @@ impl Liveness {
     }
 
     fn stall(&mut self, now: Time, settings: &Settings, findings: &mut Findings) {
+        self.stop_asking_kernel(findings);
         self.condition = Condition::Stalled;
         self.stop_watching();
         self.timers.set(Timer::Sample, now + SAMPLE_EVERY);

@@ -89,9 +89,12 @@ impl Session {
     /// Does what a look at the connection came to.
     pub(super) fn apply(&mut self, findings: Findings) {
         let Some(epoch) = self.phase.live_epoch() else { return };
-        let Findings { heartbeat, sample, user_timeout, turn } = findings;
+        let Findings { heartbeat, sample, user_timeout, probe_kernel, turn } = findings;
         if let Some(timeout) = user_timeout {
             self.push(Output::SetUserTimeout { epoch, timeout });
+        }
+        if let Some(now) = probe_kernel {
+            self.push(Output::ProbeKernel { epoch, now });
         }
         if heartbeat {
             self.push(Output::Heartbeat { epoch });

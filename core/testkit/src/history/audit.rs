@@ -67,9 +67,10 @@ impl Audit {
                 self.must_live(*epoch)?;
                 must(self.open.replace(*epoch).is_none(), "the gate opens once")
             }
-            Output::Heartbeat { epoch } | Output::Sample { epoch } | Output::SetUserTimeout { epoch, .. } => {
-                self.must_live(*epoch)
-            }
+            Output::Heartbeat { epoch }
+            | Output::Sample { epoch }
+            | Output::SetUserTimeout { epoch, .. }
+            | Output::ProbeKernel { epoch, .. } => self.must_live(*epoch),
             Output::Drain { epoch, deadline } => {
                 self.must_live(*epoch)?;
                 must(*deadline >= now, "a drain has time")

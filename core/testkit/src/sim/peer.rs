@@ -39,6 +39,7 @@ impl Peer {
             Output::Sample { epoch } => vec![(*epoch, Fact::Sampled(figures.unwrap_or_else(|| self.figures())))],
             Output::Open { .. }
             | Output::SetUserTimeout { .. }
+            | Output::ProbeKernel { .. }
             | Output::Close { .. }
             | Output::Emit(_)
             | Output::Wait(_) => Vec::new(),

@@ -117,6 +117,7 @@ impl SimWorld {
             | Output::Open { .. }
             | Output::Sample { .. }
             | Output::SetUserTimeout { .. }
+            | Output::ProbeKernel { .. }
             | Output::Drain { .. }
             | Output::Emit(_)
             | Output::Wait(_) => {}
