@@ -119,6 +119,18 @@ impl KernelFigures {
         self.is_retransmitting() && self.backoff.is_some_and(|backoff| backoff < count(self.retransmits))
     }
 
+    /// Bytes on their way: transmitted and not acknowledged. Unlike the number of segments, it outlives the connection.
+    pub fn bytes_in_flight(&self) -> Option<u32> {
+        Some(self.send_queue?.saturating_sub(self.not_sent?))
+    }
+
+    /// Whether at least two full segments are on their way and are sent again and again.
+    pub fn is_large_data_stuck(&self) -> bool {
+        let full = self.segment_size.filter(|size| *size > 0).map(|size| size.saturating_mul(2));
+        count(self.retransmits) > 0
+            && matches!((self.bytes_in_flight(), full), (Some(flying), Some(full)) if flying >= full)
+    }
+
     /// Keepalive probes, window probes and retransmissions since the last answer.
     pub fn unanswered_tries(&self) -> u32 {
         count(self.probes).saturating_add(count(self.retransmits))

@@ -6,6 +6,7 @@
 mod deadlines;
 mod delivery;
 mod evidence;
+mod large;
 mod probe;
 
 use crate::Time;
@@ -14,6 +15,7 @@ use crate::config::Settings;
 use crate::event::{State, Suspicion};
 use crate::timer::{Timer, Timers};
 use delivery::Delivery;
+use large::LargeData;
 use probe::KernelProbe;
 use std::time::Duration;
 
@@ -72,8 +74,9 @@ pub(crate) struct Liveness {
     /// When the path last was seen to carry bytes of a blocked writer; [`Time::ZERO`] for never.
     carried_at: Time,
     bytes_acked: Option<u64>,
-    /// Up to where the peer's kernel had the data when retransmissions last made the connection suspect.
-    doubted_at: Option<u64>,
+    /// Up to where the peer's kernel had the data when retransmissions last made the connection suspect; `u64::MAX` for
+    /// never, or not known.
+    doubted_at: u64,
     /// What the last figures since the last inbound byte call the silence, if they blame the path.
     silence: Option<Cause>,
     heartbeat_outstanding: bool,
@@ -81,8 +84,9 @@ pub(crate) struct Liveness {
     asked_at: Time,
     /// Whether the peer's kernel has the outstanding heartbeat.
     delivery: Delivery,
-    /// The peer's kernel is being asked.
-    kernel_probe: Option<KernelProbe>,
+    large: LargeData,
+    /// The peer's kernel is being asked: rare, so it takes no room otherwise.
+    kernel_probe: Option<Box<KernelProbe>>,
     reading: bool,
     write_blocked: bool,
     frame_open: bool,
@@ -98,11 +102,12 @@ impl Liveness {
             stall_from: now,
             carried_at: Time::ZERO,
             bytes_acked: None,
-            doubted_at: None,
+            doubted_at: u64::MAX,
             silence: None,
             heartbeat_outstanding: false,
             asked_at: Time::ZERO,
             delivery: Delivery::default(),
+            large: LargeData::default(),
             kernel_probe: None,
             reading: true,
             write_blocked: false,

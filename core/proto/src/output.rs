@@ -13,6 +13,8 @@ pub enum Output {
         epoch: Epoch,
         /// The end of the whole attempt.
         deadline: Time,
+        /// The largest segment to send (`TCP_MAXSEG`, before the connect); `None` leaves it to the kernel.
+        mss: Option<u16>,
     },
     /// Run the greeting.
     Greet {

@@ -32,9 +32,14 @@ impl Driver {
                     self.wait = deadline;
                     return;
                 }
-                Output::Dial { epoch, deadline } => {
+                Output::Dial { epoch, deadline, mss } => {
                     add(&self.shared.counters.attempts, 1);
-                    let future = dial(self.shared.endpoint.clone(), self.shared.config.clone(), deadline);
+                    if let Some(mss) = mss {
+                        tracing::warn!(
+                            %epoch, mss, "large segments vanish on the way to the peer: dialling with smaller ones"
+                        );
+                    }
+                    let future = dial(self.shared.endpoint.clone(), self.shared.config.clone(), deadline, mss);
                     self.io = Io::Dialing(epoch, Box::pin(future));
                     // The future has to be polled once before it can wake us.
                     self.shared.wake_driver();

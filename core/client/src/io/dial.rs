@@ -7,10 +7,11 @@ use crate::io::{dial_failure, resolve_failure};
 use keepline_proto::cause::DnsFailure;
 use keepline_proto::config::ValidConfig;
 use keepline_proto::{Cause, Ending, Time};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// A name that resolves to more is cut: nobody waits for the 33rd address.
 const MAX_ADDRESSES: usize = 32;
@@ -23,7 +24,14 @@ pub(crate) struct Dialed {
 }
 
 /// Connects to the first address of `endpoint` that answers before `deadline`.
-pub(crate) async fn dial(endpoint: Endpoint, config: Arc<ValidConfig>, deadline: Time) -> Result<Dialed, Ending> {
+///
+/// `mss` bounds the segments of both directions.
+pub(crate) async fn dial(
+    endpoint: Endpoint,
+    config: Arc<ValidConfig>,
+    deadline: Time,
+    mss: Option<u16>,
+) -> Result<Dialed, Ending> {
     let addresses = resolve(&endpoint, remaining(deadline)).await?;
     let mut last = Ending::new(Cause::Dns(DnsFailure::NoAddress), None);
     for address in addresses {
@@ -31,7 +39,7 @@ pub(crate) async fn dial(endpoint: Endpoint, config: Arc<ValidConfig>, deadline:
         if limit.is_zero() {
             return Err(Ending::new(Cause::ConnectTimeout, None));
         }
-        match tokio::time::timeout(limit, TcpStream::connect(address)).await {
+        match tokio::time::timeout(limit, connect(address, mss)).await {
             Ok(Ok(stream)) => {
                 let options = sockopt::apply(&stream, &config).map_err(|error| dial_failure(&error))?;
                 let peer = stream.peer_addr().ok();
@@ -43,6 +51,13 @@ pub(crate) async fn dial(endpoint: Endpoint, config: Arc<ValidConfig>, deadline:
         tracing::debug!(%address, cause = %last.cause, errno = last.errno, "address failed");
     }
     Err(last)
+}
+
+async fn connect(address: SocketAddr, mss: Option<u16>) -> io::Result<TcpStream> {
+    let Some(mss) = mss else { return TcpStream::connect(address).await };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    sockopt::limit_segments(&socket, mss);
+    socket.connect(address).await
 }
 
 async fn resolve(endpoint: &Endpoint, limit: Duration) -> Result<Vec<SocketAddr>, Ending> {

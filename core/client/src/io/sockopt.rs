@@ -5,7 +5,7 @@ use keepline_proto::config::{Keepalive, ValidConfig};
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Bytes that the kernel may hold unsent. 128 KiB: more adds no throughput on loopback or on a 100 ms path at
 /// 10 MB/s, and everything beyond it can still expire and be overtaken in the outbox.
@@ -78,6 +78,14 @@ fn apply_keepalive(stream: &TcpStream, keepalive: Keepalive) -> io::Result<()> {
     socket.set_tcp_keepalive(&pace)?;
     // Last: this is what restarts the kernel's timer, which then runs at the pace above.
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(keepalive.idle))
+}
+
+/// Bounds the segments of both directions; before the connect, because the handshake tells the peer.
+pub(crate) fn limit_segments(socket: &TcpSocket, mss: u16) {
+    #[cfg(unix)]
+    optional("TCP_MAXSEG", SockRef::from(socket).set_tcp_mss(u32::from(mss)));
+    #[cfg(not(unix))]
+    let _unused = (socket, mss);
 }
 
 /// Makes the close of this socket a reset: a dead peer is not waited for.

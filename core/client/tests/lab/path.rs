@@ -1,4 +1,4 @@
-//! Rows 33 to 36, 47, 48: the path between the two swallows or refuses packets.
+//! Rows 33 to 36, 46 to 48: the path between the two swallows or refuses packets.
 
 use super::support::{
     Journal, SOON, assert_balanced, assert_noticed, echo, in_lab, lines, millis, peer, ping, quick, secs,
@@ -179,6 +179,29 @@ fn unreachable_messages_on_a_living_connection_are_a_hint_and_end_nothing() {
         peer.await_counts(SOON, |counts| counts.lines == BULK_LINES + 1).unwrap();
         journal.assert_unbroken();
         assert_eq!(peer.counts().unwrap().accepted, 1);
+    });
+}
+
+#[test]
+fn message_that_is_too_large_for_the_path_arrives_after_two_deaths() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = peer(lab);
+        let client = quick().connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        lab.fault("mtu_blackhole", &["size=1300"]).unwrap();
+        let large = "x".repeat(20_000);
+        for _ in 0..2 {
+            journal.next("connected", SOON).await;
+            echo(&client, "small ones pass").await;
+            client.try_send(&*large).unwrap();
+            let (_, end) = journal.next_end(SOON).await;
+            assert_eq!(end.ending.cause, Cause::PathSilent, "{journal}");
+        }
+        assert!(lab.hits("mtu").unwrap() >= 3);
+        journal.next("connected", SOON).await;
+        echo(&client, &large).await;
+        journal.assert_unbroken();
+        assert_eq!(peer.counts().unwrap().accepted, 3);
     });
 }
 

@@ -15,9 +15,10 @@ pub(super) struct Delivery {
     asked_just_now: bool,
     /// A place in the send stream that is not before the heartbeat's end.
     end: Option<u64>,
-    acked: Option<u64>,
-    /// When the peer's kernel last answered anything.
-    answered_at: Option<Time>,
+    /// The kernel had it at the last look, and the peer's kernel did not.
+    is_under_way: bool,
+    /// When the peer's kernel last answered anything; [`Time::ZERO`] if not known.
+    answered_at: Time,
     /// The heartbeat was seen under way when half of its deadline had passed.
     is_late: bool,
 }
@@ -31,9 +32,8 @@ impl Delivery {
     /// Takes figures. `is_written` says that the kernel has the heartbeat, `is_due` that half of the reply's deadline has
     /// passed. Returns whether the heartbeat was late and the peer's kernel has it now.
     pub(super) fn weigh(&mut self, now: Time, figures: &KernelFigures, is_written: bool, is_due: bool) -> bool {
-        self.answered_at = figures.last_ack_received.map(|age| now - age).or(self.answered_at);
+        self.answered_at = figures.last_ack_received.map_or(self.answered_at, |age| now - age);
         let (Some(acked), Some(queue)) = (figures.bytes_acked, figures.send_queue) else { return false };
-        self.acked = Some(acked);
         if std::mem::take(&mut self.asked_just_now) {
             return false;
         }
@@ -41,9 +41,11 @@ impl Delivery {
             // Bytes that were written behind it count too: they are few, and only a slow path makes them matter. So what is
             // under way now is not late yet.
             self.end = is_written.then(|| acked.saturating_add(u64::from(queue)));
+            self.is_under_way = is_written && queue > 0;
             return false;
         };
-        if acked < end {
+        self.is_under_way = acked < end;
+        if self.is_under_way {
             self.is_late |= is_due;
             return false;
         }
@@ -57,11 +59,11 @@ impl Delivery {
 
     /// Whether the peer's kernel has answered within `lately`.
     pub(super) fn is_answered(&self, now: Time, lately: Duration) -> bool {
-        self.answered_at.is_some_and(|at| now.since(at) < lately)
+        now.since(self.answered_at) < lately
     }
 
     /// Whether the kernel has the heartbeat and the peer's kernel does not.
     pub(super) fn is_under_way(&self) -> bool {
-        matches!((self.end, self.acked), (Some(end), Some(acked)) if acked < end)
+        self.is_under_way
     }
 }

@@ -14,9 +14,10 @@ impl Liveness {
         if self.condition != Condition::Stalled {
             self.weigh_kernel_probe(now, figures, settings, &mut findings);
         }
-        if *figures == KernelFigures::default() || self.condition == Condition::Offline {
+        if findings.turn.is_some() || *figures == KernelFigures::default() || self.condition == Condition::Offline {
             return findings;
         }
+        self.large.weigh(self.bytes_acked, figures);
         let has_progressed =
             matches!((self.bytes_acked, figures.bytes_acked), (Some(before), Some(acked)) if acked > before);
         if has_progressed {
@@ -72,12 +73,12 @@ impl Liveness {
         findings: &mut Findings,
     ) {
         // A peer that is heard and not reached recovers with each byte: one suspicion for each stretch without progress.
-        let is_told = self.doubted_at.is_some() && self.doubted_at == figures.bytes_acked;
+        let is_told = figures.bytes_acked == Some(self.doubted_at);
         // A byte that just arrived outweighs a retransmission.
         let is_quiet = now.since(self.quiet_since) >= SAMPLE_EVERY;
         match self.condition {
             Condition::Healthy if figures.is_retransmitting() && !has_progressed && is_quiet && !is_told => {
-                self.doubted_at = figures.bytes_acked;
+                self.doubted_at = figures.bytes_acked.unwrap_or(u64::MAX);
                 if figures.is_path_refused() {
                     self.suspect(now, Suspicion::PathRefused, findings);
                     self.ask_out_of_turn(now, settings, findings);

@@ -28,7 +28,10 @@ pub(super) struct KernelProbe {
     asked_at: Time,
     /// What was unanswered before it, from the first look; the kernel is told to ask after that.
     tries_before: Option<u32>,
-    last_look: KernelFigures,
+    /// What was unanswered at the last look.
+    tries: u32,
+    /// Nothing was to be sent at the last look: the tries are keepalive probes.
+    is_idle: bool,
 }
 
 impl Liveness {
@@ -57,7 +60,7 @@ impl Liveness {
         findings.heartbeat = settings.heartbeat.is_some();
         self.heartbeat_outstanding = self.expects_reply(settings);
         if !self.heartbeat_outstanding && self.kernel_probe.is_none() {
-            self.kernel_probe = Some(KernelProbe { asked_at: now, ..KernelProbe::default() });
+            self.kernel_probe = Some(Box::new(KernelProbe { asked_at: now, ..KernelProbe::default() }));
         }
         self.asked_at = now;
         self.delivery = Delivery::asked_with_figures();
@@ -101,7 +104,8 @@ impl Liveness {
             }
             return;
         }
-        probe.last_look = *figures;
+        probe.tries = figures.unanswered_tries();
+        probe.is_idle = figures.send_queue == Some(0);
         if answered_at.is_some_and(|at| at > probe.asked_at + TICK) {
             self.recover(now, settings, findings);
         }
@@ -110,16 +114,15 @@ impl Liveness {
     /// The kernel had its time. With a user timeout set it ignores the number of its probes, so they are counted here.
     pub(super) fn judge_kernel_probe(&mut self, now: Time, settings: &Settings) -> Findings {
         let mut findings = Findings::default();
-        let (Some(probe), Some(cause)) = (self.kernel_probe, self.silence) else {
+        let (Some(probe), Some(cause)) = (self.kernel_probe.as_deref().copied(), self.silence) else {
             // Nothing speaks against the connection.
             self.recover(now, settings, &mut findings);
             return findings;
         };
-        let unanswered = probe.last_look.unanswered_tries().saturating_sub(probe.tries_before.unwrap_or_default());
+        let unanswered = probe.tries.saturating_sub(probe.tries_before.unwrap_or_default());
         if unanswered >= KERNEL_PROBE.retries {
             // With data in flight the kernel sends that again instead.
-            let by_keepalive = probe.last_look.send_queue == Some(0);
-            let detector = if by_keepalive { Detector::Keepalive } else { Detector::KernelInfo };
+            let detector = if probe.is_idle { Detector::Keepalive } else { Detector::KernelInfo };
             findings.turn = Some(Turn::Dead(Ending::new(cause, Some(detector))));
             return findings;
         }

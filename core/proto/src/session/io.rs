@@ -67,6 +67,9 @@ impl Session {
             return;
         }
         let ending = figures.explain(ending);
+        if let Some((link, _, _)) = self.link() {
+            link.liveness.note_large_data(&figures);
+        }
         if self.is_draining() {
             self.end(ending, CloseHow::Abort, Next::Stop);
             self.finish(Session::requested());

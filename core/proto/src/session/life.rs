@@ -41,7 +41,7 @@ impl Session {
             frame_open: false,
         });
         self.emit(EventKind::Connecting { epoch });
-        self.push(Output::Dial { epoch, deadline });
+        self.push(Output::Dial { epoch, deadline, mss: self.segments.limit(self.now) });
     }
 
     /// Dials, or waits for a network if the system says that there is none.
@@ -114,6 +114,12 @@ impl Session {
     /// Ends the living connection or attempt, and starts what comes next. Does nothing if there is none.
     pub(super) fn end(&mut self, ending: Ending, how: CloseHow, next: Next) {
         let Some(epoch) = self.phase.live_epoch() else { return };
+        if let Some((link, _, now)) = self.link()
+            && ending.cause == Cause::PathSilent
+            && link.liveness.is_large_data_stuck()
+        {
+            self.segments.note_death(now);
+        }
         let up_for = self.leave();
         let failed = up_for.is_none() && next == Next::Retry;
         if failed {

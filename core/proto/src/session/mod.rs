@@ -9,6 +9,7 @@ mod io;
 mod life;
 mod network;
 mod phase;
+mod segments;
 
 pub use input::{Command, NetworkChange, NetworkKind, NetworkPath};
 
@@ -19,6 +20,7 @@ use crate::output::{Output, OutputQueue};
 use crate::{Epoch, Time};
 use network::Network;
 use phase::Phase;
+use segments::Segments;
 use std::sync::Arc;
 
 /// The pure state machine of one client.
@@ -56,6 +58,7 @@ pub struct Session {
     phase: Phase,
     network: Network,
     backoff: BackoffEntry,
+    segments: Segments,
     /// Attempts that failed in a row.
     failures: u32,
     /// When the last connection ended, or the client was started.
@@ -78,6 +81,7 @@ impl Session {
             phase: Phase::Idle,
             network: Network::default(),
             backoff: BackoffEntry::new(),
+            segments: Segments::default(),
             failures: 0,
             absent_since: now,
             started: false,

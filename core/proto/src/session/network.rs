@@ -100,7 +100,11 @@ impl Session {
     /// Acts on a change of the network that has settled.
     pub(super) fn settle_network(&mut self) {
         let Some(change) = self.network.take_settled(self.now) else { return };
-        match self.network.learn(change.path) {
+        let settled = self.network.learn(change.path);
+        if settled.is_some() {
+            self.segments.forget();
+        }
+        match settled {
             None => {}
             Some(Settled::Lost) => self.lose_network(),
             Some(Settled::Back) => self.regain_network(change.route_intact),

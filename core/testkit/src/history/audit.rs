@@ -58,7 +58,7 @@ impl Audit {
             return Err("nothing may follow closed".into());
         }
         match output {
-            Output::Dial { epoch, deadline } => self.judge_dial(now, *epoch, *deadline),
+            Output::Dial { epoch, deadline, .. } => self.judge_dial(now, *epoch, *deadline),
             Output::Greet { epoch, .. } => {
                 self.must_live(*epoch)?;
                 must(self.open.is_none(), "a greeting comes before the gate opens")
