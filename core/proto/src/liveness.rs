@@ -80,8 +80,6 @@ pub(crate) struct Liveness {
     /// What the last figures since the last inbound byte call the silence, if they blame the path.
     silence: Option<Cause>,
     heartbeat_outstanding: bool,
-    /// When the outstanding heartbeat was asked for.
-    asked_at: Time,
     /// Whether the peer's kernel has the outstanding heartbeat.
     delivery: Delivery,
     large: LargeData,
@@ -105,7 +103,6 @@ impl Liveness {
             doubted_at: u64::MAX,
             silence: None,
             heartbeat_outstanding: false,
-            asked_at: Time::ZERO,
             delivery: Delivery::default(),
             large: LargeData::default(),
             kernel_probe: None,
@@ -241,6 +238,7 @@ impl Liveness {
         let was_blocked = std::mem::replace(&mut self.write_blocked, blocked);
         self.stall_from = now;
         if was_blocked {
+            self.delivery.note_write();
             self.carried_at = now;
         }
         match self.condition {

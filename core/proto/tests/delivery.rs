@@ -78,6 +78,37 @@ fn heartbeat_behind_a_blocked_writer_is_waited_for_while_the_path_answers() {
     assert!(world.state().is_up());
 }
 
+#[test]
+fn path_that_carries_a_segment_now_and_then_is_slow_and_not_dead() {
+    // 64 kbit/s behind 5 s of queue: a look a second, progress in every second one, and 2 s for the reply.
+    let heartbeat = Heartbeat::new("PING").every(secs(1)).reply_within(secs(2));
+    let config = || Config { heartbeat: Some(heartbeat.clone()), stall_limit: Some(secs(600)), ..Config::default() };
+    for is_blocked in [true, false] {
+        let mut world = SimWorld::connected(config());
+        world.silence_peer();
+        if is_blocked {
+            world.write_blocked();
+        }
+        let slow = |acked| KernelFigures {
+            retransmits: Some(1),
+            last_ack_received: Some(Duration::from_millis(1_200)),
+            ..queued(acked, 200_000)
+        };
+        for step in 0..20 {
+            world.set_kernel(Some(slow(step * 1_448)));
+            world.run_for(Duration::from_millis(1_500));
+            let epoch = world.session().epoch();
+            world.input(|session, now| session.handle_kernel(now, epoch, slow(step * 1_448)));
+            assert!(world.state().is_up(), "step {step}, blocked: {is_blocked}: {:?}", world.last_end());
+        }
+        let silent = KernelFigures { last_ack_received: Some(secs(5)), ..slow(20 * 1_448) };
+        world.set_kernel(Some(silent));
+        let waited = world.run_until("disconnected");
+        assert!(waited <= secs(5), "{waited:?}");
+        assert_eq!(world.last_end().ending.cause, Cause::PathSilent);
+    }
+}
+
 /// A heartbeat is due at 20 s, suspicion at 25 s, the verdict at 30 s.
 fn config() -> Config {
     let heartbeat = Heartbeat::new("PING").every(secs(20)).reply_within(secs(10));

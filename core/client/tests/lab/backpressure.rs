@@ -8,6 +8,8 @@ use std::time::Instant;
 /// 1 KB lines that are not sent back: 600 of them are far more than the kernels of both sides hold.
 const LINES: u64 = 600;
 const LINE: usize = 1023;
+/// 20 s of a line of 64 kbit/s.
+const MODEM_LINES: u64 = 160;
 
 #[test]
 fn peer_that_does_not_read_for_twice_the_user_timeout_is_stalled_and_lives() {
@@ -111,6 +113,30 @@ fn bulk_on_a_narrow_line_does_not_starve_the_heartbeat() {
             tokio::time::sleep(millis(100)).await;
         }
         assert!(start.elapsed() > secs(6), "the line is narrow: {:?}", start.elapsed());
+        journal.assert_unbroken();
+        assert_eq!(peer.counts().unwrap().accepted, 1);
+    });
+}
+
+#[test]
+fn heartbeat_behind_a_queue_longer_than_its_deadline_is_waited_for() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = peer(lab);
+        // 2 s for the reply, and up to 5 s of queue before it at 8 KB/s.
+        let client = quick().user_timeout(secs(30)).connect().await.unwrap();
+        let mut journal = Journal::of(&client);
+        journal.next("connected", SOON).await;
+        lab.fault("slow", &["rate=64kbit", "latency=5s"]).unwrap();
+        let start = Instant::now();
+        for number in 0..MODEM_LINES {
+            client.try_send(&*format!("#{number:0width$}", width = LINE - 1)).unwrap();
+        }
+        while peer.counts().unwrap().lines < MODEM_LINES {
+            journal.assert_unbroken();
+            assert!(start.elapsed() < 3 * SOON, "{:?} {journal}", peer.counts());
+            tokio::time::sleep(millis(100)).await;
+        }
+        assert!(start.elapsed() > secs(12), "the line is narrow: {:?}", start.elapsed());
         journal.assert_unbroken();
         assert_eq!(peer.counts().unwrap().accepted, 1);
     });

@@ -68,7 +68,6 @@ impl Liveness {
                 return findings;
             }
             self.heartbeat_outstanding = true;
-            self.asked_at = now;
             self.delivery = Delivery::default();
             self.timers.set(Timer::Suspect, due + heartbeat.reply_within / 2);
             self.timers.set(Timer::Verdict, due + heartbeat.reply_within);
@@ -98,8 +97,8 @@ impl Liveness {
         if !self.heartbeat_outstanding {
             return self.judge_kernel_probe(now, settings);
         }
-        let lately = reply_within / 2;
-        let is_carrying = now.since(self.carried_at) < lately || self.delivery.is_answered(now, lately);
+        // Data that arrives counts for longer than a bare acknowledgement, which may be one for something old.
+        let is_carrying = now.since(self.carried_at) < reply_within || self.delivery.is_answered(now, reply_within / 2);
         if is_carrying && (self.write_blocked || self.delivery.is_under_way()) {
             // The heartbeat is behind bytes that the path is carrying just now: slow, not dead.
             let verdict = now + (reply_within / 2).max(Duration::from_millis(1));

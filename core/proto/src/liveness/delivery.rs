@@ -11,6 +11,8 @@ use std::time::Duration;
 /// What the kernel's figures say about the outstanding heartbeat.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Delivery {
+    /// The kernel took bytes since it was asked for; it goes out ahead of everything that waits.
+    is_written: bool,
     /// The next figures are taken before the heartbeat is written.
     asked_just_now: bool,
     /// A place in the send stream that is not before the heartbeat's end.
@@ -29,9 +31,15 @@ impl Delivery {
         Delivery { asked_just_now: true, ..Delivery::default() }
     }
 
-    /// Takes figures. `is_written` says that the kernel has the heartbeat, `is_due` that half of the reply's deadline has
+    /// The kernel took bytes that had waited.
+    pub(super) fn note_write(&mut self) {
+        self.is_written = true;
+    }
+
+    /// Takes figures. `is_blocked` says that the writer waits for room, `is_due` that half of the reply's deadline has
     /// passed. Returns whether the heartbeat was late and the peer's kernel has it now.
-    pub(super) fn weigh(&mut self, now: Time, figures: &KernelFigures, is_written: bool, is_due: bool) -> bool {
+    pub(super) fn weigh(&mut self, now: Time, figures: &KernelFigures, is_blocked: bool, is_due: bool) -> bool {
+        let is_written = self.is_written || !is_blocked;
         self.answered_at = figures.last_ack_received.map_or(self.answered_at, |age| now - age);
         let (Some(acked), Some(queue)) = (figures.bytes_acked, figures.send_queue) else { return false };
         if std::mem::take(&mut self.asked_just_now) {

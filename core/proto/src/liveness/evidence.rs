@@ -54,10 +54,8 @@ impl Liveness {
     /// A heartbeat that took long to get there leaves its peer the full time for the reply.
     fn weigh_delivery(&mut self, now: Time, figures: &KernelFigures, settings: &Settings) {
         let Some(heartbeat) = settings.heartbeat.as_ref().filter(|_| self.heartbeat_outstanding) else { return };
-        // A heartbeat goes out ahead of everything that waits, with the next bytes that the kernel takes.
-        let is_written = !self.write_blocked || self.stall_from > self.asked_at;
         let is_due = now + heartbeat.reply_within / 2 >= self.timers.at(Timer::Verdict);
-        if self.delivery.weigh(now, figures, is_written, is_due) {
+        if self.delivery.weigh(now, figures, self.write_blocked, is_due) {
             let verdict = now + heartbeat.reply_within;
             self.timers.postpone(Timer::Verdict, verdict);
             self.sample_before(verdict, heartbeat.reply_within);
@@ -108,7 +106,6 @@ impl Liveness {
         }
         findings.heartbeat = true;
         self.heartbeat_outstanding = true;
-        self.asked_at = now;
         self.delivery = Delivery::default();
         self.timers.clear(Timer::Heartbeat);
         let verdict = now + heartbeat.reply_within;

@@ -62,7 +62,6 @@ impl Liveness {
         if !self.heartbeat_outstanding && self.kernel_probe.is_none() {
             self.kernel_probe = Some(Box::new(KernelProbe { asked_at: now, ..KernelProbe::default() }));
         }
-        self.asked_at = now;
         self.delivery = Delivery::asked_with_figures();
         // A probe never lengthens the life of a peer that is being waited for already.
         let verdict = self.timers.at(Timer::Verdict).min(now + within);
