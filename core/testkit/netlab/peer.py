@@ -11,13 +11,17 @@ from netlab import tcp_info
 
 
 class Connection:
-    def __init__(self, number, sock):
-        self.number, self.sock, self.partial, self.out = number, sock, b"", bytearray()
+    def __init__(self, number, sock, port):
+        self.number, self.sock, self.port, self.partial, self.out = number, sock, port, b"", bytearray()
+
+    def kernel_bytes(self):
+        return tcp_info(self.sock)["bytes_received"]
 
 
 class Peer:
     def __init__(self, port, backlog, receive_buffer):
         self.selector, self.living, self.lines = selectors.DefaultSelector(), [], []
+        self.ended = []
         self.accepted = self.pings = self.bytes = 0
         self.reading = self.answering = True
         self.port, self.backlog, self.receive_buffer, self.listener = port, backlog, receive_buffer, None
@@ -108,16 +112,21 @@ class Peer:
 
     def do_kernel_bytes(self, _):
         """The bytes that this side's kernel got over the living connections, read or not."""
-        return sum(tcp_info(c.sock)["bytes_received"] for c in self.living)
+        return sum(c.kernel_bytes() for c in self.living)
+
+    def do_connections(self, _):
+        """Of every connection: its number, the port of its other side, and the bytes that this side's kernel got."""
+        living = [(c.number, c.port, c.kernel_bytes()) for c in self.living]
+        return "\x1f".join(" ".join(map(str, figures)) for figures in sorted(self.ended + living))
 
     # -- what it does by itself
     def accept(self):
         with contextlib.suppress(OSError):
-            sock, _ = self.listener.accept()
+            sock, address = self.listener.accept()
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.accepted += 1
-            c = Connection(self.accepted, sock)
+            c = Connection(self.accepted, sock, address[1])
             self.living.append(c)
             self.watch(c)
 
@@ -175,6 +184,7 @@ class Peer:
         if c.sock in self.selector.get_map():
             self.selector.unregister(c.sock)
         self.living.remove(c)
+        self.ended.append((c.number, c.port, c.kernel_bytes()))
         c.sock.close()
 
 

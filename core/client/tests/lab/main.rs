@@ -15,3 +15,4 @@ mod peer;
 mod probe;
 mod roam;
 mod starved;
+mod trials;

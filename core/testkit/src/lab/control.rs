@@ -1,7 +1,7 @@
 //! A process that answers one line with one line, and ends when its input does.
 
 use super::LabError;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -44,6 +44,13 @@ impl Pipe {
         let requests = self.requests.as_mut().ok_or_else(|| LabError::Gone { what: self.name.clone() })?;
         writeln!(requests, "{request}").map_err(gone)?;
         self.answer(request)
+    }
+
+    /// Reads bytes that follow an answer.
+    pub(super) fn bytes(&mut self, count: usize) -> Result<Vec<u8>, LabError> {
+        let mut bytes = vec![0; count];
+        self.answers.read_exact(&mut bytes).map_err(|_| LabError::Gone { what: self.name.clone() })?;
+        Ok(bytes)
     }
 
     pub(super) fn pid(&self) -> u32 {

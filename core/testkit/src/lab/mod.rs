@@ -8,10 +8,12 @@ mod error;
 mod inside;
 mod peer;
 mod require;
+mod witness;
 
 pub use error::LabError;
-pub use peer::{LabPeer, PeerCounts, PeerOptions};
+pub use peer::{LabPeer, PeerConnection, PeerCounts, PeerOptions};
 pub use require::require;
+pub use witness::{LabWitness, Witnessed};
 
 use control::Pipe;
 use std::fmt;

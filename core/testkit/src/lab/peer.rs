@@ -61,6 +61,17 @@ pub struct PeerCounts {
     pub bytes: u64,
 }
 
+/// A connection that a peer has accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerConnection {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The port of the other side, as the peer sees it.
+    pub remote_port: u16,
+    /// How many bytes its kernel got, read or not; one more once the other side has finished.
+    pub kernel_bytes: u64,
+}
+
 /// A server process in a lab: answers `PING` with `PONG`, records lines that begin with `#`, and records and sends back all
 /// others. Dropping it kills it. While it is frozen, questions to it wait for the thaw.
 #[derive(Debug)]
@@ -136,6 +147,21 @@ impl LabPeer {
     pub fn kernel_bytes(&self) -> Result<u64, LabError> {
         let text = self.ask("kernel_bytes")?;
         text.parse().map_err(|_| LabError::Refused { what: "kernel_bytes".to_owned(), text })
+    }
+
+    /// Every connection so far, with what its kernel got until it ended, or until now.
+    ///
+    /// # Errors
+    /// Fails if it is killed.
+    pub fn connections(&self) -> Result<Vec<PeerConnection>, LabError> {
+        let text = self.ask("connections")?;
+        let parse = |connection: &str| {
+            let (number, rest) = connection.split_once(' ')?;
+            let (port, bytes) = rest.split_once(' ')?;
+            let (number, remote_port) = (number.parse().ok()?, port.parse().ok()?);
+            Some(PeerConnection { number, remote_port, kernel_bytes: bytes.parse().ok()? })
+        };
+        Ok(text.split(BETWEEN_LINES).filter_map(parse).collect())
     }
 
     /// Listens, or refuses new connections.
