@@ -80,6 +80,8 @@ pub(crate) struct Liveness {
     /// What the last figures since the last inbound byte call the silence, if they blame the path.
     silence: Option<Cause>,
     heartbeat_outstanding: bool,
+    /// The outstanding heartbeat waits for the end of a frame that is longer than what the kernel takes.
+    heartbeat_held: bool,
     /// Whether the peer's kernel has the outstanding heartbeat.
     delivery: Delivery,
     large: LargeData,
@@ -103,6 +105,7 @@ impl Liveness {
             doubted_at: u64::MAX,
             silence: None,
             heartbeat_outstanding: false,
+            heartbeat_held: false,
             delivery: Delivery::default(),
             large: LargeData::default(),
             kernel_probe: None,
@@ -220,6 +223,11 @@ impl Liveness {
     /// Whether Keepline reads this connection.
     pub(crate) fn is_reading(&self) -> bool {
         self.reading
+    }
+
+    /// The outstanding heartbeat waits for the end of a frame, or no longer does.
+    pub(crate) fn hold_heartbeat(&mut self, held: bool) {
+        self.heartbeat_held = held;
     }
 
     /// The kernel takes no more bytes.

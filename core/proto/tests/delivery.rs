@@ -69,6 +69,30 @@ fn path_that_stops_answering_ends_the_wait() {
 }
 
 #[test]
+fn heartbeat_that_waits_for_the_end_of_a_long_message_is_not_under_way_yet() {
+    let mut world = SimWorld::connected(config());
+    world.silence_peer();
+    world.write_blocked();
+    world.set_kernel(Some(queued(0, 5_000)));
+    world.run_for(secs(20));
+    world.hold_heartbeat(true);
+    // The message goes on, and everything that was before the heartbeat when it was asked for is long through.
+    for second in 1..100 {
+        world.set_kernel(Some(queued(second * 1_000, 5_000)));
+        world.write_progress(true);
+        world.run_for(secs(1));
+        assert!(world.state().is_up(), "after {second} s");
+    }
+    world.hold_heartbeat(false);
+    world.write_progress(false);
+    world.run_for(secs(3));
+    world.set_kernel(Some(queued(105_000, 50)));
+    let waited = world.run_until("disconnected");
+    assert!(waited > secs(9) && waited <= secs(16), "its peer has the full time: {waited:?}");
+    assert_eq!(world.last_end().ending.cause, Cause::PeerUnresponsive);
+}
+
+#[test]
 fn heartbeat_behind_a_blocked_writer_is_waited_for_while_the_path_answers() {
     let mut world = SimWorld::connected(Config { stall_limit: Some(secs(600)), ..config() });
     world.silence_peer();

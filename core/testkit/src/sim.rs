@@ -283,6 +283,12 @@ impl SimWorld {
         self.input(|session, now| session.handle_write_progress(now, epoch, blocked));
     }
 
+    /// The heartbeat asked for last waits for the end of a frame, or no longer does.
+    pub fn hold_heartbeat(&mut self, held: bool) {
+        let epoch = self.session.epoch();
+        self.input(|session, now| session.handle_heartbeat_held(now, epoch, held));
+    }
+
     /// The inbox is full, or has room again.
     pub fn inbox(&mut self, full: bool) {
         let epoch = self.session.epoch();

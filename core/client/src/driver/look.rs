@@ -1,7 +1,6 @@
 //! When the kernel is asked what became of the messages it was given.
 
 use super::{Driver, Io};
-use crate::clock;
 use keepline_proto::Time;
 use std::time::Duration;
 
@@ -71,7 +70,7 @@ impl Driver {
         let figures = connection.kernel_figures_at(&self.shared);
         let weighed = connection.weigh(&figures, &self.shared);
         connection.look.note(now, weighed);
-        self.session.handle_kernel(clock::now(), epoch, figures.1);
+        self.tell_figures(epoch, figures.1);
         self.act();
     }
 }

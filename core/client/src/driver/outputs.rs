@@ -10,7 +10,7 @@ use crate::writer::News;
 use keepline_proto::config::{Greeting as Declared, WhileDown};
 use keepline_proto::kernel::KERNEL_PROBE;
 use keepline_proto::outbox::{Accounting, Standing};
-use keepline_proto::{CloseHow, Ending, Epoch, Event, EventKind, Output, State};
+use keepline_proto::{CloseHow, Ending, Epoch, Event, EventKind, KernelFigures, Output, State};
 
 impl Driver {
     /// Drains the machine's outputs, and answers its questions until it has none.
@@ -19,10 +19,19 @@ impl Driver {
             self.drain_outputs();
             let Some(epoch) = self.sample.take() else { break };
             let figures = self.kernel_figures();
-            tracing::trace!(%epoch, ?figures, "kernel figures");
-            self.session.handle_kernel(clock::now(), epoch, figures);
+            self.tell_figures(epoch, figures);
         }
         self.shared.publish(self.session.state(), self.session.epoch());
+    }
+
+    /// Tells the machine what the kernel knows.
+    pub(super) fn tell_figures(&mut self, epoch: Epoch, figures: KernelFigures) {
+        tracing::trace!(%epoch, ?figures, "kernel figures");
+        // What waits for the end of a frame is in none of the kernel's figures.
+        let held = matches!(&self.io, Io::Open(connection) if connection.flight.urgent_bytes() > 0);
+        self.session.handle_heartbeat_held(clock::now(), epoch, held);
+        self.drain_outputs();
+        self.session.handle_kernel(clock::now(), epoch, figures);
     }
 
     fn drain_outputs(&mut self) {

@@ -36,6 +36,11 @@ impl Delivery {
         self.is_written = true;
     }
 
+    /// It waits for the end of a frame, whatever the kernel takes until then.
+    pub(super) fn note_held(&mut self) {
+        self.is_written = false;
+    }
+
     /// Takes figures. `is_blocked` says that the writer waits for room, `is_due` that half of the reply's deadline has
     /// passed. Returns whether the heartbeat was late and the peer's kernel has it now.
     pub(super) fn weigh(&mut self, now: Time, figures: &KernelFigures, is_blocked: bool, is_due: bool) -> bool {
@@ -46,6 +51,8 @@ impl Delivery {
             return false;
         }
         let Some(end) = self.end else {
+            // One that the kernel has not even got is late by any measure.
+            self.is_late |= is_due && !is_written;
             // Bytes that were written behind it count too: they are few, and only a slow path makes them matter. So what is
             // under way now is not late yet.
             self.end = is_written.then(|| acked.saturating_add(u64::from(queue)));

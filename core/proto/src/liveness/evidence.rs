@@ -54,8 +54,11 @@ impl Liveness {
     /// A heartbeat that took long to get there leaves its peer the full time for the reply.
     fn weigh_delivery(&mut self, now: Time, figures: &KernelFigures, settings: &Settings) {
         let Some(heartbeat) = settings.heartbeat.as_ref().filter(|_| self.heartbeat_outstanding) else { return };
+        if self.heartbeat_held {
+            self.delivery.note_held();
+        }
         let is_due = now + heartbeat.reply_within / 2 >= self.timers.at(Timer::Verdict);
-        if self.delivery.weigh(now, figures, self.write_blocked, is_due) {
+        if self.delivery.weigh(now, figures, self.write_blocked || self.heartbeat_held, is_due) {
             let verdict = now + heartbeat.reply_within;
             self.timers.postpone(Timer::Verdict, verdict);
             self.sample_before(verdict, heartbeat.reply_within);

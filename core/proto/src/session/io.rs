@@ -170,6 +170,16 @@ impl Session {
         }
     }
 
+    /// Takes the news that the heartbeat asked for last still waits for the end of a frame, or no longer does. Told before
+    /// figures are, where it can happen: no figure of the kernel covers what the kernel has not got.
+    pub fn handle_heartbeat_held(&mut self, now: Time, epoch: Epoch, held: bool) {
+        if self.admit_from(now, epoch)
+            && let Some((link, _, _)) = self.link()
+        {
+            link.liveness.hold_heartbeat(held);
+        }
+    }
+
     /// Takes the answer to [`Output::Sample`]; figures that nobody asked for are welcome too.
     pub fn handle_kernel(&mut self, now: Time, epoch: Epoch, figures: KernelFigures) {
         if self.admit_from(now, epoch)
