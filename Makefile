@@ -1,10 +1,10 @@
 # Every target sets up what it needs by itself, and runs alone.
-.PHONY: help demo test test-rust test-lab test-lab-soak test-python check-docs lint fmt bench bench-python clean
+.PHONY: help demo test test-rust test-lab test-lab-soak test-python check-docs check-platforms lint fmt bench bench-python clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 help: ## what can be asked for
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 17
 
 demo: ## five faults, a naive client beside a Keepline client, measured here and now
 	@cargo run --release --locked -p keepline-cli -- demo
@@ -25,6 +25,9 @@ test-python: ## the wheel, built and tested
 
 check-docs: ## links, names and defaults in the documents; their examples are run
 	@tools/check_docs.sh
+
+check-platforms: ## the client type-checked for macOS, iOS, Windows and Android, in a chroot (root)
+	@tools/check_platforms.sh
 
 lint: ## formatting, clippy and rustdoc, warnings refused
 	@tools/lint.sh

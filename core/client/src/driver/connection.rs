@@ -16,7 +16,6 @@ use keepline_proto::outbox::{Cork, Flight, HandedOver, Standing, Urgent};
 use keepline_proto::{Cause, Ending, Epoch, KernelFigures, Time};
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
@@ -115,7 +114,7 @@ impl Connection {
     }
 
     pub(super) fn kernel_figures(&self) -> KernelFigures {
-        os::kernel_figures(self.stream().as_fd())
+        os::kernel_figures(self.stream())
     }
 
     /// The socket, and the bytes that were read from it and belong to its next owner.

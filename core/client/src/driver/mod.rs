@@ -19,7 +19,6 @@ use keepline_proto::cause::ProtocolFailure;
 use keepline_proto::session::{Command, NetworkChange, NetworkPath};
 use keepline_proto::{Cause, Ending, Epoch, KernelFigures, Session, State, Time};
 use std::future::Future;
-use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -141,7 +140,7 @@ impl Driver {
     }
 
     fn kernel_figures(&self) -> KernelFigures {
-        self.stream().map(|stream| os::kernel_figures(stream.as_fd())).unwrap_or_default()
+        self.stream().map(|stream| os::kernel_figures(stream)).unwrap_or_default()
     }
 
     fn io_turn(&mut self, context: &mut Context<'_>) -> bool {

@@ -21,7 +21,7 @@ const RETURN_CONSTANT: u16 = 0x06;
 pub struct SocketOptions {
     /// Kernel probes.
     pub keepalive: Option<Keepalive>,
-    /// `TCP_USER_TIMEOUT`.
+    /// `TCP_USER_TIMEOUT`; on Apple `TCP_RXT_CONNDROPTIME`, on Windows `TCP_MAXRT`, both in whole seconds.
     pub user_timeout: Option<Duration>,
     /// `TCP_RTO_MAX_MS`; `None` before Linux 6.15.
     pub rto_max: Option<Duration>,
@@ -48,6 +48,10 @@ pub(crate) fn apply(stream: &TcpStream, config: &ValidConfig) -> io::Result<Sock
             optional("TCP_RTO_MAX_MS", os::set_rto_max(stream.as_fd(), limit));
         }
     }
+    #[cfg(any(target_vendor = "apple", windows))]
+    if config.user_timeout.is_some() {
+        optional("the user timeout", os::set_user_timeout(stream, config.user_timeout));
+    }
     read_back(stream)
 }
 
@@ -55,7 +59,9 @@ pub(crate) fn apply(stream: &TcpStream, config: &ValidConfig) -> io::Result<Sock
 pub(crate) fn set_user_timeout(stream: &TcpStream, timeout: Option<Duration>) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     optional("TCP_USER_TIMEOUT", SockRef::from(stream).set_tcp_user_timeout(Some(timeout.unwrap_or(Duration::ZERO))));
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    #[cfg(any(target_vendor = "apple", windows))]
+    optional("the user timeout", os::set_user_timeout(stream, timeout));
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows)))]
     let _unused = (stream, timeout);
 }
 
@@ -112,16 +118,21 @@ pub(crate) fn silence(stream: &TcpStream) {
 fn read_back(stream: &TcpStream) -> io::Result<SocketOptions> {
     let socket = SockRef::from(stream);
     let mut options = SocketOptions { nodelay: socket.tcp_nodelay()?, ..SocketOptions::default() };
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    if socket.keepalive()? {
+        options.keepalive = Some(Keepalive {
+            idle: socket.tcp_keepalive_time()?,
+            interval: socket.tcp_keepalive_interval()?,
+            retries: socket.tcp_keepalive_retries()?,
+        });
+    }
+    #[cfg(any(target_vendor = "apple", windows))]
+    {
+        options.user_timeout = os::user_timeout(stream).ok().filter(|timeout| !timeout.is_zero());
+    }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         use std::os::fd::AsFd;
-        if socket.keepalive()? {
-            options.keepalive = Some(Keepalive {
-                idle: socket.tcp_keepalive_time()?,
-                interval: socket.tcp_keepalive_interval()?,
-                retries: socket.tcp_keepalive_retries()?,
-            });
-        }
         options.user_timeout = socket.tcp_user_timeout().ok().flatten().filter(|timeout| !timeout.is_zero());
         options.rto_max = os::rto_max(stream.as_fd()).ok();
     }

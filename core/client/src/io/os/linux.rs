@@ -3,8 +3,9 @@
 use keepline_proto::KernelFigures;
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
+use tokio::net::TcpStream;
 
 /// Since Linux 6.15; libc has no name for it yet.
 const TCP_RTO_MAX_MS: libc::c_int = 44;
@@ -91,7 +92,8 @@ fn clock(id: libc::clockid_t) -> u64 {
 }
 
 /// What the kernel knows about a TCP connection; every figure that it does not tell is `None`.
-pub(crate) fn kernel_figures(socket: BorrowedFd<'_>) -> KernelFigures {
+pub(crate) fn kernel_figures(stream: &TcpStream) -> KernelFigures {
+    let socket = stream.as_fd();
     // SAFETY: TcpInfo is plain old data, for which all zeros are a value.
     let mut info: TcpInfo = unsafe { zeroed() };
     let mut length = size_of::<TcpInfo>() as libc::socklen_t;

@@ -6,7 +6,17 @@ mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use linux::{awake_nanos, kernel_figures, rto_max, set_rto_max, suspend_aware_nanos};
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(target_vendor = "apple")]
+mod apple;
+#[cfg(target_vendor = "apple")]
+pub(crate) use apple::{awake_nanos, kernel_figures, set_user_timeout, suspend_aware_nanos, user_timeout};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::{awake_nanos, kernel_figures, set_user_timeout, suspend_aware_nanos, user_timeout};
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows)))]
 mod other;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) use other::{awake_nanos, kernel_figures, rto_max, set_rto_max, suspend_aware_nanos};
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows)))]
+pub(crate) use other::{awake_nanos, kernel_figures, suspend_aware_nanos};

@@ -1,9 +1,9 @@
-//! Systems whose figures are not read: every figure is unknown, and the clock is the standard one. Built elsewhere.
+//! Built elsewhere: type-checked nowhere. Systems whose figures are not read: all are unknown, the clock is the standard one.
 
 use keepline_proto::KernelFigures;
-use std::io;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+use tokio::net::TcpStream;
 
 /// Nanoseconds since the first call.
 pub(crate) fn suspend_aware_nanos() -> u64 {
@@ -18,16 +18,6 @@ pub(crate) fn awake_nanos() -> u64 {
 }
 
 /// Nothing is known.
-pub(crate) fn kernel_figures<T>(_socket: T) -> KernelFigures {
+pub(crate) fn kernel_figures(_stream: &TcpStream) -> KernelFigures {
     KernelFigures::default()
-}
-
-/// There is no such option.
-pub(crate) fn set_rto_max<T>(_socket: T, _limit: Duration) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-/// There is no such option.
-pub(crate) fn rto_max<T>(_socket: T) -> io::Result<Duration> {
-    Err(io::ErrorKind::Unsupported.into())
 }

@@ -1,0 +1,116 @@
+//! Built elsewhere: type-checked only (`make check-platforms`). Apple: clocks, `TCP_CONNECTION_INFO`, `SO_NWRITE`, the drop time.
+
+use keepline_proto::KernelFigures;
+use std::io;
+use std::mem::{offset_of, size_of, zeroed};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// Whole seconds of retransmission after which the connection is dropped (xnu, bsd/netinet/tcp.h); libc has no name for
+/// it yet.
+const TCP_RXT_CONNDROPTIME: libc::c_int = 0x80;
+
+/// The prefix of the kernel's `struct tcp_connection_info` (xnu, bsd/netinet/tcp.h) up to what is used. Own, because
+/// libc spells the bit field behind it as one word for each bit, which moves what follows.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct TcpConnectionInfo {
+    state: u8,
+    snd_wscale: u8,
+    rcv_wscale: u8,
+    padding: u8,
+    options: u32,
+    flags: u32,
+    rto: u32,
+    maxseg: u32,
+    snd_ssthresh: u32,
+    snd_cwnd: u32,
+    snd_wnd: u32,
+    snd_sbbytes: u32,
+    rcv_wnd: u32,
+    rttcur: u32,
+    srtt: u32,
+    rttvar: u32,
+}
+
+/// Nanoseconds on the clock that counts suspend, which is `mach_continuous_time`.
+pub(crate) fn suspend_aware_nanos() -> u64 {
+    clock(libc::CLOCK_MONOTONIC_RAW)
+}
+
+/// Nanoseconds on the clock that stops during suspend, which is `mach_absolute_time`.
+pub(crate) fn awake_nanos() -> u64 {
+    clock(libc::CLOCK_UPTIME_RAW)
+}
+
+fn clock(id: libc::clockid_t) -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a timespec on this stack, which the call fills.
+    let failed = unsafe { libc::clock_gettime(id, &mut now) } != 0;
+    if failed {
+        return 0;
+    }
+    (now.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as u64)
+}
+
+/// What the kernel knows about a TCP connection; every figure that it does not tell is `None`.
+///
+/// Retransmissions are told only as totals, and bytes never transmitted not at all.
+pub(crate) fn kernel_figures(stream: &TcpStream) -> KernelFigures {
+    // SAFETY: TcpConnectionInfo is plain old data, for which all zeros are a value.
+    let mut info: TcpConnectionInfo = unsafe { zeroed() };
+    let known = get(stream, libc::IPPROTO_TCP, libc::TCP_CONNECTION_INFO, &mut info).unwrap_or(0);
+    let mut figures = KernelFigures { send_queue: send_queue(stream), ..KernelFigures::default() };
+    if known >= offset_of!(TcpConnectionInfo, snd_sbbytes) {
+        figures.send_window = Some(info.snd_wnd);
+    }
+    if known >= offset_of!(TcpConnectionInfo, rttvar) {
+        figures.rtt = Some(Duration::from_millis(info.srtt.into()));
+    }
+    figures
+}
+
+/// Bytes written and not acknowledged.
+fn send_queue(stream: &TcpStream) -> Option<u32> {
+    let mut queued: libc::c_int = 0;
+    get(stream, libc::SOL_SOCKET, libc::SO_NWRITE, &mut queued).ok()?;
+    u32::try_from(queued).ok()
+}
+
+/// Ends the connection after so long a time of retransmission; `None` leaves it to the kernel's own patience. Window
+/// probes do not count.
+pub(crate) fn set_user_timeout(stream: &TcpStream, timeout: Option<Duration>) -> io::Result<()> {
+    let seconds: libc::c_int = match timeout {
+        Some(timeout) => libc::c_int::try_from(timeout.as_millis().div_ceil(1000)).unwrap_or(libc::c_int::MAX),
+        None => 0,
+    };
+    // SAFETY: the stream's descriptor is open; the value is one int on this stack.
+    let failed = unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            TCP_RXT_CONNDROPTIME,
+            (&raw const seconds).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    } != 0;
+    if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Reads back the bound of [`set_user_timeout`].
+pub(crate) fn user_timeout(stream: &TcpStream) -> io::Result<Duration> {
+    let mut seconds: libc::c_int = 0;
+    get(stream, libc::IPPROTO_TCP, TCP_RXT_CONNDROPTIME, &mut seconds)?;
+    Ok(Duration::from_secs(seconds.unsigned_abs().into()))
+}
+
+/// Fills `value` and says how many bytes of it the kernel knew.
+fn get<T: Copy>(stream: &TcpStream, level: libc::c_int, name: libc::c_int, value: &mut T) -> io::Result<usize> {
+    let mut length = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the stream's descriptor is open; `value` has `length` bytes, the kernel writes no more than that, and this
+    // file asks only for integers and for structures of them.
+    let failed =
+        unsafe { libc::getsockopt(stream.as_raw_fd(), level, name, (&raw mut *value).cast(), &mut length) } != 0;
+    if failed { Err(io::Error::last_os_error()) } else { Ok(length as usize) }
+}
