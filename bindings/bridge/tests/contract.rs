@@ -159,6 +159,7 @@ fn samples() -> Vec<EventKind> {
         up_for: Some(second),
         retry_in: Some(second),
         failures: 1,
+        report: None,
         messages: MessageCounts::default(),
     };
     vec![

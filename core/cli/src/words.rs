@@ -163,6 +163,7 @@ mod tests {
             retry_in: Some(Duration::from_millis(1_200)),
             failures: 2,
             messages: MessageCounts::default(),
+            report: None,
         }))
     }
 

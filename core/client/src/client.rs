@@ -10,7 +10,7 @@ use crate::shared::{Shared, Wish};
 use crate::stats::Stats;
 use keepline_proto::config::{DetectionBounds, Notice, ValidConfig};
 use keepline_proto::session::{Command, NetworkPath};
-use keepline_proto::{Ending, Epoch, ErrorKind, State};
+use keepline_proto::{Ending, Epoch, ErrorKind, Report, State};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -118,6 +118,11 @@ impl Client {
     /// The number of the last event.
     pub fn last_event(&self) -> u64 {
         self.shared().events.last()
+    }
+
+    /// What the flight recorder tells of the connections and attempts that ended last: at most four, oldest first.
+    pub fn reports(&self) -> Vec<Arc<Report>> {
+        self.shared().events.reports()
     }
 
     /// Where the client stands.
@@ -233,7 +238,7 @@ impl Client {
         shared.wish(Wish::GiveUp);
         let ending = shared.closed().await;
         let text = "no connection within connect.within";
-        Err(Error::new(ErrorKind::Unavailable, text).with_ending(Some(ending)))
+        Err(Error::new(ErrorKind::Unavailable, text).with_ending(Some(ending)).with_report_of(shared))
     }
 
     fn wake_if(&self, wake: bool) {

@@ -1,8 +1,10 @@
 //! The one error of this crate: a kind that says what to do, and the detail behind it.
 
-use keepline_proto::{Cause, ConfigError, Ending, ErrorKind};
+use crate::shared::Shared;
+use keepline_proto::{Cause, ConfigError, Ending, ErrorKind, Report};
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 /// What went wrong, as advice.
 pub struct Error(Box<Inner>);
@@ -10,6 +12,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     ending: Option<Ending>,
+    report: Option<Arc<Report>>,
     maybe_executed: bool,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -31,6 +34,11 @@ impl Error {
         self.0.ending
     }
 
+    /// The flight recorder's report on the connection that ended, if that is the reason.
+    pub fn report(&self) -> Option<&Arc<Report>> {
+        self.0.report.as_ref()
+    }
+
     /// Whether the peer may have carried out the request all the same.
     pub fn maybe_executed(&self) -> bool {
         self.0.maybe_executed
@@ -42,11 +50,24 @@ impl Error {
     }
 
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error(Box::new(Inner { kind, ending: None, maybe_executed: false, message: message.into(), source: None }))
+        Error(Box::new(Inner {
+            kind,
+            ending: None,
+            report: None,
+            maybe_executed: false,
+            message: message.into(),
+            source: None,
+        }))
     }
 
     pub(crate) fn with_ending(mut self, ending: Option<Ending>) -> Error {
         self.0.ending = ending;
+        self
+    }
+
+    /// Adds the report that belongs to the ending, if there is an ending.
+    pub(crate) fn with_report_of(mut self, shared: &Shared) -> Error {
+        self.0.report = self.0.ending.and_then(|ending| shared.events.report_of(ending));
         self
     }
 

@@ -1,7 +1,8 @@
 //! The last events of a client, for any number of readers, each with its own cursor. Nobody is ever waited for.
 
 use crate::shared::Shared;
-use keepline_proto::{Event, EventKind, State, Time};
+use keepline_proto::recorder::Reports;
+use keepline_proto::{Ending, Event, EventKind, Report, State, Time};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -19,6 +20,7 @@ pub(crate) struct EventRing {
 #[derive(Debug, Default)]
 struct Kept {
     events: VecDeque<Event>,
+    reports: Reports,
     last: u64,
     ended: bool,
 }
@@ -38,6 +40,31 @@ impl EventRing {
         kept.events.push_back(event);
         drop(kept);
         self.added.notify_waiters();
+    }
+
+    /// Keeps a report. The one that goes for it also leaves its event: a ring of events is no archive.
+    pub(crate) fn keep(&self, report: Arc<Report>) {
+        let mut kept = self.kept();
+        let Some(gone) = kept.reports.push(report) else { return };
+        for event in &mut kept.events {
+            if let EventKind::Disconnected(end) = &mut event.kind
+                && end.epoch == gone.epoch
+            {
+                end.report = None;
+            }
+        }
+    }
+
+    /// The last reports, oldest first.
+    pub(crate) fn reports(&self) -> Vec<Arc<Report>> {
+        self.kept().reports.iter().cloned().collect()
+    }
+
+    /// The last report of a connection or an attempt that ended so; the last of all if none did.
+    pub(crate) fn report_of(&self, ending: Ending) -> Option<Arc<Report>> {
+        let kept = self.kept();
+        let mut latest_first = kept.reports.iter().rev();
+        latest_first.clone().find(|report| report.ending == ending).or_else(|| latest_first.next()).cloned()
     }
 
     pub(crate) fn last(&self) -> u64 {

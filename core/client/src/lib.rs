@@ -63,5 +63,8 @@ pub use keepline_proto::correlator::{Correlation, IdField};
 pub use keepline_proto::event::{Disconnected, MessageCounts, Suspicion};
 pub use keepline_proto::framing::{self, Endian, Framing, LengthPrefixed};
 pub use keepline_proto::outbox::Outcome;
+pub use keepline_proto::recorder::{self, Report};
 pub use keepline_proto::session::{NetworkKind, NetworkPath};
-pub use keepline_proto::{Cause, ConfigError, Detector, Ending, Epoch, ErrorKind, Event, EventKind, State, Time};
+pub use keepline_proto::{
+    Cause, ConfigError, Detector, Ending, Epoch, ErrorKind, Event, EventKind, KernelFigures, State, Time,
+};

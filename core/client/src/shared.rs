@@ -176,7 +176,7 @@ impl Shared {
         loop {
             let changed = self.changed.notified();
             if let Some(ending) = self.closed_with() {
-                return Err(gave_up(ending, &self.config));
+                return Err(gave_up(ending, &self.config).with_report_of(self));
             }
             if self.state().is_up() {
                 return Ok(());

@@ -135,7 +135,8 @@ impl Streams {
     /// # Cancel safety
     /// Cancel safe: the connection stays for the next call.
     pub async fn next(&self) -> Result<Stream, Error> {
-        let ready = self.slot.take().await.map_err(|ending| Error::closed(Some(ending)))?;
+        let ended = |ending| Error::closed(Some(ending)).with_report_of(self.client.shared());
+        let ready = self.slot.take().await.map_err(ended)?;
         Ok(Stream {
             tcp: ready.tcp,
             prefix: ready.prefix,
@@ -197,8 +198,8 @@ impl Stream {
 
     fn revoked(&self) -> Option<io::Error> {
         let ending = self.revoked.get()?;
-        let error =
-            Error::new(ErrorKind::Unavailable, "this connection is over; take the next one").with_ending(Some(*ending));
+        let error = Error::new(ErrorKind::Unavailable, "this connection is over; take the next one");
+        let error = error.with_ending(Some(*ending)).with_report_of(&self.shared);
         Some(io::Error::new(io::ErrorKind::ConnectionAborted, error))
     }
 

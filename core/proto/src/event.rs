@@ -1,8 +1,10 @@
 //! Numbered facts about a client's life, and the flat list of its states.
 
 use crate::cause::{Ending, names};
+use crate::recorder::Report;
 use crate::{Epoch, Time};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where a client stands. Flat, and the same in every language.
@@ -145,6 +147,8 @@ pub struct Disconnected {
     pub failures: u32,
     /// What became of the messages accepted so far.
     pub messages: MessageCounts,
+    /// What led to it. `None` if more than four connections or attempts ended since: only the last reports are kept.
+    pub report: Option<Arc<Report>>,
 }
 
 /// What became of the messages accepted so far: `accepted` equals the sum of the others, at every moment.

@@ -5,8 +5,9 @@
 use fastrand::Rng;
 use keepline_proto::cause::{Detector, DnsFailure, GreetingFailure, ProtocolFailure, TlsFailure};
 use keepline_proto::config::{Choice, Config, Greeting, Heartbeat, Matcher, Profile, Script, ValidConfig};
-use keepline_proto::event::Suspicion;
+use keepline_proto::event::{Disconnected, Suspicion};
 use keepline_proto::framing::Framing;
+use keepline_proto::recorder::Transition;
 use keepline_proto::{
     Cause, Command, Ending, Epoch, Event, EventKind, KernelFigures, NetworkChange, NetworkKind, NetworkPath, Output,
     Session, State, Time,
@@ -488,7 +489,10 @@ impl Walk {
                 Suspicion::Retransmits | Suspicion::PathRefused | Suspicion::HeartbeatLate => {}
                 _ => {}
             },
-            EventKind::Disconnected(end) => self.judge_verdict(end.ending),
+            EventKind::Disconnected(end) => {
+                self.judge_verdict(end.ending);
+                judge_report(end, event.at);
+            }
             _ => {}
         }
         self.events.push(event);
@@ -557,6 +561,19 @@ impl Walk {
         }
         panic!("never connected: {:?}\n{:#?}", self.session.state(), self.events);
     }
+}
+
+/// The recorder tells of this one connection, in order, from its start to its end, and never more than it may.
+fn judge_report(end: &Disconnected, now: Time) {
+    let report = end.report.as_ref().expect("a report is made at each end");
+    assert_eq!((report.epoch, report.ended, report.ending), (end.epoch, now, end.ending));
+    assert!(report.entries.len() <= 256, "{} entries", report.entries.len());
+    let first = report.entries.first().map(|entry| (entry.at, entry.what));
+    assert!(report.overwritten > 0 || first == Some((report.began, Transition::Connecting)), "{report}");
+    let last = report.entries.last().map(|entry| (entry.at, entry.what));
+    assert_eq!(last, Some((now, Transition::Ended(end.ending.cause))), "{report}");
+    assert!(report.entries.is_sorted_by_key(|entry| entry.at), "{report}");
+    assert!(report.entries.iter().all(|entry| entry.count > 0 && entry.until() <= now), "{report}");
 }
 
 fn configs() -> Vec<Arc<ValidConfig>> {

@@ -217,6 +217,7 @@ mod tests {
             retry_in,
             failures: 0,
             messages: MessageCounts::default(),
+            report: None,
         }))
     }
 

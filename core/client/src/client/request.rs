@@ -49,14 +49,15 @@ impl Client {
             Ok(Ok(Reply::Lost { ending, maybe_executed })) => {
                 guard.done = true;
                 if shared.closed_with().is_some() {
-                    return Err(Error::closed(ending).with_maybe_executed(maybe_executed));
+                    let closed = Error::closed(ending).with_report_of(shared);
+                    return Err(closed.with_maybe_executed(maybe_executed));
                 }
                 let lost = Error::new(ErrorKind::Unavailable, "the connection ended before the reply");
-                Err(lost.with_ending(ending).with_maybe_executed(maybe_executed))
+                Err(lost.with_ending(ending).with_report_of(shared).with_maybe_executed(maybe_executed))
             }
             Ok(Err(_gone)) => {
                 guard.done = true;
-                Err(Error::closed(shared.closed_with()).with_maybe_executed(true))
+                Err(Error::closed(shared.closed_with()).with_report_of(shared).with_maybe_executed(true))
             }
             Err(_elapsed) => {
                 let executed = guard.abandon();
@@ -79,13 +80,13 @@ impl Client {
                 return Ok(reserved);
             }
             if config.while_down == WhileDown::Reject && !shared.state().is_up() {
-                return Err(Error::unavailable(shared.ending()));
+                return Err(Error::unavailable(shared.ending()).with_report_of(shared));
             }
             if tokio::time::timeout_at(deadline, room).await.is_err() {
                 return Err(if shared.state().is_up() {
                     Error::timeout("free request slot (max_in_flight)")
                 } else {
-                    Error::timeout("connection").with_ending(shared.ending())
+                    Error::timeout("connection").with_ending(shared.ending()).with_report_of(shared)
                 });
             }
         }
@@ -103,7 +104,7 @@ impl Client {
                 writer.wanted = true;
                 return Ok(None);
             }
-            Err(NotAccepted::Failed(error)) => return Err(error.with_ending(shared.ending())),
+            Err(NotAccepted::Failed(error)) => return Err(error.with_ending(shared.ending()).with_report_of(shared)),
         }
         // A request belongs to one connection: it never waits in the outbox for the next.
         if writer.outbox.gate() == Gate::Shut {

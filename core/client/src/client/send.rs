@@ -4,10 +4,11 @@ use super::{Client, deadline_after};
 use crate::error::Error;
 use crate::message::Payload;
 use crate::receipt::Receipt;
+use crate::shared::Shared;
 use crate::writer::NotAccepted;
+use keepline_proto::ErrorKind;
 use keepline_proto::config::Overflow;
 use keepline_proto::outbox::Meta;
-use keepline_proto::{Ending, ErrorKind};
 use std::time::Duration;
 
 impl Client {
@@ -21,7 +22,7 @@ impl Client {
             return Ok(());
         }
         self.accept(&mut Some(message), false).map(|_none| ()).map_err(|refused| match refused {
-            NotAccepted::Full => full(self.shared().ending()),
+            NotAccepted::Full => full(self.shared()),
             NotAccepted::Failed(error) => error,
         })
     }
@@ -98,7 +99,9 @@ impl Client {
             writer.wanted = true;
             drop(writer);
             return Err(match refused {
-                NotAccepted::Failed(error) => NotAccepted::Failed(error.with_ending(shared.ending())),
+                NotAccepted::Failed(error) => {
+                    NotAccepted::Failed(error.with_ending(shared.ending()).with_report_of(shared))
+                }
                 NotAccepted::Full => NotAccepted::Full,
             });
         }
@@ -149,7 +152,7 @@ impl Client {
                 Overflow::Auto => self.state().is_up(),
             };
             if !waits {
-                return Err(full(self.shared().ending()));
+                return Err(full(self.shared()));
             }
             match deadline {
                 None => room.await,
@@ -162,6 +165,6 @@ impl Client {
     }
 }
 
-fn full(ending: Option<Ending>) -> Error {
-    Error::new(ErrorKind::Rejected, "the outbox is full").with_ending(ending)
+fn full(shared: &Shared) -> Error {
+    Error::new(ErrorKind::Rejected, "the outbox is full").with_ending(shared.ending()).with_report_of(shared)
 }

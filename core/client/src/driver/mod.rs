@@ -61,6 +61,8 @@ pub(crate) struct Driver {
     unsettled: bool,
     /// The stream whose user was not told yet that it is over.
     lent: Option<Epoch>,
+    /// What the kernel knew when the connection was closed. Boxed: a living client has none.
+    figures_at_death: Option<Box<KernelFigures>>,
     finished: bool,
     span: tracing::Span,
 }
@@ -83,6 +85,7 @@ impl Driver {
             sample: None,
             unsettled: false,
             lent: None,
+            figures_at_death: None,
             finished: false,
             span,
         };

@@ -8,9 +8,11 @@ use crate::io::sockopt;
 use crate::stats::add;
 use crate::writer::News;
 use keepline_proto::config::{Greeting as Declared, WhileDown};
+use keepline_proto::event::Disconnected;
 use keepline_proto::kernel::KERNEL_PROBE;
 use keepline_proto::outbox::{Accounting, Standing};
 use keepline_proto::{CloseHow, Ending, Epoch, Event, EventKind, KernelFigures, Output, State};
+use std::sync::Arc;
 
 impl Driver {
     /// Drains the machine's outputs, and answers its questions until it has none.
@@ -134,6 +136,8 @@ impl Driver {
     }
 
     fn close(&mut self, epoch: Epoch, how: CloseHow) {
+        let figures = self.kernel_figures();
+        self.figures_at_death = (figures != KernelFigures::default()).then(|| Box::new(figures));
         let mut settled = Vec::new();
         match std::mem::replace(&mut self.io, Io::Nothing) {
             Io::Nothing => {}
@@ -193,6 +197,7 @@ impl Driver {
                 if disconnected.up_for.is_none() {
                     add(&self.shared.counters.failures, 1);
                 }
+                self.keep_report(disconnected);
                 disconnected.messages = self.settle_requests(ending);
                 tracing::info!(
                     epoch = %disconnected.epoch, cause = %ending.cause, detector = ?ending.detector, errno = ending.errno,
@@ -225,6 +230,15 @@ impl Driver {
             _ => {}
         }
         self.shared.events.push(event);
+    }
+
+    /// Completes the report and keeps it before anybody is told, so that the errors of this end have it too.
+    fn keep_report(&mut self, end: &mut Disconnected) {
+        let figures = self.figures_at_death.take();
+        if let Some(report) = &mut end.report {
+            Arc::make_mut(report).figures = figures.map(|figures| *figures);
+            self.shared.events.keep(report.clone());
+        }
     }
 
     /// Fails the requests of the connection that ended, and wakes whoever waited for room in it.

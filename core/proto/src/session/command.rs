@@ -7,6 +7,7 @@ use crate::Time;
 use crate::cause::Ending;
 use crate::event::{EventKind, State};
 use crate::output::{CloseHow, Output};
+use crate::recorder::{Transition, Wish};
 use std::time::Duration;
 
 impl Session {
@@ -27,6 +28,7 @@ impl Session {
         if !self.admit(now) {
             return;
         }
+        self.recorder.note_all(self.now, Transition::Asked(wish(command)));
         match command {
             Command::Pause => self.pause(),
             Command::Resume => self.resume(),
@@ -39,6 +41,7 @@ impl Session {
     /// Takes the news that the user's own deadline ran out: closes with `ending`.
     pub fn handle_gave_up(&mut self, now: Time, ending: Ending) {
         if self.admit(now) {
+            self.recorder.note_all(self.now, Transition::Asked(Wish::GiveUp));
             self.abort(ending);
         }
     }
@@ -102,5 +105,15 @@ impl Session {
     /// A healthy connection is left in order, any other without a word.
     fn how_to_leave(&self) -> CloseHow {
         if self.phase.state() == State::Connected { CloseHow::Graceful } else { CloseHow::Abort }
+    }
+}
+
+const fn wish(command: Command) -> Wish {
+    match command {
+        Command::Pause => Wish::Pause,
+        Command::Resume => Wish::Resume,
+        Command::Reconnect => Wish::Reconnect,
+        Command::Close { drain: _ } => Wish::Close,
+        Command::Abort => Wish::Abort,
     }
 }

@@ -8,6 +8,7 @@ use crate::config::Matcher;
 use crate::event::EventKind;
 use crate::kernel::KernelFigures;
 use crate::output::{CloseHow, Output};
+use crate::recorder::Transition;
 use crate::{Epoch, Time};
 use std::net::SocketAddr;
 
@@ -32,6 +33,7 @@ impl Session {
             return;
         }
         attempt.peer = peer;
+        self.recorder.note(self.now, epoch, Transition::Dialed);
         if self.config.greeting.is_some() {
             attempt.step = Step::Greeting;
             let deadline = attempt.deadline;
@@ -135,6 +137,8 @@ impl Session {
         if !self.admit_from(now, epoch) {
             return;
         }
+        let told = if full { Transition::InboxFull } else { Transition::InboxDrained };
+        self.recorder.note(self.now, epoch, told);
         if let Phase::Connecting(attempt) = &mut self.phase {
             attempt.inbox_full = full;
         }
@@ -157,6 +161,7 @@ impl Session {
             && let Some((link, settings, now)) = self.link()
         {
             link.liveness.write_blocked(now, settings);
+            self.recorder.note(now, epoch, Transition::WriteBlocked);
         }
     }
 
@@ -166,6 +171,9 @@ impl Session {
             && let Some((link, settings, now)) = self.link()
         {
             let findings = link.liveness.write_progress(now, blocked, settings);
+            if !blocked {
+                self.recorder.note(now, epoch, Transition::WriteResumed);
+            }
             self.apply(findings);
         }
     }
@@ -186,6 +194,7 @@ impl Session {
             && let Some((link, settings, now)) = self.link()
         {
             let findings = link.liveness.weigh(now, &figures, settings);
+            self.recorder.weigh(now, epoch, &figures);
             self.apply(findings);
         }
     }
@@ -241,7 +250,9 @@ impl Session {
     fn heard(&mut self) {
         if let Some((link, settings, now)) = self.link() {
             link.verified = true;
+            let epoch = link.epoch;
             let findings = link.liveness.received(now, settings);
+            self.recorder.note(now, epoch, Transition::HeartbeatAnswered);
             self.apply(findings);
         }
     }

@@ -8,6 +8,7 @@ use crate::config::Settings;
 use crate::event::{Disconnected, EventKind, MessageCounts};
 use crate::liveness::{Findings, Liveness, Turn};
 use crate::output::{CloseHow, Output};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// While the system says that there is no network, it may be wrong: a cautious attempt each 30 s finds out.
@@ -137,14 +138,17 @@ impl Session {
             Next::Stop => None,
         };
         self.push(Output::Close { epoch, how });
-        self.emit(EventKind::Disconnected(Box::new(Disconnected {
+        let mut end = Box::new(Disconnected {
             epoch,
             ending,
             up_for,
             retry_in: delay,
             failures: self.failures,
             messages: MessageCounts::default(),
-        })));
+            report: None,
+        });
+        end.report = self.recorder.finish(self.now, &end).map(Arc::new);
+        self.emit(EventKind::Disconnected(end));
         match (next, delay) {
             (Next::Now, _) => self.dial(),
             (Next::Retry, Some(delay)) if !self.network.is_down() => self.phase = Phase::Waiting(self.now + delay),

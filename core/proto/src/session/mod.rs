@@ -17,6 +17,7 @@ use crate::backoff::BackoffEntry;
 use crate::config::ValidConfig;
 use crate::event::{Event, EventKind, State};
 use crate::output::{Output, OutputQueue};
+use crate::recorder::Recorder;
 use crate::{Epoch, Time};
 use network::Network;
 use phase::Phase;
@@ -66,6 +67,7 @@ pub struct Session {
     started: bool,
     paused: bool,
     drained: bool,
+    recorder: Recorder,
     outputs: OutputQueue,
 }
 
@@ -87,6 +89,7 @@ impl Session {
             started: false,
             paused: false,
             drained: true,
+            recorder: Recorder::default(),
             outputs: OutputQueue::default(),
         }
     }
@@ -142,6 +145,7 @@ impl Session {
     }
 
     fn push(&mut self, output: Output) {
+        self.recorder.watch(self.now, &output);
         self.outputs.push(output);
     }
 

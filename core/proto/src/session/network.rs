@@ -7,6 +7,7 @@ use crate::Time;
 use crate::cause::Cause;
 use crate::event::{EventKind, State, Suspicion};
 use crate::output::CloseHow;
+use crate::recorder::Transition;
 use std::time::Duration;
 
 /// How long the network has to hold still before a change counts: a handover makes several within a second.
@@ -89,6 +90,8 @@ impl Session {
         if !self.admit(now) || slept.is_zero() {
             return;
         }
+        let seconds = u32::try_from(slept.as_secs()).unwrap_or(u32::MAX);
+        self.recorder.note_all(self.now, Transition::Slept { seconds });
         if let Some((link, settings, now)) = self.link()
             && link.liveness.state() != State::Offline
         {
@@ -106,9 +109,18 @@ impl Session {
         }
         match settled {
             None => {}
-            Some(Settled::Lost) => self.lose_network(),
-            Some(Settled::Back) => self.regain_network(change.route_intact),
-            Some(Settled::Changed) => self.change_network(change.route_intact),
+            Some(Settled::Lost) => {
+                self.recorder.note_all(self.now, Transition::NetworkLost);
+                self.lose_network();
+            }
+            Some(Settled::Back) => {
+                self.recorder.note_all(self.now, Transition::NetworkBack);
+                self.regain_network(change.route_intact);
+            }
+            Some(Settled::Changed) => {
+                self.recorder.note_all(self.now, Transition::NetworkChanged);
+                self.change_network(change.route_intact);
+            }
         }
     }
 

@@ -1,0 +1,113 @@
+//! The flight recorder: what led to a death, written down while the connection lives and handed out when it ends.
+//!
+//! It watches what the machine is told and what it asks for, and decides nothing. It holds numbers and names of this
+//! crate only: no address, no payload, no secret can get into it.
+
+mod recording;
+mod report;
+mod transition;
+mod words;
+
+pub use report::{Report, Reports};
+pub use transition::{Entry, Transition, Wish};
+
+use crate::event::{Disconnected, EventKind};
+use crate::kernel::KernelFigures;
+use crate::output::Output;
+use crate::{Epoch, Time};
+use recording::Recording;
+
+/// The recordings of the attempts and connections that live now: one, or two while one races another.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    recordings: Vec<Recording>,
+}
+
+impl Recorder {
+    /// Takes what the machine asks for: most turns show there.
+    pub(crate) fn watch(&mut self, now: Time, output: &Output) {
+        match output {
+            Output::Dial { epoch, deadline: _, mss } => {
+                self.begin(now, *epoch);
+                if let Some(mss) = *mss {
+                    self.note(now, *epoch, Transition::SmallSegments { mss });
+                }
+            }
+            Output::Greet { epoch, deadline: _ } => self.note(now, *epoch, Transition::Greeting),
+            Output::Heartbeat { epoch } => self.note(now, *epoch, Transition::HeartbeatSent),
+            Output::Open { epoch } => {
+                // Where the first heartbeat is the greeting, this is its answer.
+                self.note(now, *epoch, Transition::HeartbeatAnswered);
+                self.note(now, *epoch, Transition::Connected);
+            }
+            Output::SetUserTimeout { epoch, timeout: None } => self.note(now, *epoch, Transition::UserTimeoutLifted),
+            Output::SetUserTimeout { epoch, timeout: Some(_) } => self.note(now, *epoch, Transition::UserTimeoutSet),
+            Output::ProbeKernel { epoch, now: true } => self.note(now, *epoch, Transition::KernelAsked),
+            Output::Drain { epoch, deadline: _ } => self.note(now, *epoch, Transition::Draining),
+            Output::Emit(event) => match &event.kind {
+                EventKind::Suspect { epoch, evidence } => self.note(now, *epoch, Transition::Suspect(*evidence)),
+                EventKind::Recovered { epoch } => self.note(now, *epoch, Transition::Recovered),
+                EventKind::Stalled { epoch } => self.note(now, *epoch, Transition::Stalled),
+                // Told by what led to them, or by the report itself.
+                EventKind::Connecting { .. }
+                | EventKind::Connected { .. }
+                | EventKind::Disconnected(_)
+                | EventKind::InboxFull { .. }
+                | EventKind::Offline
+                | EventKind::Paused
+                | EventKind::Resumed
+                | EventKind::Missed { .. }
+                | EventKind::Closed(_) => {}
+            },
+            Output::ProbeKernel { now: false, .. } | Output::Sample { .. } | Output::Close { .. } | Output::Wait(_) => {
+            }
+        }
+    }
+
+    /// Writes down a turn of one connection.
+    pub(crate) fn note(&mut self, now: Time, epoch: Epoch, what: Transition) {
+        if let Some(recording) = self.of(epoch) {
+            recording.note(now, what);
+        }
+    }
+
+    /// Writes down a turn that concerns every connection.
+    pub(crate) fn note_all(&mut self, now: Time, what: Transition) {
+        self.recordings.iter_mut().for_each(|recording| recording.note(now, what));
+    }
+
+    /// Takes the kernel's figures of one connection.
+    pub(crate) fn weigh(&mut self, now: Time, epoch: Epoch, figures: &KernelFigures) {
+        if let Some(recording) = self.of(epoch) {
+            recording.weigh(now, figures);
+        }
+    }
+
+    /// Ends the recording of a connection that is over, and hands it out.
+    pub(crate) fn finish(&mut self, now: Time, end: &Disconnected) -> Option<Report> {
+        let index = self.recordings.iter().position(|recording| recording.epoch == end.epoch)?;
+        let mut recording = self.recordings.swap_remove(index);
+        recording.note(now, Transition::Ended(end.ending.cause));
+        Some(Report {
+            epoch: end.epoch,
+            began: recording.began,
+            ended: now,
+            ending: end.ending,
+            up_for: end.up_for,
+            retry_in: end.retry_in,
+            failures: end.failures,
+            entries: Vec::from(recording.entries).into_boxed_slice(),
+            overwritten: recording.overwritten,
+            figures: None,
+        })
+    }
+
+    fn begin(&mut self, now: Time, epoch: Epoch) {
+        self.recordings.reserve_exact(1);
+        self.recordings.push(Recording::new(now, epoch));
+    }
+
+    fn of(&mut self, epoch: Epoch) -> Option<&mut Recording> {
+        self.recordings.iter_mut().find(|recording| recording.epoch == epoch)
+    }
+}

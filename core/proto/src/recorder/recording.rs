@@ -1,0 +1,323 @@
+//! The recording of one connection: the last 256 entries, where ordinary repetition costs nothing.
+
+use super::transition::{Entry, Transition};
+use crate::kernel::KernelFigures;
+use crate::{Epoch, Time};
+use std::collections::VecDeque;
+
+/// 256 entries, 6 KiB: the whole story of most deaths, and no memory to speak of.
+pub(super) const KEPT: usize = 256;
+
+/// 6 entries: a healthy client with a greeting and a heartbeat never needs more, so its ticks allocate nothing.
+const FIRST_ROOM: usize = 6;
+
+/// Turns that come in pairs while a connection is well. Whole pairs in a row are one entry with a count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pair {
+    Heartbeat,
+    Write,
+    Inbox,
+}
+
+/// What a turn is to its pair.
+enum Place {
+    Opens(Pair),
+    Closes(Pair),
+    /// It is in no pair: it is worth an entry of its own each time.
+    Alone,
+}
+
+/// The entries of one connection.
+#[derive(Debug)]
+pub(super) struct Recording {
+    pub(super) epoch: Epoch,
+    /// When the attempt started.
+    pub(super) began: Time,
+    pub(super) entries: VecDeque<Entry>,
+    /// Entries that were given up for later ones.
+    pub(super) overwritten: u32,
+    /// Which pairs wait for their second half.
+    open: [bool; 3],
+    /// What the kernel's figures came to when they were last weighed.
+    kernel: Transition,
+}
+
+impl Recording {
+    pub(super) fn new(now: Time, epoch: Epoch) -> Recording {
+        let mut recording = Recording {
+            epoch,
+            began: now,
+            entries: VecDeque::new(),
+            overwritten: 0,
+            open: [false; 3],
+            kernel: Transition::KernelAnswers,
+        };
+        recording.push(Entry::new(now, Transition::Connecting));
+        recording
+    }
+
+    /// Writes a turn down.
+    pub(super) fn note(&mut self, now: Time, what: Transition) {
+        match place(what) {
+            Place::Alone => self.push(Entry::new(now, what)),
+            Place::Opens(pair) => {
+                let is_open = std::mem::replace(&mut self.open[pair as usize], true);
+                match pair {
+                    // Another one is sent where the first was not answered; a writer cannot be blocked twice.
+                    Pair::Heartbeat => self.open(now, pair, what),
+                    Pair::Write | Pair::Inbox if is_open => {}
+                    Pair::Write | Pair::Inbox => self.open(now, pair, what),
+                }
+            }
+            Place::Closes(pair) => {
+                if std::mem::take(&mut self.open[pair as usize]) {
+                    self.close(now, pair, what);
+                }
+            }
+        }
+    }
+
+    /// Takes figures of the kernel: an entry only where they say something else than before.
+    pub(super) fn weigh(&mut self, now: Time, figures: &KernelFigures) {
+        if *figures == KernelFigures::default() {
+            return;
+        }
+        let sign = sign(figures);
+        let before = std::mem::replace(&mut self.kernel, sign);
+        if before.name() != sign.name() {
+            self.push(Entry::new(now, sign));
+        } else if let Some(last) = self.entries.back_mut()
+            && last.what == before
+            && before != sign
+        {
+            // The same, only longer.
+            last.what = sign;
+            last.reach(now);
+        }
+    }
+
+    fn open(&mut self, now: Time, pair: Pair, what: Transition) {
+        let last = self.usual().rev().find(|index| belongs(&self.entries[*index], pair));
+        let is_same = last.is_some_and(|index| self.entries[index].what == what);
+        match last {
+            Some(index) if is_same && self.entries[index].count_on(now) => {}
+            Some(_) | None => self.push(Entry::new(now, what)),
+        }
+    }
+
+    fn close(&mut self, now: Time, pair: Pair, what: Transition) {
+        let mut of_pair = self.usual().rev().filter(|index| belongs(&self.entries[*index], pair));
+        let opened = of_pair.next().filter(|index| {
+            let entry = &self.entries[*index];
+            entry.what != what && entry.count == 1
+        });
+        let run = of_pair.next().filter(|index| self.entries[*index].what == what);
+        let Some(opened) = opened else { return self.push(Entry::new(now, what)) };
+        if let Some(run) = run
+            && self.entries[run].count_on(now)
+        {
+            self.entries.remove(opened);
+        } else if self.entries[opened].reach(now) {
+            self.entries[opened].what = what;
+        } else {
+            self.push(Entry::new(now, what));
+        }
+    }
+
+    /// The last entries, as far back as nothing but pairs happened.
+    fn usual(&self) -> std::ops::Range<usize> {
+        let count = self.entries.iter().rev().take_while(|entry| !matches!(place(entry.what), Place::Alone)).count();
+        self.entries.len() - count..self.entries.len()
+    }
+
+    fn push(&mut self, entry: Entry) {
+        let length = self.entries.len();
+        if length == KEPT {
+            self.entries.pop_front();
+            self.overwritten = self.overwritten.saturating_add(1);
+        } else if length == self.entries.capacity() {
+            // By half: a client that has trouble once does not pay for 256.
+            self.entries.reserve_exact(FIRST_ROOM.max(length / 2).min(KEPT - length));
+        }
+        self.entries.push_back(entry);
+    }
+}
+
+fn belongs(entry: &Entry, pair: Pair) -> bool {
+    match place(entry.what) {
+        Place::Opens(of) | Place::Closes(of) => of == pair,
+        Place::Alone => false,
+    }
+}
+
+fn place(what: Transition) -> Place {
+    match what {
+        Transition::HeartbeatSent => Place::Opens(Pair::Heartbeat),
+        Transition::HeartbeatAnswered => Place::Closes(Pair::Heartbeat),
+        Transition::WriteBlocked => Place::Opens(Pair::Write),
+        Transition::WriteResumed => Place::Closes(Pair::Write),
+        Transition::InboxFull => Place::Opens(Pair::Inbox),
+        Transition::InboxDrained => Place::Closes(Pair::Inbox),
+        Transition::Connecting
+        | Transition::SmallSegments { .. }
+        | Transition::Dialed
+        | Transition::Greeting
+        | Transition::Connected
+        | Transition::Suspect(_)
+        | Transition::Recovered
+        | Transition::Stalled
+        | Transition::Retransmitting { .. }
+        | Transition::Probing { .. }
+        | Transition::WindowShut
+        | Transition::KernelAnswers
+        | Transition::KernelAsked
+        | Transition::UserTimeoutLifted
+        | Transition::UserTimeoutSet
+        | Transition::NetworkLost
+        | Transition::NetworkBack
+        | Transition::NetworkChanged
+        | Transition::Slept { .. }
+        | Transition::Asked(_)
+        | Transition::Draining
+        | Transition::Ended(_) => Place::Alone,
+    }
+}
+
+/// What figures come to, in one turn.
+fn sign(figures: &KernelFigures) -> Transition {
+    match (figures.retransmits, figures.probes) {
+        _ if figures.is_window_shut() => Transition::WindowShut,
+        (Some(times @ 1..), _) => Transition::Retransmitting { times },
+        (_, Some(times @ 1..)) => Transition::Probing { times },
+        (None | Some(0), None | Some(0)) => Transition::KernelAnswers,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Suspicion;
+    use std::time::Duration;
+
+    fn at(seconds: u64) -> Time {
+        Time::ZERO + Duration::from_secs(seconds)
+    }
+
+    fn told(recording: &Recording) -> Vec<(Transition, u32)> {
+        recording.entries.iter().map(|entry| (entry.what, entry.count)).collect()
+    }
+
+    fn connected() -> Recording {
+        let mut recording = Recording::new(at(0), Epoch(1));
+        for what in [Transition::Dialed, Transition::Greeting, Transition::Connected] {
+            recording.note(at(0), what);
+        }
+        recording
+    }
+
+    #[test]
+    fn heartbeats_that_are_answered_are_one_entry_and_allocate_nothing() {
+        let mut recording = connected();
+        let room = recording.entries.capacity();
+        assert_eq!(room, 6);
+        for tick in 1..=10_000 {
+            recording.note(at(tick * 20), Transition::HeartbeatSent);
+            assert_eq!(recording.entries.capacity(), room, "tick {tick}");
+            recording.note(at(tick * 20 + 1), Transition::HeartbeatAnswered);
+            assert_eq!(recording.entries.capacity(), room, "tick {tick}");
+        }
+        let run = recording.entries[4];
+        assert_eq!(recording.entries.len(), 5);
+        assert_eq!((run.what, run.count), (Transition::HeartbeatAnswered, 10_000));
+        assert_eq!((run.at, run.until()), (at(20), at(200_001)));
+    }
+
+    #[test]
+    fn heartbeats_and_pauses_of_writing_and_reading_that_mingle_are_three_entries() {
+        let mut recording = connected();
+        for tick in 1..1_000 {
+            for what in [
+                Transition::WriteBlocked,
+                Transition::HeartbeatSent,
+                Transition::WriteResumed,
+                Transition::InboxFull,
+                Transition::HeartbeatAnswered,
+                Transition::InboxDrained,
+            ] {
+                recording.note(at(tick), what);
+            }
+        }
+        let runs = [Transition::WriteResumed, Transition::HeartbeatAnswered, Transition::InboxDrained];
+        assert_eq!(told(&recording)[4..], runs.map(|what| (what, 999)));
+    }
+
+    #[test]
+    fn heartbeats_without_an_answer_stay_apart_from_those_with_one() {
+        let mut recording = connected();
+        for (second, what) in [
+            (10, Transition::HeartbeatSent),
+            (11, Transition::HeartbeatAnswered),
+            (20, Transition::HeartbeatSent),
+            (25, Transition::Suspect(Suspicion::HeartbeatLate)),
+            (26, Transition::HeartbeatSent),
+            (27, Transition::HeartbeatSent),
+            (28, Transition::HeartbeatAnswered),
+            (29, Transition::HeartbeatAnswered),
+            (30, Transition::HeartbeatSent),
+        ] {
+            recording.note(at(second), what);
+        }
+        assert_eq!(
+            told(&recording)[4..],
+            [
+                (Transition::HeartbeatAnswered, 1),
+                (Transition::HeartbeatSent, 1),
+                (Transition::Suspect(Suspicion::HeartbeatLate), 1),
+                (Transition::HeartbeatSent, 2),
+                (Transition::HeartbeatAnswered, 1),
+                (Transition::HeartbeatSent, 1),
+            ]
+        );
+    }
+
+    #[test]
+    fn oldest_of_more_than_256_entries_go_first() {
+        let mut recording = Recording::new(at(0), Epoch(1));
+        for second in 1..=300 {
+            recording.note(at(second), Transition::NetworkChanged);
+            assert!(recording.entries.capacity() <= KEPT);
+        }
+        assert_eq!(recording.entries.len(), 256);
+        assert_eq!(recording.overwritten, 45);
+        assert_eq!(recording.entries.front().map(|entry| entry.at), Some(at(45)));
+        assert_eq!(recording.entries.back().map(|entry| entry.at), Some(at(300)));
+    }
+
+    #[test]
+    fn figures_are_told_where_they_say_something_new() {
+        let mut recording = connected();
+        let retransmits = |times| KernelFigures { retransmits: Some(times), ..KernelFigures::default() };
+        for (second, figures) in [
+            (1, retransmits(0)),
+            (2, KernelFigures::default()),
+            (3, retransmits(1)),
+            (4, retransmits(3)),
+            (5, retransmits(0)),
+            (6, KernelFigures { send_window: Some(0), ..KernelFigures::default() }),
+            (7, KernelFigures { probes: Some(5), send_window: Some(0), ..KernelFigures::default() }),
+        ] {
+            recording.weigh(at(second), &figures);
+        }
+        let told = &told(&recording)[4..];
+        assert_eq!(
+            told.iter().map(|(what, _)| *what).collect::<Vec<_>>(),
+            [
+                Transition::Retransmitting { times: 3 },
+                Transition::KernelAnswers,
+                Transition::WindowShut,
+                Transition::Probing { times: 5 },
+            ]
+        );
+        assert_eq!(recording.entries[4].until(), at(4));
+    }
+}
