@@ -10,6 +10,7 @@ use crate::message::{MessageReader, MessageRecord, Outgoing};
 use crate::names::NETWORK_KINDS;
 use crate::operation::Operation;
 use crate::receipt::BridgeReceipt;
+use crate::report::ReportRecord;
 use crate::runtime;
 use crate::stats::StatsRecord;
 use bytes::Bytes;
@@ -151,6 +152,14 @@ impl BridgeClient {
     /// `forked`.
     pub fn last_event(&self) -> Result<u64, BridgeError> {
         self.call(|client| Ok(client.last_event()))
+    }
+
+    /// What the flight recorder tells of the connections and attempts that ended last: at most four, oldest first.
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn reports(&self) -> Result<Vec<ReportRecord>, BridgeError> {
+        self.call(|client| Ok(client.reports().iter().map(|report| report.as_ref().into()).collect()))
     }
 
     /// Counters, and what the kernel says is in force.

@@ -1,5 +1,6 @@
 //! The one error of the border: a kind that says what to do, and the evidence as plain values.
 
+use crate::report::BridgeReport;
 use keepline::{ConfigError, Ending, Error, ErrorKind};
 use serde::Serialize;
 use std::any::Any;
@@ -33,6 +34,9 @@ pub struct ErrorRecord {
     pub retryable: bool,
     /// The whole story in words.
     pub message: String,
+    /// The flight recorder's report on the connection that ended, if that is the reason.
+    #[serde(skip)]
+    pub report: Option<BridgeReport>,
 }
 
 impl BridgeError {
@@ -46,6 +50,7 @@ impl BridgeError {
             maybe_executed: false,
             retryable: false,
             message: message.into(),
+            report: None,
         }))
     }
 
@@ -103,6 +108,7 @@ impl From<Error> for BridgeError {
             maybe_executed: error.maybe_executed(),
             retryable: error.is_retryable(),
             message: error.to_string(),
+            report: error.report().cloned().map(BridgeReport::new),
         }))
     }
 }

@@ -1,6 +1,7 @@
 //! Events as flat records: the fields that an event does not have are `None`.
 
 use crate::config::millis;
+use crate::report::ReportRecord;
 use keepline::{Disconnected, Ending, Event, EventKind, MessageCounts};
 use serde::Serialize;
 
@@ -35,6 +36,8 @@ pub struct EventRecord {
     pub failures: Option<u32>,
     /// What became of the messages accepted so far (`disconnected`).
     pub messages: Option<MessageCountsRecord>,
+    /// What led to it (`disconnected`); nothing if more than four connections or attempts ended since.
+    pub report: Option<ReportRecord>,
     /// How many events were overwritten (`missed`).
     pub count: Option<u64>,
     /// The state now (`missed`).
@@ -84,6 +87,7 @@ impl From<Event> for EventRecord {
             retry_in_ms: None,
             failures: None,
             messages: None,
+            report: None,
             count: None,
             state: None,
         };
@@ -120,6 +124,7 @@ impl EventRecord {
         self.retry_in_ms = disconnected.retry_in.map(millis);
         self.failures = Some(disconnected.failures);
         self.messages = Some(disconnected.messages.into());
+        self.report = disconnected.report.as_deref().map(Into::into);
     }
 
     fn tell_ending(&mut self, ending: Ending) {

@@ -19,6 +19,7 @@ pub mod names;
 pub mod operation;
 pub mod operations;
 pub mod receipt;
+pub mod report;
 pub mod runtime;
 pub mod stats;
 
@@ -33,4 +34,5 @@ pub use message::{MessageReader, MessageRecord};
 pub use operation::Operation;
 pub use operations::{Operations, Progress};
 pub use receipt::BridgeReceipt;
+pub use report::{BridgeReport, KernelFiguresRecord, ReportEntryRecord, ReportRecord};
 pub use stats::StatsRecord;

@@ -3,6 +3,7 @@
 use crate::error::BORDER_KINDS;
 use keepline::cause::{DnsFailure, GreetingFailure, ProtocolFailure, ProxyFailure, TlsFailure};
 use keepline::proto::outbox::Outcome;
+use keepline::recorder::{Transition, Wish};
 use keepline::{
     Cause, Detector, ErrorKind, EventKind, Jitter, NetworkKind, Overflow, Profile, State, Suspicion, Unsolicited,
     WhileDown,
@@ -22,6 +23,8 @@ pub fn all() -> Vec<(&'static str, Names)> {
         ("detectors", told(Detector::ALL)),
         ("suspicions", told(Suspicion::ALL)),
         ("outcomes", told(Outcome::ALL)),
+        ("transitions", told(Transition::NAMES)),
+        ("wishes", told(Wish::ALL)),
         ("error_kinds", told(ErrorKind::ALL)),
         ("border_error_kinds", told(BORDER_KINDS)),
         ("while_down", told(WhileDown::ALL)),

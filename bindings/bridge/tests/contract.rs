@@ -3,14 +3,19 @@
 //! `KEEPLINE_UPDATE_CONTRACT=1 cargo test -p keepline-bridge --test contract` writes it anew.
 
 use keepline::cause::DnsFailure;
+use keepline::recorder::{Entry, Transition};
 use keepline::{
-    Cause, Detector, Disconnected, Ending, Epoch, Event, EventKind, MessageCounts, Profile, State, Suspicion, Time,
+    Cause, Detector, Disconnected, Ending, Epoch, Event, EventKind, MessageCounts, Profile, Report, State, Suspicion,
+    Time,
 };
 use keepline_bridge::config::{AutoReplyRecord, CorrelationRecord, FramingRecord, MatcherRecord, StepRecord};
-use keepline_bridge::{BridgeClient, ClientConfig, EventRecord, default_config, names, resolve};
+use keepline_bridge::{
+    BridgeClient, ClientConfig, EventRecord, KernelFiguresRecord, ReportRecord, default_config, names, resolve,
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[test]
@@ -38,6 +43,10 @@ fn contract() -> Map<String, Value> {
     contract.insert("config_fields".into(), json!(fields(&ClientConfig::default())));
     contract.insert("event_fields".into(), event_fields());
     contract.insert("stats_fields".into(), json!(stats_fields()));
+    let report = ReportRecord::from(&report());
+    contract.insert("report_fields".into(), json!(fields(&report)));
+    contract.insert("report_entry_fields".into(), json!(fields(&report.entries[0])));
+    contract.insert("kernel_figures".into(), json!(fields(&KernelFiguresRecord::default())));
     contract.insert("bounds".into(), bounds());
     contract.insert("framings".into(), variants(framings()));
     contract.insert("matchers".into(), variants(matchers()));
@@ -161,6 +170,7 @@ fn samples() -> Vec<EventKind> {
         failures: 1,
         report: None,
         messages: MessageCounts::default(),
+        report: Some(Arc::new(report())),
     };
     vec![
         EventKind::Connecting { epoch },
@@ -176,6 +186,21 @@ fn samples() -> Vec<EventKind> {
         EventKind::Missed { count: 1, state: State::Connected },
         EventKind::Closed(ending),
     ]
+}
+
+fn report() -> Report {
+    Report {
+        epoch: Epoch(1),
+        began: Time::ZERO,
+        ended: Time::ZERO,
+        ending: Ending::new(Cause::Reset, None),
+        up_for: None,
+        retry_in: None,
+        failures: 1,
+        entries: vec![Entry::new(Time::ZERO, Transition::Connecting)].into(),
+        overwritten: 0,
+        figures: None,
+    }
 }
 
 fn fields<T: Serialize>(record: &T) -> Vec<String> {

@@ -138,6 +138,10 @@ impl Client {
         records::to_python(py, &on(py, self.client.stats())?)
     }
 
+    fn reports<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        records::to_python(py, &on(py, self.client.reports())?)
+    }
+
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         records::to_python(py, &on(py, self.client.config())?)
     }

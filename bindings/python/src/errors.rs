@@ -1,5 +1,6 @@
 //! Errors of the border as exceptions of the package.
 
+use crate::report::Report;
 use keepline_bridge::BridgeError;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -26,5 +27,8 @@ fn exception<'py>(py: Python<'py>, error: &BridgeError) -> PyResult<Bound<'py, P
     exception.setattr("field", &error.field)?;
     exception.setattr("maybe_executed", error.maybe_executed)?;
     exception.setattr("retryable", error.retryable)?;
+    if let Some(report) = &error.report {
+        exception.setattr("_report", Bound::new(py, Report::new(report.clone()))?)?;
+    }
     Ok(exception)
 }

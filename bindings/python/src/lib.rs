@@ -10,6 +10,7 @@ mod exit;
 mod message;
 mod operations;
 mod records;
+mod report;
 mod wake;
 
 use pyo3::prelude::*;
@@ -23,6 +24,8 @@ mod _core {
     use super::message::Message;
     #[pymodule_export]
     use super::operations::Operations;
+    #[pymodule_export]
+    use super::report::Report;
 
     use super::errors::raised;
     use super::records::{self, from_python};

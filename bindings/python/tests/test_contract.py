@@ -8,7 +8,7 @@ import pytest
 
 import keepline
 from keepline import Cause, Config, ConfigOptions, Correlation, Detector, Framing, Matcher, Outcome, Script, State
-from keepline import Heartbeat, Suspicion, _core, _names, events
+from keepline import Heartbeat, KernelFigures, Report, ReportEntry, Suspicion, Transition, _core, _names, events
 from keepline._config import declared
 from keepline._errors import BY_KIND
 from servers import contract_path
@@ -24,6 +24,7 @@ CONTRACT: dict[str, Any] = json.loads(contract_path().read_text())
         ("detectors", list(Detector)),
         ("suspicions", list(Suspicion)),
         ("outcomes", list(Outcome)),
+        ("transitions", list(Transition)),
         ("events", list(events.BY_NAME)),
         ("profile_names", get_args(_names.ProfileName)),
         ("while_down", get_args(_names.WhileDownName)),
@@ -85,6 +86,13 @@ def test_counters_have_the_fields_of_the_contract() -> None:
     assert {field.name for field in fields(keepline.Stats)} == told
     bounds = {field.removesuffix("_ms") for field in CONTRACT["bounds"]}
     assert {field.name for field in fields(keepline.DetectionBounds)} == bounds
+
+
+def test_reports_have_the_fields_of_the_contract() -> None:
+    kinds = {"report_fields": Report, "report_entry_fields": ReportEntry, "kernel_figures": KernelFigures}
+    for name, kind in kinds.items():
+        told = {field.removesuffix("_ms").removesuffix("_us") for field in CONTRACT[name]}
+        assert {field.name for field in fields(kind)} == told, name
 
 
 def test_declared_parts_are_those_of_the_contract() -> None:

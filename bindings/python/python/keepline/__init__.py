@@ -25,9 +25,10 @@ from keepline._errors import (
     Unavailable,
     WrongLoopError,
 )
-from keepline._names import Cause, Detector, Outcome, State, Suspicion
+from keepline._names import Cause, Detector, Outcome, State, Suspicion, Transition
 from keepline._protocol import AutoReply, Correlation, Framing, Matcher, Script
 from keepline._records import Bound, DetectionBounds, Ending, MessageCounts, NetworkPath, Notice, Stats
+from keepline._report import KernelFigures, Report, ReportEntry
 from keepline._told import Events, Receipt
 from keepline._values import OFF, Data, Duration, Off
 from keepline.events import Event
@@ -60,6 +61,7 @@ __all__ = [
     "Internal",
     "InvalidConfig",
     "Keepalive",
+    "KernelFigures",
     "KeeplineError",
     "Matcher",
     "Message",
@@ -71,12 +73,15 @@ __all__ = [
     "Outcome",
     "Receipt",
     "Rejected",
+    "Report",
+    "ReportEntry",
     "Resolved",
     "Script",
     "State",
     "Stats",
     "Suspicion",
     "Timeout",
+    "Transition",
     "Unavailable",
     "WrongLoopError",
     "__version__",

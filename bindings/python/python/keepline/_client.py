@@ -16,6 +16,7 @@ from keepline._inbox import BATCH, Inbox
 from keepline._loop import LoopBridge
 from keepline._names import Cause
 from keepline._records import Ending
+from keepline._report import Report
 from keepline._told import Events, Receipt
 from keepline._values import Data, Duration, wait_millis
 
@@ -161,7 +162,7 @@ class Client(Handle):
         ending = await self.closed()
         if ending.cause is Cause.REQUESTED:
             raise StopAsyncIteration
-        raise closed_error(ending)
+        raise closed_error(ending, self.reports())
 
     # Watching --------------------------------------------------------------------------------------------------------
 
@@ -273,9 +274,10 @@ def start(address: Address, *, config: Config | None = None, **options: Unpack[C
     return Client(_core.Client.start(endpoint(address), declared(Config.of(config, options))), bridge)
 
 
-def closed_error(ending: Ending) -> Closed:
+def closed_error(ending: Ending, reports: list[Report]) -> Closed:
     """The exception of an iteration that nobody ended on request."""
     error = Closed(f"the client is closed: {ending}")
     error.cause, error.errno = ending.cause, ending.errno
     error.detector = ending.detector
+    error._report = reports[-1] if reports else None
     return error

@@ -3,7 +3,10 @@
 The classes have no ``__init__``: the extension makes them and sets their attributes without running Python code.
 """
 
-from typing import Final
+from typing import Any, Final
+
+from keepline import _core
+from keepline._report import Report
 
 
 class KeeplineError(Exception):
@@ -23,6 +26,19 @@ class KeeplineError(Exception):
     """Whether the peer may have carried out the request all the same."""
     retryable: bool = False
     """Whether the same call can succeed later without any change."""
+    _report: _core.Report | Report | None = None
+
+    @property
+    def report(self) -> Report | None:
+        """The flight recorder's report on the connection that ended, if that is the reason."""
+        if isinstance(self._report, _core.Report):
+            self._report = Report.of(self._report.record())
+        return self._report
+
+    def __reduce__(self) -> Any:
+        # What the core holds cannot be copied; what it tells can.
+        self._report = self.report
+        return super().__reduce__()
 
 
 class InvalidConfig(KeeplineError, ValueError):

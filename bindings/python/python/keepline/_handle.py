@@ -4,6 +4,7 @@ from keepline import _core
 from keepline._config import Config, Resolved, resolved
 from keepline._names import State
 from keepline._records import DetectionBounds, NetworkPath, Notice, Stats
+from keepline._report import Report
 
 
 class Handle:
@@ -29,6 +30,13 @@ class Handle:
     def stats(self) -> Stats:
         """Returns counters, and what the kernel says is in force."""
         return Stats.of(self._core.stats())
+
+    def reports(self) -> list[Report]:
+        """Returns what the flight recorder tells of the connections and attempts that ended last.
+
+        At most four, oldest first.
+        """
+        return [Report.of(report) for report in self._core.reports()]
 
     @property
     def config(self) -> Config:

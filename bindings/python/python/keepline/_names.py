@@ -106,6 +106,37 @@ class Detector(StrEnum):
     NETWORK_CHANGE = "network_change"
 
 
+class Transition(StrEnum):
+    """One turn in the life of a connection, as the flight recorder knows it."""
+
+    CONNECTING = "connecting"
+    DIALED = "dialed"
+    GREETING = "greeting"
+    CONNECTED = "connected"
+    HEARTBEAT_SENT = "heartbeat_sent"
+    HEARTBEAT_ANSWERED = "heartbeat_answered"
+    SUSPECT = "suspect"
+    RECOVERED = "recovered"
+    STALLED = "stalled"
+    RETRANSMITTING = "retransmitting"
+    PROBING = "probing"
+    WINDOW_SHUT = "window_shut"
+    KERNEL_ANSWERS = "kernel_answers"
+    USER_TIMEOUT_LIFTED = "user_timeout_lifted"
+    USER_TIMEOUT_SET = "user_timeout_set"
+    WRITE_BLOCKED = "write_blocked"
+    WRITE_RESUMED = "write_resumed"
+    INBOX_FULL = "inbox_full"
+    INBOX_DRAINED = "inbox_drained"
+    NETWORK_LOST = "network_lost"
+    NETWORK_BACK = "network_back"
+    NETWORK_CHANGED = "network_changed"
+    SLEPT = "slept"
+    ASKED = "asked"
+    DRAINING = "draining"
+    ENDED = "ended"
+
+
 class Suspicion(StrEnum):
     """What made a connection suspect."""
 

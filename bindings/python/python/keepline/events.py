@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from keepline._names import Cause, Detector, State, Suspicion
 from keepline._records import MessageCounts
+from keepline._report import Report
 
 __all__ = [
     "Closed",
@@ -114,6 +115,8 @@ class Disconnected(Event):
     """The number of attempts that failed in a row; 0 if a connection ended."""
     messages: MessageCounts
     """What became of the messages accepted so far."""
+    report: Report | None
+    """What led to it. ``None`` if more than four connections or attempts ended since: only the last are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +211,8 @@ def _value(record: dict[str, Any], field: str) -> Any:
             return None
         if field == "messages":
             return MessageCounts(**value)
+        if field == "report":
+            return Report.of(value)
         reader = _READERS.get(field)
         return value if reader is None else reader(value)
     millis = record[f"{field}_ms"]

@@ -131,7 +131,7 @@ class Client(Handle):
             yield message
         ending = self.closed()
         if ending.cause is not Cause.REQUESTED:
-            raise closed_error(ending)
+            raise closed_error(ending, self.reports())
 
     # Watching --------------------------------------------------------------------------------------------------------
 
