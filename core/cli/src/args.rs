@@ -25,7 +25,7 @@ pub(crate) struct Cli {
     /// No colours; so does a NO_COLOR in the environment
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
-    /// Tells more on stderr: -v, -vv, -vvv
+    /// Tells more on stderr: -v what led to the end of each connection, -vv the turns, -vvv every frame
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }

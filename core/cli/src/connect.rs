@@ -6,6 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::input::{self, Input};
 use crate::output::Output;
 use crate::paint::{Colour, Paint};
+use crate::report;
 use crate::stop::Stop;
 use crate::words;
 use keepline::{Client, Ending, Endpoint, Event, EventKind, Overflow, State};
@@ -37,7 +38,13 @@ pub(crate) async fn run(arguments: Connect, no_color: bool, verbose: u8) -> Resu
     let client = builder.start()?;
     let output = Arc::new(Output::new(framing.clone(), encoding, arguments.json));
     let (life, watcher) = watch::channel(Life::default());
-    let teller = Teller { client: client.clone(), output: output.clone(), paint, is_json: arguments.json };
+    let teller = Teller {
+        client: client.clone(),
+        output: output.clone(),
+        paint,
+        is_json: arguments.json,
+        with_reports: verbose > 0,
+    };
     let mut told = tokio::spawn(teller.tell(arguments.quiet, life));
     let (writer_client, writer_output) = (client.clone(), output);
     let written = tokio::spawn(async move { writer_output.write_messages(&writer_client).await });
@@ -89,6 +96,8 @@ struct Teller {
     output: Arc<Output>,
     paint: Paint,
     is_json: bool,
+    /// Every end is told with its timeline.
+    with_reports: bool,
 }
 
 impl Teller {
@@ -102,6 +111,12 @@ impl Teller {
                 self.output.write_json(&words::json(&event, start)).await?;
             } else if let Some(sentence) = words::sentence(&event.kind).filter(|_| !is_quiet) {
                 eprintln!("{}", self.paint.text(colour(&event.kind), &sentence));
+                if self.with_reports
+                    && let EventKind::Disconnected(lost) = &event.kind
+                    && let Some(report) = &lost.report
+                {
+                    eprintln!("{}", self.paint.text(Colour::Dim, &report::block(report)));
+                }
             }
         }
         Ok(())

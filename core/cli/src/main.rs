@@ -9,6 +9,7 @@ mod explain;
 mod input;
 mod output;
 mod paint;
+mod report;
 mod stop;
 mod values;
 mod words;

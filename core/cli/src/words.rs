@@ -1,5 +1,6 @@
 //! Events in words for people and as JSON for programs.
 
+use crate::report;
 use keepline::{Cause, Ending, Event, EventKind, MessageCounts, Suspicion, Time};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -87,6 +88,7 @@ pub(crate) fn json(event: &Event, start: Time) -> Value {
             set("retry_in_ms", lost.retry_in.map_or(Value::Null, millis));
             set("failures", json!(lost.failures));
             set("messages", counts(&lost.messages));
+            set("report", lost.report.as_deref().map_or(Value::Null, report::json));
         }
         EventKind::Missed { count, state } => {
             set("count", json!(count));

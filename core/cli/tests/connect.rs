@@ -68,6 +68,44 @@ async fn json_carries_events_and_messages_on_stdout() {
 }
 
 #[tokio::test]
+async fn verbose_tells_the_timeline_of_a_lost_connection() {
+    let server = LineServer::start().await.expect("a server");
+    let mut program = Program::start(&["connect", &server.addr().to_string(), "--once", "--no-stdin", "-v"]);
+    program.told("connected to").await;
+    server.stop(End::Rst).await;
+    program.told("lost (reset by os_error").await;
+    program.told("  | connection #1 ended, connected for ").await;
+    program.told("  |      0.000 s  the attempt starts").await;
+    program.told(" s  ended: reset").await;
+    if cfg!(target_os = "linux") {
+        program.told("  | the kernel's figures at the end:").await;
+        program.told("  |   round trip").await;
+    }
+    assert_eq!(program.code().await, Some(5));
+}
+
+#[tokio::test]
+async fn json_carries_the_report_of_a_lost_connection() {
+    let server = LineServer::start().await.expect("a server");
+    let mut program = Program::start(&["connect", &server.addr().to_string(), "--json", "--once", "--no-stdin"]);
+    loop {
+        let value: Value = serde_json::from_str(&program.line().await).expect("a line of JSON");
+        if value["event"] == "connected" {
+            server.stop(End::Rst).await;
+        }
+        if value["event"] == "disconnected" {
+            let entries = value["report"]["entries"].as_array().expect("a report");
+            let names: Vec<_> = entries.iter().filter_map(|entry| entry["name"].as_str()).collect();
+            assert_eq!(names, ["connecting", "dialed", "connected", "ended"]);
+            assert_eq!(entries[3]["detail"], "reset");
+            assert!(!cfg!(target_os = "linux") || value["report"]["figures"]["rtt_ms"].is_number(), "{value}");
+            break;
+        }
+    }
+    assert_eq!(program.code().await, Some(5));
+}
+
+#[tokio::test]
 async fn absent_server_is_unreachable_with_code_3_and_exhausted_attempts_with_4() {
     let port = ReservedPort::loopback().expect("a port");
     let address = port.addr().to_string();

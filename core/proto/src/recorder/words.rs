@@ -23,17 +23,16 @@ impl fmt::Display for Report {
             Some(Duration::ZERO) => writeln!(f, "  the next attempt starts at once")?,
             Some(wait) => writeln!(f, "  the next attempt starts in {}", Rough(wait))?,
         }
-        writeln!(f)?;
         if self.overwritten > 0 {
-            writeln!(f, "{:>12}  {} earlier entries were overwritten", "...", self.overwritten)?;
+            write!(f, "\n{:>12}  {} earlier entries were overwritten", "...", self.overwritten)?;
         }
         for entry in &self.entries {
-            writeln!(f, "{:>10.3} s  {}", self.after_start(entry.at).as_secs_f64(), self.sentence(entry))?;
+            write!(f, "\n{:>10.3} s  {}", self.after_start(entry.at).as_secs_f64(), self.sentence(entry))?;
         }
-        writeln!(f)?;
         match &self.figures {
             Some(figures) => write_figures(f, figures),
-            None => write!(f, "the kernel's figures at the end: not known"),
+            None if self.up_for.is_some() => write!(f, "\n\nthe kernel's figures at the end: not known"),
+            None => Ok(()),
         }
     }
 }
@@ -112,7 +111,7 @@ impl Report {
 }
 
 fn write_figures(f: &mut fmt::Formatter<'_>, figures: &KernelFigures) -> fmt::Result {
-    write!(f, "the kernel's figures at the end:")?;
+    write!(f, "\n\nthe kernel's figures at the end:")?;
     let mut line = |name: &str, told: Option<String>| match told {
         Some(told) => write!(f, "\n  {name:<28}{told}"),
         None => Ok(()),
