@@ -28,7 +28,17 @@ def causes(root: Path) -> list[str]:
 
 def events(root: Path) -> list[str]:
     """Every name of an event."""
-    listed = re.search(r"const NAMES: &'static \[&'static str\] = &\[(.*?)\]", (root / PROTO / "event.rs").read_text(), re.DOTALL)
+    return listed_names(root / PROTO / "event.rs")
+
+
+def transitions(root: Path) -> list[str]:
+    """Every name of a turn that the flight recorder knows."""
+    return listed_names(root / PROTO / "recorder/transition.rs")
+
+
+def listed_names(path: Path) -> list[str]:
+    """The names in the constant `NAMES` of a file."""
+    listed = re.search(r"const NAMES: &'static \[&'static str\] = &\[(.*?)\]", path.read_text(), re.DOTALL)
     return re.findall(r'"(\w+)"', listed[1])
 
 

@@ -29,6 +29,7 @@ def declared(root: Path) -> dict[str, set[str]]:
     """What each page of the reference has to name."""
     enums = code.enums(root)
     event, config = "core/proto/src/event.rs", "core/proto/src/config/mod.rs"
+    report, kernel = "core/proto/src/recorder/report.rs", "core/proto/src/kernel.rs"
     choices = ("Profile", "WhileDown", "Overflow", "Unsolicited", "Jitter")
     return {
         "events.md": {
@@ -36,6 +37,12 @@ def declared(root: Path) -> dict[str, set[str]]:
             *enums["Suspicion"],
             *code.fields(root, event, "Disconnected"),
             *code.fields(root, event, "MessageCounts"),
+        },
+        "reports.md": {
+            *code.fields(root, report, "Report"),
+            *code.transitions(root),
+            *enums["Wish"],
+            *code.fields(root, kernel, "KernelFigures"),
         },
         "states.md": set(enums["State"]),
         "causes.md": {*code.causes(root), *enums["Detector"]},
