@@ -92,6 +92,7 @@ async def lost(client: keepline.Client) -> Report:
             if isinstance(event, events.Disconnected):
                 assert event.report is not None
                 assert (event.report.epoch, event.report.cause) == (event.epoch, event.cause)
+                assert "entries" not in repr(event), "an event is printed short"
                 return event.report
     raise AssertionError("never disconnected")
 

@@ -11,6 +11,7 @@ use keepline_testkit::port::ReservedPort;
 use keepline_testkit::servers::{EchoServer, LineServer, SinkServer};
 use std::sync::Arc;
 use support::{SOON, await_event, eventually, millis, secs};
+use tokio::io::AsyncReadExt;
 
 #[tokio::test]
 async fn killed_connection_is_told_with_its_timeline_and_the_figures_of_the_kernel() {
@@ -97,6 +98,19 @@ async fn unreachable_endpoint_is_told_with_the_report_of_the_last_attempt() {
     assert_eq!(names(report), ["connecting", "ended"]);
     assert_eq!((report.ending.cause, report.up_for, report.figures), (Cause::Refused, None, None));
     assert!(report.to_string().starts_with("attempt #"), "{report}");
+}
+
+#[tokio::test]
+async fn stream_that_is_over_carries_the_report_of_its_connection() {
+    let server = EchoServer::start().await.unwrap();
+    let streams = Client::builder(server.addr()).connect_streams().await.unwrap();
+    let mut stream = streams.next().await.unwrap();
+    streams.client().reconnect();
+    let over = tokio::time::timeout(SOON, stream.read(&mut [0; 8])).await.unwrap().unwrap_err();
+    let error = over.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).expect("an error of Keepline");
+    let report = report_of(error);
+    assert_eq!((report.epoch, report.ending.cause), (stream.epoch(), Cause::Requested));
+    assert_eq!(report.figures.is_some(), cfg!(any(target_os = "linux", target_os = "android")));
 }
 
 #[tokio::test]

@@ -67,7 +67,8 @@ pub enum Output {
         /// How the socket is dropped.
         how: CloseHow,
     },
-    /// Tell the user. The counts in `Disconnected` are zero: the driver, which owns the outbox, fills them in.
+    /// Tell the user. In `Disconnected` the counts are zero and the report has no figures of the kernel: the driver, which
+    /// owns the outbox and the socket, fills them in.
     Emit(Box<Event>),
     /// Nothing more to do until an input arrives or this time is reached. Always the last output.
     Wait(Option<Time>),

@@ -111,3 +111,43 @@ impl Recorder {
         self.recordings.iter_mut().find(|recording| recording.epoch == epoch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cause::{Cause, Ending};
+    use crate::event::MessageCounts;
+
+    #[test]
+    fn attempts_that_race_each_other_have_a_report_each() {
+        let mut recorder = Recorder::default();
+        for epoch in [Epoch(1), Epoch(2)] {
+            recorder.watch(Time::ZERO, &Output::Dial { epoch, deadline: Time::FAR_FUTURE });
+        }
+        recorder.note(Time::ZERO, Epoch(2), Transition::Dialed);
+        recorder.note_all(Time::ZERO, Transition::NetworkChanged);
+        recorder.note(Time::ZERO, Epoch(3), Transition::Dialed);
+        let mut told = |epoch, cause| {
+            let report = recorder.finish(Time::ZERO, &end(epoch, cause))?;
+            Some(report.entries.iter().map(|entry| entry.what).collect::<Vec<_>>())
+        };
+        let replaced = [Transition::Connecting, Transition::NetworkChanged, Transition::Ended(Cause::Replaced)];
+        assert_eq!(told(Epoch(1), Cause::Replaced).as_deref(), Some(&replaced[..]));
+        assert_eq!(told(Epoch(1), Cause::Replaced), None);
+        let reset =
+            [Transition::Connecting, Transition::Dialed, Transition::NetworkChanged, Transition::Ended(Cause::Reset)];
+        assert_eq!(told(Epoch(2), Cause::Reset).as_deref(), Some(&reset[..]));
+    }
+
+    fn end(epoch: Epoch, cause: Cause) -> Disconnected {
+        Disconnected {
+            epoch,
+            ending: Ending::new(cause, None),
+            up_for: None,
+            retry_in: None,
+            failures: 0,
+            messages: MessageCounts::default(),
+            report: None,
+        }
+    }
+}

@@ -1,6 +1,6 @@
 """What the flight recorder tells of a connection that ended."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from keepline._names import Cause, Detector, Transition
@@ -65,8 +65,8 @@ class KernelFigures:
         """Reads the flat record of the border."""
         record = dict(record)
         rtt = record.pop("rtt_us")
-        for field in ("last_ack_received", "last_data_received"):
-            record[field] = _seconds(record.pop(f"{field}_ms"))
+        for name in ("last_ack_received", "last_data_received"):
+            record[name] = _seconds(record.pop(f"{name}_ms"))
         return cls(rtt=None if rtt is None else rtt / 1_000_000, **record)
 
 
@@ -101,7 +101,7 @@ class Report:
     """Entries that were given up for later ones."""
     figures: KernelFigures | None
     """What the kernel knew when the connection ended; ``None`` if it does not tell, or there was no connection."""
-    text: str
+    text: str = field(repr=False)
     """All of it as a timeline for people."""
 
     @classmethod

@@ -1,6 +1,6 @@
 """Events: numbered facts about a client's life. Match on their classes; durations are seconds."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from keepline._names import Cause, Detector, State, Suspicion
@@ -115,7 +115,7 @@ class Disconnected(Event):
     """The number of attempts that failed in a row; 0 if a connection ended."""
     messages: MessageCounts
     """What became of the messages accepted so far."""
-    report: Report | None
+    report: Report | None = field(repr=False)
     """What led to it. ``None`` if more than four connections or attempts ended since: only the last are kept."""
 
 
@@ -201,7 +201,7 @@ _READERS = {"cause": Cause, "detector": Detector, "evidence": Suspicion, "state"
 def read(record: dict[str, Any]) -> Event:
     """Reads the flat record of the border."""
     kind = BY_NAME[record["name"]]
-    return kind(**{field.name: _value(record, field.name) for field in fields(kind)})
+    return kind(**{part.name: _value(record, part.name) for part in fields(kind)})
 
 
 def _value(record: dict[str, Any], field: str) -> Any:

@@ -5,6 +5,7 @@ use crate::cause::Ending;
 use crate::kernel::KernelFigures;
 use crate::{Epoch, Time};
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use std::time::Duration;
 /// assert!(report.to_string().starts_with("attempt #1 failed after 1.5 s: refused\n"));
 /// # Ok::<(), keepline_proto::ConfigError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Report {
     /// The connection's number.
     pub epoch: Epoch,
@@ -54,6 +55,17 @@ pub struct Report {
     pub overwritten: u32,
     /// What the kernel knew when the connection ended; `None` if it does not tell, or if there was no connection.
     pub figures: Option<KernelFigures>,
+}
+
+/// Short, because it is printed with every event; the timeline is for who asks for it.
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Report")
+            .field("epoch", &self.epoch)
+            .field("ending", &self.ending)
+            .field("entries", &self.entries.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The last reports of a client.
