@@ -162,9 +162,13 @@ async fn nothing_of_payloads_tokens_or_names_is_in_a_report() {
     };
     let report = lost(event.kind.clone());
     assert_eq!(names(&report), ["connecting", "dialed", "greeting", "connected", "ended"]);
-    for text in
-        [report.to_string(), format!("{report:?}"), format!("{event:?}"), format!("{error:?}"), error.to_string()]
-    {
+    for text in [
+        report.to_string(),
+        format!("{report:?} {:?} {:?}", report.entries, report.figures),
+        format!("{event:?}"),
+        format!("{error:?}"),
+        error.to_string(),
+    ] {
         for secret in ["hunter2", "AUTH", "balance", "alice", "bob", "localhost", "127.0.0.1"] {
             assert!(!text.contains(secret), "{secret}: {text}");
         }
