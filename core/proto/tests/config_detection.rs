@@ -23,7 +23,8 @@ fn detect_within_is_kept_to_the_nanosecond_by_the_heartbeat() {
         let config = parse(Config { detect_within: Some(detect_within), ..pinging() });
         assert_eq!(config.detection_bounds().peer_frozen.within, Some(detect_within));
         assert!(config.detection_bound().unwrap() <= detect_within);
-        assert!(config.notices.is_empty(), "{:?}", config.notices);
+        let broken = config.notices.iter().find(|notice| notice.field == "detect_within");
+        assert_eq!(broken, None);
     }
 }
 
@@ -246,6 +247,34 @@ fn choices_with_a_price_are_told() {
     assert_notice(&config, "greeting", "expects nothing");
     assert_notice(&config, "heartbeat.reply_within", "800ms: below 2s");
     assert_eq!(config.notices.len(), 6, "{:?}", config.notices);
+}
+
+#[test]
+fn user_timeout_that_a_slow_line_can_exceed_is_told() {
+    let hasty = Config { detect_within: Some(secs(4)), ..pinging() };
+    assert_notice(&parse(hasty), "user_timeout", "4s can end a healthy peer behind a slow line: below 8s");
+    let explicit = Config { user_timeout: Choice::On(millis(7_999)), ..Config::default() };
+    assert_notice(&parse(explicit), "user_timeout", "7.999s can end a healthy peer");
+    for patient in [
+        Config { detect_within: Some(secs(8)), ..pinging() },
+        Config { user_timeout: Choice::On(secs(8)), ..Config::default() },
+        Config { user_timeout: Choice::Off, keepalive: Choice::Off, ..pinging() },
+    ] {
+        let config = parse(patient);
+        assert!(!config.notices.iter().any(|notice| notice.text.contains("slow line")), "{:?}", config.notices);
+    }
+}
+
+#[test]
+fn connection_that_is_quieter_than_common_nats_remember_is_told() {
+    let slow = Keepalive { idle: secs(300), interval: secs(15), retries: 4 };
+    let keepalive = Config { keepalive: Choice::On(slow), ..Config::default() };
+    assert_notice(&parse(keepalive.clone()), "keepalive.idle", "300s without a packet: above 240s");
+    let heartbeat = Heartbeat::new("PING").every(secs(280));
+    let both = Config { heartbeat: Some(heartbeat), ..keepalive };
+    assert_notice(&parse(both), "heartbeat.interval", "280s without a packet");
+    let config = parse(Config { profile: Profile::Mobile, ..Config::default() });
+    assert!(!config.notices.iter().any(|notice| notice.text.contains("NATs")), "{:?}", config.notices);
 }
 
 fn pinging() -> Config {

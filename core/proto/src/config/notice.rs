@@ -25,6 +25,18 @@ pub(super) fn tell(config: &Config, settings: &Settings) -> Vec<Notice> {
         let formula = &bounds.path_silent_in_flight.formula;
         tell("user_timeout", format!("a path that dies with data in flight is noticed late: {formula}"));
     }
+    if let Some(limit) = settings.user_timeout.filter(|limit| *limit < slow_line_needs()) {
+        let (limit, needed) = (short(limit), short(slow_line_needs()));
+        let text = format!(
+            "{limit} can end a healthy peer behind a slow line: below {needed}, which 512 KiB take at 512 kbit/s"
+        );
+        tell("user_timeout", text);
+    }
+    if let Some((field, pause)) = longest_pause(settings).filter(|(_, pause)| *pause > NAT_FORGETS) {
+        let (pause, forgets) = (short(pause), short(NAT_FORGETS));
+        let text = format!("{pause} without a packet: above {forgets}, after which common NATs forget a connection");
+        tell(field, text);
+    }
     if let Some(promised) = config.detect_within {
         for (fault, bound) in [
             ("a path that dies while idle", &bounds.path_silent_idle),
@@ -66,6 +78,26 @@ pub(super) fn tell(config: &Config, settings: &Settings) -> Vec<Notice> {
         }
     }
     notices
+}
+
+/// 240 s: the shortest idle time of the large clouds (Azure's load balancer; AWS 350 s, Google 600 s and more).
+const NAT_FORGETS: Duration = Duration::from_secs(240);
+
+/// 512 KiB: what a home router queues before it drops, beside what the kernel holds. None of it is acknowledged earlier.
+const QUEUED_ON_THE_WAY: u64 = 512 * 1024;
+/// 512 kbit/s: a weak mobile link or an old copper line, in bytes a second.
+const SLOW_LINE: u64 = 512 * 1000 / 8;
+
+/// The user timeout that a slow line with a full queue needs, in whole seconds.
+fn slow_line_needs() -> Duration {
+    Duration::from_secs(QUEUED_ON_THE_WAY / SLOW_LINE)
+}
+
+/// The longest time without a packet on an idle connection, and what decides it; `None` if nothing is ever sent.
+fn longest_pause(settings: &Settings) -> Option<(&'static str, Duration)> {
+    let heartbeat = settings.heartbeat.as_ref().map(|heartbeat| ("heartbeat.interval", heartbeat.interval));
+    let keepalive = settings.keepalive.map(|keepalive| ("keepalive.idle", keepalive.idle));
+    heartbeat.into_iter().chain(keepalive).min_by_key(|(_, pause)| *pause)
 }
 
 /// The SYN after which a handshake deadline leaves no time for its answer. Linux sends them again after 1, 2, 3, 4, 5,
