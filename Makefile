@@ -1,5 +1,6 @@
 # Every target sets up what it needs by itself, and runs alone.
-.PHONY: help demo test test-rust test-lab test-lab-soak test-python check-docs check-platforms lint fmt bench bench-python clean
+.PHONY: help demo test test-rust test-lab test-lab-soak test-python check-docs check-platforms lint fmt bench bench-faults \
+	bench-python clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -37,6 +38,9 @@ fmt: ## formats the sources
 
 bench: ## throughput, latency, memory, CPU, beside the kernel's limit and other clients
 	@tools/bench.sh
+
+bench-faults: ## black holes, NAT expiry, frozen peers: who notices when, beside other clients (root)
+	@tools/bench_faults.sh
 
 bench-python: ## the Python library beside asyncio's streams and uvloop's
 	@tools/bench_python.sh

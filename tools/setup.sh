@@ -3,7 +3,7 @@
 #
 # redis-server, and what network labs are made of, come from the system's packages (as root, on Debian and its
 # relatives); the Modbus server of the tests goes into target/venv. No service of the system is started, and nothing
-# outside of target/ changes but packages.
+# outside of target/ changes but packages. Arguments name servers that are wanted besides.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # 15 minutes for all of apt: a slow mirror, not a hanging one.
@@ -22,6 +22,10 @@ main() {
         have nft || packages+=(nftables)
         have ip && have ss && have tc || packages+=(iproute2)
     fi
+    local server
+    for server in "$@"; do
+        have "$server" || packages+=("$server")
+    done
     if have "$PYTHON" && ! python_has_venv; then packages+=(python3-venv); fi
     if [ ${#packages[@]} -gt 0 ]; then install_packages "${packages[@]}"; fi
     have redis-server || skip "tests against Redis: redis-server is not installed (apt-get install redis-server)"
@@ -59,7 +63,10 @@ install_packages() {
     fi
     rm -f "$log"
     # Nor may it come up with the next boot: the tests start servers of their own.
-    if [ -d /run/systemd/system ]; then systemctl disable --quiet redis-server 2>/dev/null || true; fi
+    local unit
+    for unit in redis-server nats-server; do
+        if [ -d /run/systemd/system ]; then systemctl disable --quiet "$unit" 2>/dev/null || true; fi
+    done
     allow_services
 }
 
@@ -99,4 +106,4 @@ make_venv() {
     fi
 }
 
-main
+main "$@"

@@ -2,6 +2,8 @@
 
 mod budget;
 mod cases;
+#[cfg(target_os = "linux")]
+mod faults;
 mod heap;
 mod measure;
 mod options;
@@ -25,7 +27,15 @@ use std::time::Instant;
 static ALLOCATOR: heap::CountingAllocator = heap::CountingAllocator;
 
 fn main() -> ExitCode {
-    match Options::parse(std::env::args().skip(1)).and_then(run) {
+    let mut arguments = std::env::args().skip(1).peekable();
+    let done = match arguments.peek().map(String::as_str) {
+        #[cfg(target_os = "linux")]
+        Some("faults") => faults::measure(arguments.skip(1)),
+        #[cfg(target_os = "linux")]
+        Some("fault-client") => faults::run_client(arguments.skip(1)),
+        Some(_) | None => Options::parse(arguments).and_then(run),
+    };
+    match done {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("{failure}");

@@ -30,6 +30,7 @@ pub(crate) enum Task {
 
 const USAGE: &str = "usage: keepline-bench all|GROUP.. [--quick] [--rounds N] [--json FILE]
        keepline-bench case GROUP/CASE SIZE [--millis N] [--clients N] [--cpu N]
+       keepline-bench faults [--limit SECONDS] [--clients A,B] [--faults A,B] [--json FILE] (tools/bench_faults.sh)
 
 groups: throughput producers receive roundtrip memory heartbeat setup
 `case` runs one case in this process, for a profiler; it starts its own servers.";

@@ -1,0 +1,1 @@
+"""The parts of detection_page.py: the figures, the tables, the drawing."""
