@@ -1,7 +1,7 @@
 """Checks the documents against the code, and runs their examples.
 
 Links lead somewhere, the reference names what the code has and nothing else, tables of defaults show the defaults,
-measured figures are as they were measured, nothing names a path of somebody's machine,
+tests that are named as proofs exist, measured figures are as they were measured, nothing names a path of somebody's machine,
 and every example in Rust, Python or the shell compiles or runs.
 
 A block of code is run if a comment stands right before it:
@@ -16,7 +16,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from doccheck import dependencies, links, markdown, measured, names, paths, profiles, python, rust, shell
+from doccheck import dependencies, links, markdown, measured, names, paths, profiles, proofs, python, rust, shell
 from doccheck.report import Report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +34,7 @@ def main() -> int:
     profiles.check(ROOT, documents, report)
     dependencies.check(ROOT, report)
     paths.check(ROOT, report)
+    proofs.check(ROOT, documents, report)
     measured.check(ROOT, report)
     if not arguments.no_examples:
         rust.check(ROOT, documents, report)
