@@ -94,6 +94,10 @@ pub struct KernelFiguresRecord {
     pub rtt_us: Option<u64>,
     /// Bytes acknowledged by the peer's kernel.
     pub bytes_acked: Option<u64>,
+    /// Segments that the peer's kernel has.
+    pub delivered_segments: Option<u32>,
+    /// The size of a full segment, in bytes.
+    pub segment_size: Option<u32>,
 }
 
 impl From<&Report> for ReportRecord {
@@ -143,6 +147,8 @@ impl From<KernelFigures> for KernelFiguresRecord {
             last_data_received_ms: figures.last_data_received.map(millis),
             rtt_us: figures.rtt.map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX)),
             bytes_acked: figures.bytes_acked,
+            delivered_segments: figures.delivered_segments,
+            segment_size: figures.segment_size,
         }
     }
 }

@@ -168,7 +168,6 @@ fn samples() -> Vec<EventKind> {
         up_for: Some(second),
         retry_in: Some(second),
         failures: 1,
-        report: None,
         messages: MessageCounts::default(),
         report: Some(Arc::new(report())),
     };

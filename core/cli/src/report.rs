@@ -44,5 +44,7 @@ fn figures_json(figures: &KernelFigures) -> Value {
         "last_data_received_ms": figures.last_data_received.map(millis),
         "rtt_ms": figures.rtt.map(millis),
         "bytes_acked": figures.bytes_acked,
+        "delivered_segments": figures.delivered_segments,
+        "segment_size": figures.segment_size,
     })
 }

@@ -1,8 +1,9 @@
 //! One timer for all clients of a runtime: deadlines share slots of 50 ms, and the timer sleeps until the earliest.
 //!
-//! Ten thousand clients with heartbeats cost one wake-up per occupied slot instead of one timer each.
+//! Ten thousand clients with heartbeats cost one wake-up per occupied slot instead of one timer each. Each client has a
+//! seat; the seats of one slot are a list through their numbers, so that arming and letting go allocate nothing.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Duration;
@@ -14,14 +15,48 @@ use tokio::time::Instant;
 /// reply deadline of seconds notices.
 pub(crate) const SLOT: Duration = Duration::from_millis(50);
 
+const SLOT_NANOS: u64 = SLOT.as_nanos() as u64;
+
+/// No slot: a seat that is not armed.
+const UNARMED: u64 = u64::MAX;
+
+/// No seat: the end of a list.
+const NOBODY: u32 = u32::MAX;
+
 static WHEELS: Mutex<Vec<(Id, Weak<Wheel>)>> = Mutex::new(Vec::new());
 
 /// The wheel of one runtime. Its task ends when the last client lets go of it.
 #[derive(Debug)]
 pub(crate) struct Wheel {
     start: Instant,
-    slots: Mutex<BTreeMap<u64, Vec<Waker>>>,
+    table: Mutex<Table>,
     changed: Arc<Notify>,
+}
+
+/// A client's place on the wheel. It has one deadline at a time.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    wheel: Arc<Wheel>,
+    number: u32,
+    /// The slot that was armed last; over, if it has passed.
+    armed: u64,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    seats: Vec<Entry>,
+    /// The first seat that nobody has; the others follow as in a slot.
+    free: Option<u32>,
+    /// Occupied slots, the earliest first, each with its first seat.
+    slots: VecDeque<(u64, u32)>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    waker: Option<Waker>,
+    slot: u64,
+    previous: u32,
+    next: u32,
 }
 
 impl Wheel {
@@ -38,34 +73,16 @@ impl Wheel {
             let _inside = handle.enter();
             Instant::now()
         };
-        let wheel = Arc::new(Wheel { start, slots: Mutex::default(), changed: changed.clone() });
+        let wheel = Arc::new(Wheel { start, table: Mutex::default(), changed: changed.clone() });
         wheels.push((handle.id(), Arc::downgrade(&wheel)));
         handle.spawn(turn(Arc::downgrade(&wheel), changed));
         wheel
     }
 
-    /// Wakes `waker` after `delay`, rounded up to a slot. Returns the slot.
-    pub(crate) fn arm(&self, delay: Duration, waker: &Waker) -> u64 {
-        let slot = self.slot_after(delay);
-        let mut slots = self.slots();
-        let is_earliest = slots.first_key_value().is_none_or(|(earliest, _)| slot < *earliest);
-        slots.entry(slot).or_default().push(waker.clone());
-        drop(slots);
-        if is_earliest {
-            self.changed.notify_one();
-        }
-        slot
-    }
-
-    /// The slot that `delay` from now falls into.
-    pub(crate) fn slot_after(&self, delay: Duration) -> u64 {
-        let due = self.start.elapsed().saturating_add(delay);
-        u64::try_from(due.as_nanos().div_ceil(SLOT.as_nanos())).unwrap_or(u64::MAX)
-    }
-
-    /// Whether a slot has passed.
-    pub(crate) fn has_passed(&self, slot: u64) -> bool {
-        self.at(slot) <= Instant::now()
+    /// Takes a seat.
+    pub(crate) fn sit(self: Arc<Wheel>) -> Seat {
+        let number = self.table().sit();
+        Seat { wheel: self, number, armed: 0 }
     }
 
     fn at(&self, slot: u64) -> Instant {
@@ -73,21 +90,22 @@ impl Wheel {
         self.start.checked_add(offset).unwrap_or_else(|| self.start + Duration::from_secs(86_400 * 365 * 30))
     }
 
-    fn slots(&self) -> MutexGuard<'_, BTreeMap<u64, Vec<Waker>>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes every waker that is due, and says when the next one is.
-    fn due(&self) -> (Vec<Waker>, Option<Instant>) {
-        let mut due = Vec::new();
-        let mut slots = self.slots();
-        while let Some(entry) = slots.first_entry() {
-            if !self.has_passed(*entry.key()) {
-                return (due, Some(self.at(*entry.key())));
+    /// Appends every waker that is due to `due`, and says when the next one is.
+    fn take_due(&self, due: &mut Vec<Waker>) -> Option<Instant> {
+        let mut table = self.table();
+        let now = Instant::now();
+        while let Some((slot, _)) = table.slots.front() {
+            let at = self.at(*slot);
+            if at > now {
+                return Some(at);
             }
-            due.append(&mut entry.remove());
+            table.empty_first(due);
         }
-        (due, None)
+        None
     }
 }
 
@@ -97,12 +115,125 @@ impl Drop for Wheel {
     }
 }
 
-async fn turn(wheel: Weak<Wheel>, changed: Arc<Notify>) {
-    loop {
-        let Some((due, next)) = wheel.upgrade().map(|wheel| wheel.due()) else { return };
-        for waker in due {
-            waker.wake();
+impl Seat {
+    /// Wakes `waker` after `delay`, rounded up to a slot. A seat that will be woken before is left as it is: who sits
+    /// there answers with the later deadline. Unless `later_too`, which moves it: then nobody is woken in vain.
+    pub(crate) fn arm(&mut self, delay: Duration, waker: &Waker, later_too: bool) {
+        let elapsed = self.wheel.start.elapsed();
+        let slot = first_slot_after(elapsed.saturating_add(delay));
+        let will_wake = self.armed.saturating_mul(SLOT_NANOS) > nanos(elapsed);
+        if will_wake && (self.armed == slot || (self.armed < slot && !later_too)) {
+            return;
         }
+        self.armed = slot;
+        let mut table = self.wheel.table();
+        let before = table.earliest();
+        table.disarm(self.number);
+        table.arm(self.number, slot, waker);
+        let moved = table.earliest() != before;
+        drop(table);
+        if moved {
+            self.wheel.changed.notify_one();
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        // A wheel that wakes for nobody goes back to sleep.
+        self.wheel.table().leave(self.number);
+    }
+}
+
+impl Table {
+    fn earliest(&self) -> Option<u64> {
+        self.slots.front().map(|(slot, _)| *slot)
+    }
+
+    fn sit(&mut self) -> u32 {
+        if let Some(number) = self.free {
+            let next = self.seats[number as usize].next;
+            self.free = (next != NOBODY).then_some(next);
+            return number;
+        }
+        self.seats.push(Entry { waker: None, slot: UNARMED, previous: NOBODY, next: NOBODY });
+        // Four thousand million clients do not fit into any memory.
+        (self.seats.len() - 1) as u32
+    }
+
+    fn leave(&mut self, number: u32) {
+        self.disarm(number);
+        let free = self.free.replace(number).unwrap_or(NOBODY);
+        let entry = &mut self.seats[number as usize];
+        entry.waker = None;
+        entry.next = free;
+    }
+
+    fn arm(&mut self, number: u32, slot: u64, waker: &Waker) {
+        let place = self.slots.partition_point(|(other, _)| *other < slot);
+        let next = match self.slots.get_mut(place) {
+            Some((other, first)) if *other == slot => std::mem::replace(first, number),
+            Some(_) | None => {
+                self.slots.insert(place, (slot, number));
+                NOBODY
+            }
+        };
+        if let Some(entry) = self.seats.get_mut(next as usize) {
+            entry.previous = number;
+        }
+        let entry = &mut self.seats[number as usize];
+        (entry.slot, entry.previous, entry.next) = (slot, NOBODY, next);
+        match &mut entry.waker {
+            // Nearly always the same task: its count is left alone.
+            Some(known) => known.clone_from(waker),
+            None => entry.waker = Some(waker.clone()),
+        }
+    }
+
+    fn disarm(&mut self, number: u32) {
+        let entry = &mut self.seats[number as usize];
+        let (slot, previous, next) = (std::mem::replace(&mut entry.slot, UNARMED), entry.previous, entry.next);
+        if slot == UNARMED {
+            return;
+        }
+        if let Some(entry) = self.seats.get_mut(next as usize) {
+            entry.previous = previous;
+        }
+        if let Some(entry) = self.seats.get_mut(previous as usize) {
+            entry.next = next;
+        } else if let Ok(place) = self.slots.binary_search_by_key(&slot, |(slot, _)| *slot) {
+            if next == NOBODY {
+                self.slots.remove(place);
+            } else {
+                self.slots[place].1 = next;
+            }
+        }
+    }
+
+    /// Lets everybody in the earliest slot go, and notes whom to wake.
+    fn empty_first(&mut self, due: &mut Vec<Waker>) {
+        let Some((_, mut number)) = self.slots.pop_front() else { return };
+        while let Some(entry) = self.seats.get_mut(number as usize) {
+            entry.slot = UNARMED;
+            due.extend(entry.waker.clone());
+            number = entry.next;
+        }
+    }
+}
+
+fn first_slot_after(due: Duration) -> u64 {
+    nanos(due).div_ceil(SLOT_NANOS)
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+async fn turn(wheel: Weak<Wheel>, changed: Arc<Notify>) {
+    let mut due = Vec::new();
+    loop {
+        let Some(next) = wheel.upgrade().map(|wheel| wheel.take_due(&mut due)) else { return };
+        due.drain(..).for_each(Waker::wake);
         match next {
             None => changed.notified().await,
             Some(next) => {
@@ -110,5 +241,64 @@ async fn turn(wheel: Weak<Wheel>, changed: Arc<Notify>) {
                 let _elapsed = tokio::time::timeout_at(next, changed.notified()).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Wake;
+
+    #[test]
+    fn seats_leave_their_slot_from_the_front_the_middle_and_the_end() {
+        for leaving in 0..3 {
+            let mut table = Table::default();
+            let seats: Vec<u32> = (0..3).map(|_| table.sit()).collect();
+            for seat in &seats {
+                table.arm(*seat, 7, &waker());
+            }
+            table.disarm(seats[leaving]);
+            assert_eq!(count_first(&mut table), 2, "seat {leaving}");
+            assert_eq!(table.earliest(), None);
+        }
+    }
+
+    #[test]
+    fn slots_come_in_order_and_an_empty_one_goes() {
+        let mut table = Table::default();
+        let seats: Vec<u32> = (0..4).map(|_| table.sit()).collect();
+        for (seat, slot) in seats.iter().zip([9, 3, 5, 3]) {
+            table.arm(*seat, slot, &waker());
+        }
+        table.disarm(seats[2]);
+        assert_eq!(table.earliest(), Some(3));
+        assert_eq!(count_first(&mut table), 2);
+        assert_eq!(table.earliest(), Some(9));
+        assert_eq!(count_first(&mut table), 1);
+    }
+
+    #[test]
+    fn a_seat_that_was_left_is_taken_again() {
+        let mut table = Table::default();
+        let seats: Vec<u32> = (0..3).map(|_| table.sit()).collect();
+        table.arm(seats[0], 1, &waker());
+        table.leave(seats[0]);
+        table.leave(seats[2]);
+        assert_eq!(table.earliest(), None);
+        assert_eq!((table.sit(), table.sit(), table.sit()), (seats[2], seats[0], 3));
+    }
+
+    fn count_first(table: &mut Table) -> usize {
+        let mut due = Vec::new();
+        table.empty_first(&mut due);
+        due.len()
+    }
+
+    fn waker() -> Waker {
+        struct Nobody;
+        impl Wake for Nobody {
+            fn wake(self: Arc<Self>) {}
+        }
+        Arc::new(Nobody).into()
     }
 }

@@ -122,7 +122,7 @@ mod tests {
     fn attempts_that_race_each_other_have_a_report_each() {
         let mut recorder = Recorder::default();
         for epoch in [Epoch(1), Epoch(2)] {
-            recorder.watch(Time::ZERO, &Output::Dial { epoch, deadline: Time::FAR_FUTURE });
+            recorder.watch(Time::ZERO, &Output::Dial { epoch, deadline: Time::FAR_FUTURE, mss: None });
         }
         recorder.note(Time::ZERO, Epoch(2), Transition::Dialed);
         recorder.note_all(Time::ZERO, Transition::NetworkChanged);

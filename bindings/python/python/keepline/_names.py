@@ -110,6 +110,7 @@ class Transition(StrEnum):
     """One turn in the life of a connection, as the flight recorder knows it."""
 
     CONNECTING = "connecting"
+    SMALL_SEGMENTS = "small_segments"
     DIALED = "dialed"
     GREETING = "greeting"
     CONNECTED = "connected"
@@ -122,6 +123,7 @@ class Transition(StrEnum):
     PROBING = "probing"
     WINDOW_SHUT = "window_shut"
     KERNEL_ANSWERS = "kernel_answers"
+    KERNEL_ASKED = "kernel_asked"
     USER_TIMEOUT_LIFTED = "user_timeout_lifted"
     USER_TIMEOUT_SET = "user_timeout_set"
     WRITE_BLOCKED = "write_blocked"

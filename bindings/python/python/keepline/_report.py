@@ -59,6 +59,10 @@ class KernelFigures:
     """The smoothed round trip."""
     bytes_acked: int | None
     """Bytes acknowledged by the peer's kernel; Linux counts the opening of the connection as one."""
+    delivered_segments: int | None
+    """Segments that the peer's kernel has."""
+    segment_size: int | None
+    """The size of a full segment, in bytes."""
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Self:

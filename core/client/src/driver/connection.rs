@@ -11,6 +11,7 @@ use crate::stats::add;
 use crate::writer::News;
 use bytes::{Bytes, BytesMut};
 use keepline_proto::cause::ProtocolFailure;
+use keepline_proto::correlator::Correlation;
 use keepline_proto::framing::{Framer, Framing};
 use keepline_proto::outbox::{Cork, Flight, HandedOver, Standing, Urgent};
 use keepline_proto::{Cause, Ending, Epoch, KernelFigures, Time};
@@ -158,24 +159,26 @@ impl Connection {
         if self.flight.urgent_bytes() > 0 && self.blocked {
             return;
         }
-        let mut frame = BytesMut::new();
-        let encoded = match &mut shared.writer().correlator {
-            Some(correlator) => {
-                let mut message = BytesMut::from(&heartbeat.payload[..]);
-                if correlator.heartbeat(&mut message).is_err() {
-                    // Earlier ones are unanswered: their deadline is running, another proves nothing more.
-                    return;
-                }
-                shared.config.framing.encode(&message, &mut frame)
+        let reserved = match (&mut shared.writer().correlator, shared.config.correlation) {
+            (Some(correlator), Some(Correlation::Fifo)) => {
+                correlator.heartbeat(&mut []).map(|()| shared.config.heartbeat_frame().clone())
             }
-            None => shared.config.framing.encode(&heartbeat.payload, &mut frame),
+            (Some(correlator), Some(Correlation::Id(_)) | None) => {
+                let mut message = BytesMut::from(&heartbeat.payload[..]);
+                correlator.heartbeat(&mut message).map(|()| {
+                    let mut frame = BytesMut::new();
+                    // The payload was checked when the configuration was parsed.
+                    let _fits = shared.config.framing.encode(&message, &mut frame);
+                    frame.freeze()
+                })
+            }
+            (None, _) => Ok(shared.config.heartbeat_frame().clone()),
         };
-        // The payload was checked when the configuration was parsed.
-        if encoded.is_ok() {
-            self.flight.push_urgent(frame.freeze(), Urgent::Heartbeat);
-            self.heartbeats_outstanding = self.heartbeats_outstanding.saturating_add(1);
-            self.heartbeat_sent = clock::now();
-        }
+        // An error: earlier ones are unanswered. Their deadline is running, another proves nothing more.
+        let Ok(frame) = reserved else { return };
+        self.flight.push_urgent(frame, Urgent::Heartbeat);
+        self.heartbeats_outstanding = self.heartbeats_outstanding.saturating_add(1);
+        self.heartbeat_sent = clock::now();
     }
 
     /// Reads once, and hands the messages on.
@@ -314,16 +317,19 @@ impl Connection {
         let mut guard = shared.writer();
         let writer = &mut *guard;
         // The report needs the correlator while the outbox is at work: both are behind the same lock.
-        let mut handed_over: Vec<(HandedOver, Option<keepline_proto::outbox::Settled>)> = Vec::new();
+        // Most writes hand over one thing to tell of: a heartbeat then allocates nothing.
+        let mut first: Option<(HandedOver, Option<keepline_proto::outbox::Settled>)> = None;
+        let mut more = Vec::new();
         let correlated = writer.correlator.is_some();
         writer.outbox.advance(&mut self.flight, written, |handed, settled| match handed {
             HandedOver::Part => {}
             HandedOver::Messages(_) if !correlated => {}
-            HandedOver::Messages(_) | HandedOver::Ticket { .. } | HandedOver::Urgent(_) => {
-                handed_over.push((handed, settled));
-            }
+            HandedOver::Messages(_) | HandedOver::Ticket { .. } | HandedOver::Urgent(_) => match first {
+                None => first = Some((handed, settled)),
+                Some(_) => more.push((handed, settled)),
+            },
         });
-        for (handed, settled) in handed_over {
+        for (handed, settled) in first.into_iter().chain(more) {
             match handed {
                 HandedOver::Part => {}
                 HandedOver::Messages(count) => (0..count).for_each(|_| writer.note_handed_over(None, false)),

@@ -53,7 +53,7 @@ pub(super) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
 
 /// Cuts the first `count` bytes of the scratch into messages and hands them on.
 pub(super) fn receive(connection: &mut Connection, shared: &Shared, scratch: &mut Scratch, count: usize) -> Arrived {
-    let Scratch { bytes, frames, .. } = scratch;
+    let Scratch { bytes, frames, batch } = scratch;
     let fresh = &bytes[..count];
     if !connection.partial.is_empty() {
         connection.partial.extend_from_slice(fresh);
@@ -61,17 +61,16 @@ pub(super) fn receive(connection: &mut Connection, shared: &Shared, scratch: &mu
     }
     frames.clear();
     let (consumed, failure) = cut(connection, &shared.config.framing, fresh, frames);
-    let region = match frames.as_slice() {
-        [] => Bytes::new(),
+    let bytes = match frames.as_slice() {
         [only] => {
-            let message = Bytes::copy_from_slice(&fresh[only.clone()]);
+            let message = &fresh[only.clone()];
             frames[0] = 0..message.len();
             message
         }
-        _ => Bytes::copy_from_slice(&fresh[..consumed]),
+        [] | [..] => &fresh[..consumed],
     };
     connection.partial.extend_from_slice(&fresh[consumed..]);
-    hand_on(connection, shared, scratch, region, failure)
+    hand_on(connection, shared, frames, batch, Region { bytes, owned: None }, failure)
 }
 
 /// Cuts what lies in the connection's own buffer into messages, which share it, and hands them on.
@@ -80,18 +79,31 @@ pub(super) fn receive_owned(connection: &mut Connection, shared: &Shared, scratc
     let whole = std::mem::take(&mut connection.partial);
     let (consumed, failure) = cut(connection, &shared.config.framing, &whole, &mut scratch.frames);
     connection.partial = whole;
-    let region = connection.partial.split_to(consumed).freeze();
-    hand_on(connection, shared, scratch, region, failure)
+    let whole = connection.partial.split_to(consumed).freeze();
+    let region = Region { bytes: &whole, owned: Some(whole.clone()) };
+    hand_on(connection, shared, &mut scratch.frames, &mut scratch.batch, region, failure)
+}
+
+/// The bytes of the frames of one read: owned once somebody keeps one, which the sender of a heartbeat does not.
+struct Region<'a> {
+    bytes: &'a [u8],
+    owned: Option<Bytes>,
+}
+
+impl Region<'_> {
+    fn own(&mut self) -> &Bytes {
+        self.owned.get_or_insert_with(|| Bytes::copy_from_slice(self.bytes))
+    }
 }
 
 fn hand_on(
     connection: &mut Connection,
     shared: &Shared,
-    scratch: &mut Scratch,
-    region: Bytes,
+    frames: &mut [Range<usize>],
+    batch: &mut VecDeque<Message>,
+    mut region: Region<'_>,
     failure: Option<FramingError>,
 ) -> Arrived {
-    let Scratch { frames, batch, .. } = scratch;
     let mut news = Arrived::default();
     if connection.partial.is_empty() && !connection.is_busy {
         // An idle connection owns no buffer.
@@ -105,12 +117,15 @@ fn hand_on(
     }
     add(&shared.counters.received, frames.len() as u64);
     let epoch = connection.epoch;
-    if is_direct(connection, shared) {
+    if frames.is_empty() {
+        // Nothing to route.
+    } else if is_direct(connection, shared) {
+        let region = region.own();
         batch.extend(frames.iter().map(|frame| Message { epoch, payload: region.slice(frame.clone()) }));
     } else {
         for frame in frames.iter() {
-            if let Some(payload) = route(connection, shared, region.slice(frame.clone()), &mut news) {
-                batch.push_back(Message { epoch, payload });
+            if route(connection, shared, &mut region, frame, &mut news) {
+                batch.push_back(Message { epoch, payload: region.own().slice(frame.clone()) });
             }
         }
     }
@@ -163,53 +178,66 @@ fn consumes(matcher: &Matcher) -> bool {
     }
 }
 
-/// Finds the one consumer of a frame; gives it back if that is the inbox.
-fn route(connection: &mut Connection, shared: &Shared, frame: Bytes, news: &mut Arrived) -> Option<Bytes> {
+/// Finds the one consumer of a frame; says whether that is the inbox.
+fn route(
+    connection: &mut Connection,
+    shared: &Shared,
+    region: &mut Region<'_>,
+    range: &Range<usize>,
+    news: &mut Arrived,
+) -> bool {
+    let frame = &region.bytes[range.clone()];
     if let Some(greeting) = &connection.greeting {
-        greeting.deliver(frame);
-        return None;
+        greeting.deliver(region.own().slice(range.clone()));
+        return false;
     }
-    if let Some(auto) = shared.config.auto_replies.iter().find(|auto| auto.when.matches(&frame)) {
+    if let Some(auto) = shared.config.auto_replies.iter().find(|auto| auto.when.matches(frame)) {
         let mut answer = BytesMut::new();
         if shared.config.framing.encode(&auto.reply, &mut answer).is_ok() {
             connection.flight.push_urgent(answer.freeze(), Urgent::AutoReply);
         }
-        return None;
+        return false;
     }
     if shared.config.correlation.is_some() {
-        return route_correlated(connection, shared, frame, news);
+        return route_correlated(connection, shared, region, range, news);
     }
     if connection.heartbeats_outstanding > 0
         && let Some(heartbeat) = &shared.config.heartbeat
         && consumes(&heartbeat.reply)
-        && heartbeat.reply.matches(&frame)
+        && heartbeat.reply.matches(frame)
     {
         heartbeat_answered(connection, shared, news);
-        return None;
+        return false;
     }
-    Some(frame)
+    true
 }
 
-fn route_correlated(connection: &mut Connection, shared: &Shared, frame: Bytes, news: &mut Arrived) -> Option<Bytes> {
+fn route_correlated(
+    connection: &mut Connection,
+    shared: &Shared,
+    region: &mut Region<'_>,
+    range: &Range<usize>,
+    news: &mut Arrived,
+) -> bool {
     let mut writer = shared.writer();
-    let correlator = writer.correlator.as_mut()?;
-    match correlator.route(&frame) {
-        Route::Inbox => Some(frame),
+    let Some(correlator) = writer.correlator.as_mut() else { return false };
+    match correlator.route(&region.bytes[range.clone()]) {
+        Route::Inbox => true,
         Route::Swallowed => {
             drop(writer);
             shared.room.notify_waiters();
-            None
+            false
         }
         Route::Heartbeat => {
             drop(writer);
             heartbeat_answered(connection, shared, news);
-            None
+            false
         }
         Route::Reply { ticket, restore } => {
             let reply = match restore {
-                None => frame,
+                None => region.own().slice(range.clone()),
                 Some(restore) => {
-                    let mut message = BytesMut::from(&frame[..]);
+                    let mut message = BytesMut::from(&region.bytes[range.clone()]);
                     restore.write(&mut message);
                     message.freeze()
                 }
@@ -219,7 +247,7 @@ fn route_correlated(connection: &mut Connection, shared: &Shared, frame: Bytes, 
             drop(writer);
             told.tell();
             shared.room.notify_waiters();
-            None
+            false
         }
     }
 }

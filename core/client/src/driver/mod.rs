@@ -11,7 +11,7 @@ use crate::clock::{self, Clock};
 use crate::io::dial::Dialed;
 use crate::io::os;
 use crate::shared::{Shared, Wish};
-use crate::wheel::Wheel;
+use crate::wheel::{Seat, Wheel};
 use crate::writer::News;
 pub(crate) use connection::Connection;
 use connection::{ReadStep, WriteStep};
@@ -49,9 +49,12 @@ pub(crate) struct Driver {
     shared: Arc<Shared>,
     session: Session,
     clock: Clock,
-    wheel: Arc<Wheel>,
-    /// The slot of the wheel that will wake us.
-    armed: Option<u64>,
+    /// Wakes us in time.
+    seat: Seat,
+    /// A heartbeat was queued, and nothing written since.
+    unwritten: bool,
+    /// A heartbeat was answered since the seat was armed: its deadlines are over.
+    answered: bool,
     /// What the machine waits for.
     wait: Option<Time>,
     io: Io,
@@ -78,8 +81,9 @@ impl Driver {
             session: Session::new(shared.config.clone(), seed, clock::now()),
             shared,
             clock: Clock::new(),
-            wheel,
-            armed: None,
+            seat: wheel.sit(),
+            unwritten: false,
+            answered: false,
             wait: None,
             io: Io::Nothing,
             sample: None,
@@ -218,6 +222,7 @@ impl Driver {
                 }
                 ReadStep::Bytes(news) => {
                     if self.session.wants_received() {
+                        self.answered = true;
                         self.session.handle_received(now, epoch);
                         self.act();
                     }
@@ -345,7 +350,8 @@ impl Driver {
         false
     }
 
-    /// Makes the wheel wake us for the earliest deadline. One that is armed too early is left: it answers with a later.
+    /// Makes the wheel wake us for the earliest deadline. A seat that is armed too early is left, for deadlines move with
+    /// each byte; but not after a heartbeat, which would otherwise cost two wake-ups.
     fn arm(&mut self, context: &mut Context<'_>) {
         let mut earliest = [self.wait, self.look_at()].into_iter().flatten().min();
         if self.shared.config.outbox.age.is_some() || self.shared.config.correlation.is_some() {
@@ -354,14 +360,8 @@ impl Driver {
             earliest = [earliest, writer.outbox.next_expiry(), desync].into_iter().flatten().min();
         }
         let Some(deadline) = earliest else { return };
-        let delay = deadline.since(clock::now());
-        if let Some(armed) = self.armed
-            && !self.wheel.has_passed(armed)
-            && armed <= self.wheel.slot_after(delay)
-        {
-            return;
-        }
-        self.armed = Some(self.wheel.arm(delay, context.waker()));
+        let answered = std::mem::take(&mut self.answered);
+        self.seat.arm(deadline.since(clock::now()), context.waker(), answered);
     }
 }
 
@@ -378,6 +378,7 @@ impl Future for Driver {
             // Bytes that are there already are read before a deadline is judged.
             let mut again = driver.io_turn(context);
             again |= driver.deadlines();
+            again |= std::mem::take(&mut driver.unwritten);
             if driver.finished {
                 return Poll::Ready(());
             }

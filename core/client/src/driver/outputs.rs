@@ -61,7 +61,7 @@ impl Driver {
                         && connection.epoch == epoch
                     {
                         connection.heartbeat(&self.shared);
-                        self.shared.wake_driver();
+                        self.unwritten = true;
                     }
                 }
                 Output::Open { epoch } => self.open(epoch),

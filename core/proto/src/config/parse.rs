@@ -75,7 +75,7 @@ impl Config {
             notices,
         };
         settings.notices = notice::tell(&self, &settings);
-        Ok(ValidConfig(settings))
+        Ok(ValidConfig::new(settings))
     }
 }
 

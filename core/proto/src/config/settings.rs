@@ -4,7 +4,7 @@ use crate::cause::names;
 use crate::config::{AutoReply, Greeting, Matcher, Profile, short};
 use crate::correlator::Correlation;
 use crate::framing::Framing;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
@@ -221,13 +221,40 @@ pub struct Settings {
 }
 
 /// A configuration that was parsed: the only way to get one is [`Config::parse`](crate::config::Config::parse).
-#[derive(Debug, Clone)]
-pub struct ValidConfig(pub(super) Settings);
+#[derive(Clone)]
+pub struct ValidConfig {
+    settings: Settings,
+    heartbeat_frame: Bytes,
+}
+
+impl ValidConfig {
+    pub(super) fn new(settings: Settings) -> ValidConfig {
+        let mut frame = BytesMut::new();
+        if let Some(heartbeat) = &settings.heartbeat {
+            // The payload was checked against the framing before.
+            let _fits = settings.framing.encode(&heartbeat.payload, &mut frame);
+        }
+        ValidConfig { settings, heartbeat_frame: frame.freeze() }
+    }
+
+    /// The heartbeat as it goes on the wire where no id is written into it; encoded once for all clients that share this
+    /// configuration. Empty if none is declared.
+    pub fn heartbeat_frame(&self) -> &Bytes {
+        &self.heartbeat_frame
+    }
+}
+
+impl fmt::Debug for ValidConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The frame may hold a secret, as its payload may.
+        f.debug_tuple("ValidConfig").field(&self.settings).finish()
+    }
+}
 
 impl Deref for ValidConfig {
     type Target = Settings;
 
     fn deref(&self) -> &Settings {
-        &self.0
+        &self.settings
     }
 }

@@ -2,21 +2,11 @@
 
 use super::Standing;
 use super::chunk::{Chunk, Special};
+use super::urgent::{Urgent, UrgentQueue};
 use crate::correlator::Ticket;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io::IoSlice;
-
-/// A frame that does not wait for the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Urgent {
-    /// A heartbeat.
-    Heartbeat,
-    /// An automatic answer.
-    AutoReply,
-    /// A frame of the greeting.
-    Greeting,
-}
 
 /// What was handed to the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +38,7 @@ pub(super) enum Step {
 #[derive(Debug, Default)]
 pub struct Flight {
     chunks: VecDeque<Chunk>,
-    urgent: VecDeque<(Bytes, Urgent)>,
+    urgent: UrgentQueue,
     urgent_written: usize,
     urgent_bytes: usize,
 }

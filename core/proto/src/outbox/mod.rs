@@ -12,10 +12,12 @@ mod ledger;
 mod message;
 mod settle;
 mod standing;
+mod urgent;
 
-pub use flight::{Flight, HandedOver, Urgent};
+pub use flight::{Flight, HandedOver};
 pub use message::{Accounting, Cork, Gate, Inline, Meta, Outcome, Refusal, Settled};
 pub use standing::Standing;
+pub use urgent::Urgent;
 
 use crate::config::OutboxLimits;
 use crate::correlator::Ticket;

@@ -127,6 +127,7 @@ fn write_figures(f: &mut fmt::Formatter<'_>, figures: &KernelFigures) -> fmt::Re
     line("segments in flight", figures.unacked_segments.map(|segments| segments.to_string()))?;
     line("not acknowledged", figures.send_queue.map(|bytes| format!("{bytes} bytes")))?;
     line("of these never transmitted", figures.not_sent.map(|bytes| format!("{bytes} bytes")))?;
+    line("full segment", figures.segment_size.map(|bytes| format!("{bytes} bytes")))?;
     line("acknowledged in all", figures.bytes_acked.map(|bytes| format!("{bytes} bytes")))?;
     line("window of the peer", figures.send_window.map(|bytes| format!("{bytes} bytes")))
 }

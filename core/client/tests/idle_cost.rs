@@ -1,0 +1,150 @@
+//! What a healthy client that only beats costs: no allocation, one wake-up by the timer and one by the answer.
+//!
+//! A binary of its own, for the allocator that counts is that of the whole process. It counts for each thread; the
+//! server runs on another.
+
+use keepline::{Builder, Client, Correlation, Framing, Heartbeat, Matcher};
+use keepline_testkit::servers::EchoServer;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+const CLIENTS: usize = 20;
+
+/// The fastest heartbeat there is.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// A client that hears nothing looks at the half of it, which is before the next heartbeat: the answer has to spare it
+/// that.
+const REPLY_WITHIN: Duration = Duration::from_millis(1900);
+
+/// Two heartbeats each: tables have grown, buffers are promoted to shared ones.
+const WARM_UP: Duration = Duration::from_millis(2500);
+
+/// Some five heartbeats each.
+const MEASURED: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_heartbeat_allocates_nothing_and_wakes_its_client_once_to_be_sent_and_once_to_be_answered() {
+    assert_cheap(&measure(|builder| builder));
+}
+
+#[test]
+fn a_heartbeat_that_is_answered_in_order_with_the_requests_costs_no_more() {
+    assert_cheap(&measure(|builder| builder.correlation(Correlation::Fifo)));
+}
+
+fn assert_cheap(cost: &Cost) {
+    assert!(cost.heartbeats >= 4 * CLIENTS as u64, "{cost:?}");
+    assert_eq!(cost.allocations, 0, "{cost:?}");
+    // A heartbeat whose answer is still on its way, at either end of the measurement.
+    let cut = CLIENTS as u64;
+    assert!(cost.turns <= 2 * cost.heartbeats + cut, "{cost:?}");
+}
+
+#[derive(Debug)]
+struct Cost {
+    heartbeats: u64,
+    allocations: u64,
+    /// How often a client's driver ran.
+    turns: u64,
+}
+
+/// Connects clients, lets them beat for a while, and counts what the next beats cost.
+fn measure(declare: impl Fn(Builder) -> Builder) -> Cost {
+    let server = Server::start();
+    let turns = Turns::default();
+    let _counting = tracing::subscriber::set_default(turns.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let clients = runtime.block_on(connect(server.address, declare));
+    let heartbeats = || clients.iter().map(|client| client.stats().heartbeats).sum::<u64>();
+    sleep(&runtime, WARM_UP);
+    let (heartbeats_before, turns_before) = (heartbeats(), turns.count());
+    let counted = allocation_counter::measure(|| sleep(&runtime, MEASURED));
+    let cost = Cost {
+        heartbeats: heartbeats() - heartbeats_before,
+        allocations: counted.count_total,
+        turns: turns.count() - turns_before,
+    };
+    assert!(clients.iter().all(|client| client.stats().attempts == 1), "a connection was lost");
+    cost
+}
+
+async fn connect(address: SocketAddr, declare: impl Fn(Builder) -> Builder) -> Vec<Client> {
+    let heartbeat = Heartbeat::new("PING").every(EVERY).reply_within(REPLY_WITHIN).reply(Matcher::Exact("PING".into()));
+    let mut clients = Vec::with_capacity(CLIENTS);
+    for _ in 0..CLIENTS {
+        let builder = Client::builder(address).framing(Framing::lines()).heartbeat(heartbeat.clone());
+        clients.push(declare(builder).connect().await.unwrap());
+    }
+    clients
+}
+
+fn sleep(runtime: &Runtime, time: Duration) {
+    runtime.block_on(async { tokio::time::sleep(time).await });
+}
+
+/// Counts the turns of drivers: each enters the span of its client.
+#[derive(Clone, Default)]
+struct Turns(Arc<AtomicU64>);
+
+impl Turns {
+    fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Subscriber for Turns {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_span() && metadata.name() == "keepline"
+    }
+
+    fn new_span(&self, _span: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn enter(&self, _span: &Id) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn exit(&self, _span: &Id) {}
+    fn record(&self, _span: &Id, _values: &Record<'_>) {}
+    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+    fn event(&self, _event: &Event<'_>) {}
+}
+
+/// An echo on a thread of its own, ended when it is dropped.
+struct Server {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start() -> Server {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let server = EchoServer::start().await.unwrap();
+                tell.send(server.addr()).unwrap();
+                let _dropped = stopped.await;
+            });
+        });
+        Server { address: told.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let _panicked = self.thread.take().map(JoinHandle::join);
+    }
+}
