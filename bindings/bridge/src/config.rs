@@ -101,4 +101,6 @@ pub struct ClientConfig {
     pub auto_replies: Vec<AutoReplyRecord>,
     /// How long a peer may keep its window shut.
     pub stall_limit_ms: Option<u64>,
+    /// A second connection may be made beside a suspect one.
+    pub concurrent_ok: bool,
 }

@@ -80,6 +80,7 @@ BAD_OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("greeting", {"framing": LINES, "greeting": Script()}),
     ("auto_replies", {"framing": LINES, "auto_replies": (AutoReply(Matcher.any(), b"pong"),)}),
     ("stall_limit", {"stall_limit": timedelta(0)}),
+    ("concurrent_ok", {"concurrent_ok": "yes"}),
 ]
 
 

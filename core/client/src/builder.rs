@@ -136,6 +136,15 @@ impl Builder {
         self
     }
 
+    /// Allows a second connection beside a suspect one: whichever proves alive first stays, the other is aborted.
+    ///
+    /// Both are greeted at the same time; messages wait for the one that stays. Servers that serve one connection per
+    /// client, as many controllers do, drop the first for the second.
+    pub fn concurrent_ok(mut self) -> Builder {
+        self.config.concurrent_ok = true;
+        self
+    }
+
     /// Switches the user timeout off; the kernel's patience with data in flight is then about 939 s.
     pub fn no_user_timeout(mut self) -> Builder {
         self.config.user_timeout = Choice::Off;

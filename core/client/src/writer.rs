@@ -43,6 +43,12 @@ pub(crate) enum NotAccepted {
     Failed(Error),
 }
 
+/// The correlator of one connection, where replies have to find their requests.
+pub(crate) fn correlator(config: &ValidConfig) -> Option<Box<Correlator>> {
+    let correlation = config.correlation?;
+    Some(Box::new(Correlator::new(correlation, config.push.clone(), config.max_in_flight)))
+}
+
 /// What is behind the writer lock.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -64,9 +70,7 @@ impl Writer {
     pub(crate) fn new(config: &ValidConfig) -> Writer {
         Writer {
             outbox: Outbox::new(config.outbox),
-            correlator: config
-                .correlation
-                .map(|correlation| Box::new(Correlator::new(correlation, config.push.clone(), config.max_in_flight))),
+            correlator: correlator(config),
             inline: None,
             inline_bytes: 0,
             waiters: BTreeMap::new(),

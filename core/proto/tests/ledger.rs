@@ -42,7 +42,7 @@ fn what_was_never_transmitted_goes_out_again_whole_and_in_order() {
         [settled_as(1, Outcome::Acked), settled_as(2, Outcome::Unknown)]
     );
     assert_eq!((outbox.len(), outbox.bytes()), (3, 30));
-    outbox.open(Epoch(2), Accounting::Kernel);
+    outbox.open(Epoch(2), Accounting::Kernel, 0);
     outbox.take(Time::ZERO, &mut flight, &mut Vec::new());
     assert_eq!(wire(&flight), [[3; 10], [4; 10], [5; 10]].concat());
     assert_balanced(&outbox);
@@ -62,11 +62,12 @@ fn a_frame_cut_by_the_boundary_is_unknown_only_if_a_byte_of_it_was_transmitted()
 
 #[test]
 fn urgent_frames_count_in_the_stream_and_belong_to_no_message() {
-    let mut outbox = open_with_figures();
+    let mut outbox = Outbox::new(LIMITS);
     let mut flight = Flight::new();
     // A greeting of six bytes, then two messages with a heartbeat of four between them.
     flight.push_urgent(Bytes::from_static(b"hello!"), Urgent::Greeting);
-    advance(&mut outbox, &mut flight, 6);
+    flight.advance_urgent(6, |kind| assert_eq!(kind, Urgent::Greeting));
+    outbox.open(Epoch(1), Accounting::Kernel, 6);
     push(&mut outbox, tracked(1), &[1; 10]);
     push(&mut outbox, tracked(2), &[2; 10]);
     outbox.take(Time::ZERO, &mut flight, &mut Vec::new());
@@ -94,7 +95,7 @@ fn messages_written_by_their_callers_are_accounted_like_any_other() {
     assert_eq!(outbox.written(), 9_034);
     let settled = restore(&mut outbox, &mut flight, 10, 15);
     assert_eq!(settled, [settled_as(1, Outcome::Acked), settled_as(2, Outcome::Unknown)]);
-    outbox.open(Epoch(2), Accounting::Kernel);
+    outbox.open(Epoch(2), Accounting::Kernel, 0);
     outbox.take(Time::ZERO, &mut flight, &mut Vec::new());
     assert_eq!(wire(&flight), [vec![3; 10], b"9000".to_vec(), vec![4; 9_000]].concat());
     assert_balanced(&outbox);
@@ -112,7 +113,7 @@ fn an_idempotent_message_goes_out_again_where_nobody_knows() {
     weigh(&mut outbox, &mut flight, 0, 30);
     let settled = restore(&mut outbox, &mut flight, 0, 30);
     assert_eq!(settled, [settled_as(1, Outcome::Unknown), settled_as(3, Outcome::Unknown)]);
-    outbox.open(Epoch(2), Accounting::Kernel);
+    outbox.open(Epoch(2), Accounting::Kernel, 0);
     outbox.take(Time::ZERO, &mut flight, &mut Vec::new());
     assert_eq!(wire(&flight), [2; 10]);
     advance(&mut outbox, &mut flight, 10);
@@ -327,7 +328,7 @@ proptest! {
                     let standing = kernels.last_mut().unwrap().run(transmitted, acked);
                     outbox.restore(&mut flight, standing, &mut settled);
                     epoch += 1;
-                    outbox.open(Epoch(epoch), Accounting::Kernel);
+                    outbox.open(Epoch(epoch), Accounting::Kernel, 0);
                     kernels.push(Kernel::default());
                 }
             }

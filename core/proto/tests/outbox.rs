@@ -40,7 +40,7 @@ fn a_frame_cut_by_the_boundary_is_unknown_and_the_rest_is_kept_in_order() {
     outbox.restore(&mut flight, Standing::unknown(), &mut settled);
     assert_eq!(settled, [settled_as(2, Outcome::Unknown)]);
     assert_eq!((outbox.len(), outbox.bytes()), (2, 20));
-    outbox.open(Epoch(2), Accounting::HandedOver);
+    outbox.open(Epoch(2), Accounting::HandedOver, 0);
     outbox.take(Time::ZERO, &mut flight, &mut settled);
     assert_eq!(wire(&flight), [[3; 10], [4; 10]].concat());
     assert_balanced(&outbox);
@@ -98,7 +98,7 @@ fn what_is_too_old_expires_and_the_next_expiry_is_known() {
     outbox.expire(at(5).unwrap(), &mut settled);
     assert_eq!(settled, [settled_as(1, Outcome::Expired)]);
     assert_eq!(outbox.next_expiry(), at(9));
-    outbox.open(Epoch(1), Accounting::HandedOver);
+    outbox.open(Epoch(1), Accounting::HandedOver, 0);
     let mut flight = Flight::new();
     outbox.take(at(9).unwrap(), &mut flight, &mut settled);
     assert_eq!(wire(&flight), b"ageless");
@@ -167,7 +167,7 @@ fn callers_write_inline_only_while_nothing_is_before_them() {
     let mut outbox = Outbox::new(LIMITS);
     assert_eq!(outbox.gate(), Gate::Shut);
     assert!(!outbox.allows_inline());
-    outbox.open(Epoch(1), Accounting::HandedOver);
+    outbox.open(Epoch(1), Accounting::HandedOver, 0);
     assert!(outbox.allows_inline());
     outbox.cork();
     assert!(!outbox.allows_inline());
@@ -245,7 +245,7 @@ proptest! {
                 Step::Break => {
                     outbox.restore(&mut flight, Standing::unknown(), &mut fresh);
                     epoch += 1;
-                    outbox.open(Epoch(epoch), Accounting::HandedOver);
+                    outbox.open(Epoch(epoch), Accounting::HandedOver, 0);
                     wires.push(Vec::new());
                 }
                 Step::Tick => {

@@ -92,6 +92,7 @@ const LANDMARKS: &[&str] = &[
     "protocol.frame_timeout",
     "local_network_down",
     "requested",
+    "replaced",
 ];
 
 fn landmarks(event: &Event) -> Vec<&'static str> {
@@ -137,6 +138,7 @@ struct Walk {
     /// Whether a heartbeat was sent since the last byte.
     asked: bool,
     reading: bool,
+    challenger: Option<Epoch>,
 }
 
 impl Walk {
@@ -159,6 +161,7 @@ impl Walk {
             probed: false,
             asked: false,
             reading: true,
+            challenger: None,
         };
         if walk.rng.u8(..10) > 0 {
             walk.start();
@@ -244,12 +247,34 @@ impl Walk {
         self.now = self.now + Duration::from_nanos(self.rng.u64(0..=most));
     }
 
+    /// The connection, or the attempt beside it.
+    fn some_epoch(&mut self) -> Epoch {
+        let live = self.session.epoch();
+        self.session.challenger().filter(|_| self.rng.bool()).unwrap_or(live)
+    }
+
     fn advance_attempt(&mut self) {
-        let epoch = self.session.epoch();
+        let epoch = self.some_epoch();
+        if Some(epoch) == self.session.challenger() {
+            return self.advance_challenger(epoch);
+        }
         match self.rng.u8(..4) {
             0 | 1 => self.input(|session, now| session.handle_dialed(now, epoch, None)),
             2 => self.input(|session, now| session.handle_greeted(now, epoch)),
             _ => self.reply(),
+        }
+    }
+
+    fn advance_challenger(&mut self, epoch: Epoch) {
+        match self.rng.u8(..6) {
+            0 | 1 => self.input(|session, now| session.handle_dialed(now, epoch, None)),
+            2 => self.input(|session, now| session.handle_greeted(now, epoch)),
+            3 => self.input(|session, now| session.handle_heartbeat_reply(now, epoch)),
+            4 => self.input(|session, now| session.handle_received(now, epoch)),
+            _ => {
+                let ending = self.any_ending();
+                self.input(|session, now| session.handle_ended(now, epoch, ending));
+            }
         }
     }
 
@@ -328,7 +353,7 @@ impl Walk {
     fn stale_news(&mut self) {
         let live = self.session.epoch();
         let stale = Epoch(self.rng.u64(..live.0 + 3));
-        if stale == live {
+        if stale == live || Some(stale) == self.session.challenger() {
             return;
         }
         let (before, said) = (self.session.state(), self.said);
@@ -450,9 +475,17 @@ impl Walk {
                     return;
                 }
                 Output::Emit(event) => self.judge_event(*event),
+                Output::Dial { epoch, .. } if self.session.challenger() == Some(epoch) => self.challenger = Some(epoch),
                 Output::Dial { .. } => {
                     self.last_received = Time::ZERO;
                     self.reading = true;
+                }
+                Output::Close { epoch, .. } => {
+                    // The one beside it takes its place, or none.
+                    if self.challenger.take() != Some(epoch) {
+                        self.last_received = Time::ZERO;
+                        self.reading = true;
+                    }
                 }
                 Output::Heartbeat { .. } => self.note_heartbeat(),
                 Output::Greet { .. }
@@ -460,8 +493,7 @@ impl Walk {
                 | Output::Sample { .. }
                 | Output::SetUserTimeout { .. }
                 | Output::ProbeKernel { .. }
-                | Output::Drain { .. }
-                | Output::Close { .. } => {}
+                | Output::Drain { .. } => {}
             }
             self.said += 1;
         }
@@ -588,14 +620,22 @@ fn configs() -> Vec<Arc<ValidConfig>> {
         Config { greeting: Some(Greeting::Script(script.clone())), ..lines.clone() },
         Config {
             heartbeat: heartbeat(Matcher::Any),
-            greeting: Some(Greeting::Script(script)),
+            greeting: Some(Greeting::Script(script.clone())),
             read_idle: Some(secs(90)),
             frame_within: Choice::On(secs(5)),
             ..lines.clone()
         },
         Config { read_idle: Some(secs(40)), max_attempts: Some(5), ..lines.clone() },
         Config { profile: Profile::Industrial, heartbeat: heartbeat(Matcher::Any), ..lines.clone() },
-        Config { detect_within: Some(secs(4)), heartbeat: Some(Heartbeat::new("PING")), ..lines },
+        Config { detect_within: Some(secs(4)), heartbeat: Some(Heartbeat::new("PING")), ..lines.clone() },
+        Config { concurrent_ok: true, heartbeat: heartbeat(Matcher::Any), ..lines.clone() },
+        Config { concurrent_ok: true, ..lines.clone() },
+        Config {
+            concurrent_ok: true,
+            greeting: Some(Greeting::Script(script.clone())),
+            heartbeat: heartbeat(Matcher::None),
+            ..lines
+        },
     ];
     configs.into_iter().map(|config| Arc::new(config.parse().expect("the configuration is valid"))).collect()
 }

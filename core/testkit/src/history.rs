@@ -9,6 +9,7 @@ pub use audit::Audit;
 
 use keepline_proto::{Epoch, Event, EventKind, Time};
 use std::fmt;
+use std::time::Duration;
 
 /// A rule that a history broke.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,10 @@ pub fn check(events: &[Event]) -> Result<(), Violation> {
 pub struct History {
     place: Place,
     epoch: Epoch,
+    /// The attempt that runs beside a suspect connection.
+    challenger: Option<Epoch>,
+    /// The number of the last attempt.
+    last: Epoch,
     seq: u64,
     at: Time,
     paused: bool,
@@ -75,7 +80,16 @@ impl Default for History {
 impl History {
     /// A history in which nothing has happened.
     pub const fn new() -> History {
-        History { place: Place::Idle, epoch: Epoch(0), seq: 0, at: Time::ZERO, paused: false, inbox_full_told: false }
+        History {
+            place: Place::Idle,
+            epoch: Epoch(0),
+            challenger: None,
+            last: Epoch(0),
+            seq: 0,
+            at: Time::ZERO,
+            paused: false,
+            inbox_full_told: false,
+        }
     }
 
     /// Whether the last event was `Closed`.
@@ -113,7 +127,8 @@ impl History {
 
     fn check_epoch(&self, epoch: Epoch, kind: &EventKind) -> Result<(), String> {
         let expected = match kind {
-            EventKind::Connecting { .. } => self.epoch.next(),
+            EventKind::Connecting { .. } => self.last.next(),
+            EventKind::Disconnected(end) if Some(end.epoch) == self.challenger => end.epoch,
             _ => self.epoch,
         };
         if self.place == Place::Unknown || epoch == expected {
@@ -128,6 +143,7 @@ impl History {
         let from = self.place;
         let is_up = matches!(from, Connected | Suspect | Stalled | OfflineUp | Unknown);
         let next = match kind {
+            EventKind::Connecting { .. } if from == Suspect => (self.challenger.is_none(), Suspect),
             EventKind::Connecting { .. } => {
                 (matches!(from, Waiting | Offline | Unknown) || (from == Idle && !self.paused), Connecting)
             }
@@ -135,6 +151,12 @@ impl History {
             EventKind::Suspect { .. } => (is_up && from != Suspect, Suspect),
             EventKind::Stalled { .. } => (matches!(from, Connected | Suspect | Unknown), Stalled),
             EventKind::Recovered { .. } => (is_up && from != Connected, Connected),
+            // The attempt beside the connection failed, or the connection proved alive.
+            EventKind::Disconnected(end) if Some(end.epoch) == self.challenger => (end.retry_in.is_none(), from),
+            // The attempt beside it goes on alone.
+            EventKind::Disconnected(end) if self.challenger.is_some() => {
+                (is_up && end.retry_in == Some(Duration::ZERO), Connecting)
+            }
             EventKind::Disconnected(end) => {
                 (is_up || from == Connecting, if end.retry_in.is_some() { Waiting } else { Ended })
             }
@@ -156,7 +178,7 @@ impl History {
 
     fn check_facts(&self, kind: &EventKind) -> Result<(), String> {
         let EventKind::Disconnected(end) = kind else { return Ok(()) };
-        let was_up = self.place != Place::Connecting;
+        let was_up = self.place != Place::Connecting && Some(end.epoch) != self.challenger;
         if self.place != Place::Unknown && end.up_for.is_some() != was_up {
             return Err(format!("up_for is {:?} though the connection was up: {was_up}", end.up_for));
         }
@@ -175,8 +197,20 @@ impl History {
     fn note(&mut self, kind: &EventKind) {
         match kind {
             EventKind::Connecting { epoch } => {
-                self.epoch = *epoch;
-                self.inbox_full_told = false;
+                self.last = *epoch;
+                if self.place == Place::Suspect {
+                    self.challenger = Some(*epoch);
+                } else {
+                    self.epoch = *epoch;
+                    self.inbox_full_told = false;
+                }
+            }
+            EventKind::Disconnected(end) if self.challenger.is_some() => {
+                let challenger = self.challenger.take();
+                if challenger != Some(end.epoch) {
+                    self.epoch = challenger.unwrap_or(self.epoch);
+                    self.inbox_full_told = false;
+                }
             }
             EventKind::InboxFull { .. } => self.inbox_full_told = true,
             EventKind::Paused => self.paused = true,
@@ -184,6 +218,7 @@ impl History {
             other => {
                 if let Some(epoch) = other.epoch() {
                     self.epoch = epoch;
+                    self.last = self.last.max(epoch);
                 }
             }
         }
@@ -195,7 +230,6 @@ mod tests {
     use super::*;
     use keepline_proto::event::{Disconnected, MessageCounts};
     use keepline_proto::{Cause, Ending};
-    use std::time::Duration;
 
     fn events(kinds: Vec<EventKind>) -> Vec<Event> {
         kinds.into_iter().enumerate().map(|(at, kind)| Event { seq: at as u64 + 1, at: Time::ZERO, kind }).collect()
@@ -236,6 +270,25 @@ mod tests {
             closed(),
         ];
         assert_eq!(check(&events(life)), Ok(()));
+    }
+
+    #[test]
+    fn a_challenger_loses_wins_or_goes_on_alone() {
+        let up = Some(Duration::ZERO);
+        let suspect = |epoch| EventKind::Suspect {
+            epoch: Epoch(epoch),
+            evidence: keepline_proto::event::Suspicion::HeartbeatLate,
+        };
+        let recovered = EventKind::Recovered { epoch: Epoch(1) };
+        let begun = vec![connecting(1), connected(1), suspect(1), connecting(2)];
+        let with = |more: Vec<EventKind>| check(&events([begun.clone(), more].concat()));
+        assert_eq!(with(vec![recovered.clone(), disconnected(2, None, None), suspect(1), connecting(3)]), Ok(()));
+        assert_eq!(with(vec![disconnected(2, None, None), recovered]), Ok(()));
+        assert_eq!(with(vec![disconnected(1, up, up), connected(2), suspect(2), connecting(3)]), Ok(()));
+        assert_eq!(with(vec![disconnected(1, up, up), disconnected(2, None, up), connecting(3)]), Ok(()));
+        assert!(with(vec![connected(2)]).is_err());
+        assert!(with(vec![connecting(3)]).is_err());
+        assert!(with(vec![disconnected(1, up, None)]).is_err());
     }
 
     #[test]

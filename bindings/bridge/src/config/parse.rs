@@ -46,6 +46,7 @@ impl ClientConfig {
             greeting: self.greeting.map(parse_greeting),
             auto_replies: self.auto_replies.into_iter().map(Into::into).collect(),
             stall_limit: duration(self.stall_limit_ms),
+            concurrent_ok: self.concurrent_ok,
         })
     }
 

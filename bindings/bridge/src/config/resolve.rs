@@ -154,6 +154,7 @@ impl ClientConfig {
             greeting: valid.greeting.as_ref().map(greeting_steps),
             auto_replies: valid.auto_replies.iter().map(Into::into).collect(),
             stall_limit_ms: Some(millis(valid.stall_limit)),
+            concurrent_ok: valid.concurrent_ok,
         }
     }
 }

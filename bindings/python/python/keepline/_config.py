@@ -133,6 +133,8 @@ class Config:
     """Answers to the server's own pings."""
     stall_limit: Duration | None = None
     """How long a peer may keep its window shut."""
+    concurrent_ok: bool = False
+    """Allows a second connection beside a suspect one: whichever proves alive first stays."""
 
     def resolve(self) -> "Resolved":
         """Decides every value and checks it, without making a client.
@@ -184,6 +186,7 @@ class ConfigOptions(TypedDict, total=False):
     greeting: Script | None
     auto_replies: tuple[AutoReply, ...]
     stall_limit: Duration | None
+    concurrent_ok: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +227,7 @@ def declared(config: Config) -> dict[str, Any]:
         "unsolicited": name("unsolicited", config.unsolicited),
         "max_in_flight": count("max_in_flight", config.max_in_flight),
         "stall_limit_ms": millis("stall_limit", config.stall_limit),
+        "concurrent_ok": _flag("concurrent_ok", config.concurrent_ok),
         "auto_replies": [_part("auto_replies", reply, AutoReply).record() for reply in config.auto_replies],
     }
     for field in ("user_timeout", "rto_max", "frame_within"):
@@ -297,7 +301,14 @@ def decided(record: dict[str, Any]) -> Config:
         greeting=None if record["greeting"] is None else Script.read(record["greeting"]),
         auto_replies=tuple(AutoReply.read(reply) for reply in record["auto_replies"]),
         stall_limit=seconds(record["stall_limit_ms"]),
+        concurrent_ok=record["concurrent_ok"],
     )
+
+
+def _flag(field: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise invalid(field, type(value).__name__, "must be True or False")
+    return value
 
 
 def _heartbeat_record(heartbeat: Heartbeat) -> dict[str, Any]:

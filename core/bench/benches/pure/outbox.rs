@@ -34,7 +34,7 @@ impl Queue {
     fn new() -> Queue {
         let limits = OutboxLimits { messages: 1 << 20, bytes: 1 << 30, age: None };
         let mut outbox = Outbox::new(limits);
-        outbox.open(Epoch(1), Accounting::HandedOver);
+        outbox.open(Epoch(1), Accounting::HandedOver, 0);
         // As while there is traffic: the buffers go round.
         outbox.cork();
         Queue { framing: Framing::length_prefixed(4), outbox, flight: Flight::new() }

@@ -1,19 +1,20 @@
 //! One living connection: its socket, its partial frame, its writes in flight. Nothing of it survives its epoch.
 
 use super::frames::{self, Arrived};
-use super::look::{Look, Weighed};
+use super::look::Look;
 use crate::clock;
 use crate::greeting::Greeting;
 use crate::io::{ending_of, os};
 use crate::message::Message;
 use crate::shared::Shared;
 use crate::stats::add;
-use crate::writer::News;
+use crate::writer::{News, correlator};
 use bytes::{Bytes, BytesMut};
 use keepline_proto::cause::ProtocolFailure;
-use keepline_proto::correlator::Correlation;
+use keepline_proto::config::ValidConfig;
+use keepline_proto::correlator::{Correlation, Correlator};
 use keepline_proto::framing::{Framer, Framing};
-use keepline_proto::outbox::{Cork, Flight, HandedOver, Standing, Urgent};
+use keepline_proto::outbox::{Cork, Flight, Urgent};
 use keepline_proto::{Cause, Ending, Epoch, KernelFigures, Time};
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -73,8 +74,14 @@ pub(crate) struct Connection {
     pub(super) draining: bool,
     pub(super) half_closed: bool,
     pub(super) look: Look,
+    /// Bytes handed over before it had the gate.
+    pub(super) prelude: u64,
     /// An empty turn has passed since the last message.
     yielded: bool,
+    /// It runs beside another connection, until it takes over: what arrives for the user is held.
+    is_beside: bool,
+    /// Its own while it runs beside another: the shared one counts the requests of that.
+    pub(super) correlator: Option<Box<Correlator>>,
     pub(super) heartbeats_outstanding: u32,
     pub(super) heartbeat_sent: Time,
     pub(super) last_received: Time,
@@ -99,7 +106,10 @@ impl Connection {
             draining: false,
             half_closed: false,
             look: Look::default(),
+            prelude: 0,
             yielded: false,
+            is_beside: false,
+            correlator: None,
             heartbeats_outstanding: 0,
             heartbeat_sent: Time::ZERO,
             last_received: clock::now(),
@@ -108,6 +118,21 @@ impl Connection {
 
     pub(super) fn stream(&self) -> &TcpStream {
         self.reader.as_ref()
+    }
+
+    /// Makes it keep to itself while another connection has the gate.
+    pub(super) fn run_beside(&mut self, config: &ValidConfig) {
+        self.is_beside = true;
+        self.correlator = correlator(config);
+    }
+
+    pub(super) fn take_correlator(&mut self) -> Option<Box<Correlator>> {
+        self.correlator.take()
+    }
+
+    /// Whether what arrives for the user waits for the gate.
+    pub(super) fn is_held(&self) -> bool {
+        self.is_beside && !self.is_open
     }
 
     pub(super) fn take_inline_half(&mut self) -> Option<OwnedWriteHalf> {
@@ -159,7 +184,8 @@ impl Connection {
         if self.flight.urgent_bytes() > 0 && self.blocked {
             return;
         }
-        let reserved = match (&mut shared.writer().correlator, shared.config.correlation) {
+        let mut writer = shared.writer();
+        let reserved = match (self.correlator.as_mut().or(writer.correlator.as_mut()), shared.config.correlation) {
             (Some(correlator), Some(Correlation::Fifo)) => {
                 correlator.heartbeat(&mut []).map(|()| shared.config.heartbeat_frame().clone())
             }
@@ -174,6 +200,7 @@ impl Connection {
             }
             (None, _) => Ok(shared.config.heartbeat_frame().clone()),
         };
+        drop(writer);
         // An error: earlier ones are unanswered. Their deadline is running, another proves nothing more.
         let Ok(frame) = reserved else { return };
         self.flight.push_urgent(frame, Urgent::Heartbeat);
@@ -183,7 +210,12 @@ impl Connection {
 
     /// Reads once, and hands the messages on.
     pub(super) fn read(&mut self, context: &mut Context<'_>, shared: &Shared) -> ReadStep {
-        if !self.parked.is_empty() && self.greeting.is_none() {
+        if self.is_held() {
+            let held: usize = self.parked.iter().map(|message| message.payload.len()).sum();
+            if held > shared.config.inbox_bytes {
+                return ReadStep::Nothing;
+            }
+        } else if !self.parked.is_empty() && self.greeting.is_none() {
             if !self.is_open && self.inline_half.is_some() {
                 // Before the gate opens there is no reader yet: the frames keep their place.
                 return ReadStep::Nothing;
@@ -308,80 +340,6 @@ impl Connection {
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => WriteStep::Progress,
             Err(error) => WriteStep::Ended(ending_of(&error)),
-        }
-    }
-
-    fn advance(&mut self, written: usize, shared: &Shared) {
-        add(&shared.counters.bytes_out, written as u64);
-        let mut news = News::default();
-        let mut guard = shared.writer();
-        let writer = &mut *guard;
-        // The report needs the correlator while the outbox is at work: both are behind the same lock.
-        // Most writes hand over one thing to tell of: a heartbeat then allocates nothing.
-        let mut first: Option<(HandedOver, Option<keepline_proto::outbox::Settled>)> = None;
-        let mut more = Vec::new();
-        let correlated = writer.correlator.is_some();
-        writer.outbox.advance(&mut self.flight, written, |handed, settled| match handed {
-            HandedOver::Part => {}
-            HandedOver::Messages(_) if !correlated => {}
-            HandedOver::Messages(_) | HandedOver::Ticket { .. } | HandedOver::Urgent(_) => match first {
-                None => first = Some((handed, settled)),
-                Some(_) => more.push((handed, settled)),
-            },
-        });
-        for (handed, settled) in first.into_iter().chain(more) {
-            match handed {
-                HandedOver::Part => {}
-                HandedOver::Messages(count) => (0..count).for_each(|_| writer.note_handed_over(None, false)),
-                HandedOver::Ticket { ticket, request } => {
-                    writer.note_handed_over(ticket, request);
-                    writer.settle(settled, &mut news);
-                }
-                HandedOver::Urgent(Urgent::Heartbeat) => {
-                    add(&shared.counters.heartbeats, 1);
-                    if let Some(correlator) = &mut writer.correlator {
-                        correlator.heartbeat_handed_over();
-                    }
-                }
-                HandedOver::Urgent(Urgent::AutoReply | Urgent::Greeting) => {}
-            }
-        }
-        let is_wanted = std::mem::take(&mut writer.wanted);
-        let wants_look = writer.outbox.wants_look();
-        if writer.outbox.is_unsettled() {
-            self.look.set_if_none(clock::now());
-        }
-        drop(guard);
-        news.tell();
-        if is_wanted {
-            shared.room.notify_waiters();
-        }
-        if wants_look {
-            self.weigh(&self.kernel_figures_at(shared), shared);
-        }
-    }
-
-    /// The kernel's figures, with the bytes that were handed over before they were read.
-    pub(super) fn kernel_figures_at(&self, shared: &Shared) -> (u64, KernelFigures) {
-        let written = shared.writer().outbox.written();
-        (written, self.kernel_figures())
-    }
-
-    /// Tells the outbox what the kernel's figures prove, and everybody who waits for it.
-    pub(super) fn weigh(&mut self, (written, figures): &(u64, KernelFigures), shared: &Shared) -> Weighed {
-        let standing = Standing::of(*written, figures, self.half_closed);
-        let mut settled = Vec::new();
-        let mut news = News::default();
-        let mut writer = shared.writer();
-        let has_progress = writer.outbox.weigh(&mut self.flight, standing, &mut settled);
-        let is_unsettled = writer.outbox.is_unsettled();
-        writer.settle(settled, &mut news);
-        drop(writer);
-        news.tell();
-        match (is_unsettled, has_progress) {
-            (false, _) => Weighed::Settled,
-            (true, true) => Weighed::Progress,
-            (true, false) => Weighed::Nothing,
         }
     }
 }

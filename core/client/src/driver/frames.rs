@@ -219,6 +219,17 @@ fn route_correlated(
     range: &Range<usize>,
     news: &mut Arrived,
 ) -> bool {
+    if let Some(own) = &mut connection.correlator {
+        // Beside another connection only the heartbeat asks anything.
+        return match own.route(&region.bytes[range.clone()]) {
+            Route::Inbox => true,
+            Route::Swallowed | Route::Reply { .. } => false,
+            Route::Heartbeat => {
+                heartbeat_answered(connection, shared, news);
+                false
+            }
+        };
+    }
     let mut writer = shared.writer();
     let Some(correlator) = writer.correlator.as_mut() else { return false };
     match correlator.route(&region.bytes[range.clone()]) {
@@ -267,6 +278,10 @@ fn deliver(connection: &mut Connection, shared: &Shared, batch: &mut VecDeque<Me
             batch.clear();
         }
         Unsolicited::Deliver => {
+            if connection.is_held() {
+                connection.parked.append(batch);
+                return;
+            }
             if connection.parked.is_empty() {
                 shared.inbox.push(batch);
             }

@@ -56,7 +56,7 @@ impl Look {
 impl Driver {
     /// When the next look is due.
     pub(super) fn look_at(&self) -> Option<Time> {
-        match &self.io {
+        match self.slot(self.session.epoch())? {
             Io::Open(connection) => connection.look.at(),
             Io::Lent(..) | Io::Nothing | Io::Dialing(..) => None,
         }
@@ -65,10 +65,11 @@ impl Driver {
     /// Asks the kernel what became of the messages it has: for their receipts, and for the machine, which hears of
     /// retransmissions and shut windows in this way. Costs two system calls.
     pub(super) fn look(&mut self, now: Time) {
-        let Io::Open(connection) = &mut self.io else { return };
-        let epoch = connection.epoch;
-        let figures = connection.kernel_figures_at(&self.shared);
-        let weighed = connection.weigh(&figures, &self.shared);
+        let epoch = self.session.epoch();
+        let shared = self.shared.clone();
+        let Some(connection) = self.connection(epoch) else { return };
+        let figures = connection.kernel_figures_at(&shared);
+        let weighed = connection.weigh(&figures, &shared);
         connection.look.note(now, weighed);
         self.tell_figures(epoch, figures.1);
         self.act();

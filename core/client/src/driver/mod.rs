@@ -4,26 +4,27 @@
 
 mod connection;
 mod frames;
+mod handover;
 mod look;
 mod outputs;
+mod slots;
 
 use crate::clock::{self, Clock};
 use crate::io::dial::Dialed;
-use crate::io::os;
 use crate::shared::{Shared, Wish};
 use crate::wheel::{Seat, Wheel};
 use crate::writer::News;
 pub(crate) use connection::Connection;
 use connection::{ReadStep, WriteStep};
 use keepline_proto::cause::ProtocolFailure;
-use keepline_proto::session::{Command, NetworkChange, NetworkPath};
+use keepline_proto::session::{Command, NetworkChange};
 use keepline_proto::{Cause, Ending, Epoch, KernelFigures, Session, State, Time};
+use slots::Io;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use tokio::net::TcpStream;
 
 /// Reads of one turn: then other tasks of the runtime get theirs.
 const READS_PER_TURN: usize = 16;
@@ -35,15 +36,6 @@ const WRITES_PER_TURN: usize = 16;
 static CLIENTS: AtomicU64 = AtomicU64::new(1);
 
 type Dialing = Pin<Box<dyn Future<Output = Result<Dialed, Ending>> + Send>>;
-
-/// What the driver holds of the outside world.
-enum Io {
-    Nothing,
-    Dialing(Epoch, Dialing),
-    Open(Box<Connection>),
-    /// A stream client's connection, in the user's hands.
-    Lent(Arc<TcpStream>),
-}
 
 pub(crate) struct Driver {
     shared: Arc<Shared>,
@@ -58,6 +50,9 @@ pub(crate) struct Driver {
     /// What the machine waits for.
     wait: Option<Time>,
     io: Io,
+    /// The second of two while a suspect connection is challenged. Neither place means more than the other: the machine
+    /// says by epoch whose turn it is.
+    other: Io,
     /// Outputs that have to be answered once the machine is drained.
     sample: Option<Epoch>,
     /// The connection is closed and its requests were not told yet.
@@ -86,6 +81,7 @@ impl Driver {
             answered: false,
             wait: None,
             io: Io::Nothing,
+            other: Io::Nothing,
             sample: None,
             unsettled: false,
             lent: None,
@@ -117,40 +113,23 @@ impl Driver {
                     self.session.handle_gave_up(now, ending);
                 }
                 Wish::StreamEnded(epoch, ending) => {
-                    self.session.handle_ended_with(now, epoch, ending, self.kernel_figures())
+                    self.session.handle_ended_with(now, epoch, ending, self.kernel_figures(epoch))
                 }
             }
             self.act();
         }
     }
 
-    /// Whether the local address of the connection is still the one that the route uses.
-    fn route_intact(&self, path: Option<NetworkPath>) -> Option<bool> {
-        if path.is_some_and(|path| !path.available) {
-            return None;
-        }
-        let stream = self.stream()?;
-        let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
-        let unspecified = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-        let probe = std::net::UdpSocket::bind(unspecified).ok()?;
-        // Connecting a datagram socket sends nothing; it only asks for the route.
-        Some(probe.connect(peer).is_ok() && probe.local_addr().is_ok_and(|address| address.ip() == local.ip()))
-    }
-
-    /// The socket of the connection, in whoever's hands.
-    fn stream(&self) -> Option<&TcpStream> {
-        match &self.io {
-            Io::Open(connection) => Some(connection.stream()),
-            Io::Lent(stream) => Some(stream),
-            Io::Nothing | Io::Dialing(..) => None,
-        }
-    }
-
-    fn kernel_figures(&self) -> KernelFigures {
-        self.stream().map(|stream| os::kernel_figures(stream)).unwrap_or_default()
-    }
-
     fn io_turn(&mut self, context: &mut Context<'_>) -> bool {
+        let mut again = self.slot_turn(context);
+        if !matches!(self.other, Io::Nothing) {
+            std::mem::swap(&mut self.io, &mut self.other);
+            again |= self.slot_turn(context);
+        }
+        again
+    }
+
+    fn slot_turn(&mut self, context: &mut Context<'_>) -> bool {
         match &mut self.io {
             Io::Nothing | Io::Lent(..) => false,
             Io::Dialing(epoch, future) => {
@@ -174,7 +153,11 @@ impl Driver {
             Ok(dialed) => {
                 tracing::debug!(%epoch, peer = ?dialed.peer, options = ?dialed.options, "tcp established");
                 self.shared.counters.set_options(dialed.options);
-                self.io = Io::Open(Box::new(Connection::new(epoch, dialed.stream, &self.shared.config.framing)));
+                let mut connection = Box::new(Connection::new(epoch, dialed.stream, &self.shared.config.framing));
+                if self.session.challenger() == Some(epoch) {
+                    connection.run_beside(&self.shared.config);
+                }
+                self.io = Io::Open(connection);
                 self.session.handle_dialed(clock::now(), epoch, dialed.peer);
             }
             Err(ending) => self.session.handle_ended(clock::now(), epoch, ending),
@@ -298,7 +281,7 @@ impl Driver {
 
     /// Ends the connection, with what its socket still tells after the death.
     fn end(&mut self, epoch: Epoch, ending: Ending) {
-        self.session.handle_ended_with(clock::now(), epoch, ending, self.kernel_figures());
+        self.session.handle_ended_with(clock::now(), epoch, ending, self.kernel_figures(epoch));
         self.act();
     }
 
@@ -315,10 +298,12 @@ impl Driver {
             acted = true;
         }
         if self.wait.is_some_and(|wait| wait <= now) {
-            let last_received = match &self.io {
-                Io::Open(connection) => connection.last_received,
-                Io::Lent(..) => self.shared.streams.as_ref().map_or(Time::ZERO, |streams| streams.last_received()),
-                Io::Nothing | Io::Dialing(..) => Time::ZERO,
+            let last_received = match self.slot(self.session.epoch()) {
+                Some(Io::Open(connection)) => connection.last_received,
+                Some(Io::Lent(..)) => {
+                    self.shared.streams.as_ref().map_or(Time::ZERO, |streams| streams.last_received())
+                }
+                Some(Io::Nothing | Io::Dialing(..)) | None => Time::ZERO,
             };
             self.session.handle_deadline(now, last_received);
             self.act();
@@ -342,8 +327,8 @@ impl Driver {
         }
         let desynced = writer.correlator.as_ref().is_some_and(|correlator| correlator.is_desynced(now));
         drop(writer);
-        if desynced && let Io::Open(connection) = &self.io {
-            let epoch = connection.epoch;
+        let epoch = self.session.epoch();
+        if desynced && self.connection(epoch).is_some() {
             self.end(epoch, Ending::new(Cause::Protocol(ProtocolFailure::Desync), None));
             return true;
         }

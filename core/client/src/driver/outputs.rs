@@ -11,7 +11,7 @@ use keepline_proto::config::{Greeting as Declared, WhileDown};
 use keepline_proto::event::Disconnected;
 use keepline_proto::kernel::KERNEL_PROBE;
 use keepline_proto::outbox::{Accounting, Standing};
-use keepline_proto::{CloseHow, Ending, Epoch, Event, EventKind, KernelFigures, Output, State};
+use keepline_proto::{Cause, CloseHow, Ending, Epoch, Event, EventKind, KernelFigures, Output, State};
 use std::sync::Arc;
 
 impl Driver {
@@ -20,7 +20,7 @@ impl Driver {
         loop {
             self.drain_outputs();
             let Some(epoch) = self.sample.take() else { break };
-            let figures = self.kernel_figures();
+            let figures = self.kernel_figures(epoch);
             self.tell_figures(epoch, figures);
         }
         self.shared.publish(self.session.state(), self.session.epoch());
@@ -30,7 +30,7 @@ impl Driver {
     pub(super) fn tell_figures(&mut self, epoch: Epoch, figures: KernelFigures) {
         tracing::trace!(%epoch, ?figures, "kernel figures");
         // What waits for the end of a frame is in none of the kernel's figures.
-        let held = matches!(&self.io, Io::Open(connection) if connection.flight.urgent_bytes() > 0);
+        let held = self.connection(epoch).is_some_and(|connection| connection.flight.urgent_bytes() > 0);
         self.session.handle_heartbeat_held(clock::now(), epoch, held);
         self.drain_outputs();
         self.session.handle_kernel(clock::now(), epoch, figures);
@@ -51,29 +51,30 @@ impl Driver {
                         );
                     }
                     let future = dial(self.shared.endpoint.clone(), self.shared.config.clone(), deadline, mss);
-                    self.io = Io::Dialing(epoch, Box::pin(future));
+                    let dialing = Io::Dialing(epoch, Box::pin(future));
+                    let slot = if matches!(self.io, Io::Nothing) { &mut self.io } else { &mut self.other };
+                    *slot = dialing;
                     // The future has to be polled once before it can wake us.
                     self.shared.wake_driver();
                 }
                 Output::Greet { epoch, deadline: _ } => self.greet(epoch),
                 Output::Heartbeat { epoch } => {
-                    if let Io::Open(connection) = &mut self.io
-                        && connection.epoch == epoch
-                    {
-                        connection.heartbeat(&self.shared);
+                    let shared = self.shared.clone();
+                    if let Some(connection) = self.connection(epoch) {
+                        connection.heartbeat(&shared);
                         self.unwritten = true;
                     }
                 }
                 Output::Open { epoch } => self.open(epoch),
                 Output::Sample { epoch } => self.sample = Some(epoch),
                 Output::SetUserTimeout { epoch, timeout } => {
-                    if let Some(stream) = self.stream() {
+                    if let Some(stream) = self.stream(epoch) {
                         tracing::debug!(%epoch, ?timeout, "user timeout");
                         sockopt::set_user_timeout(stream, timeout);
                     }
                 }
                 Output::ProbeKernel { epoch, now } => {
-                    if let Some(stream) = self.stream() {
+                    if let Some(stream) = self.stream(epoch) {
                         tracing::debug!(%epoch, now, "kernel probe");
                         let keepalive = if now { Some(KERNEL_PROBE) } else { self.shared.config.keepalive };
                         sockopt::set_keepalive(stream, keepalive);
@@ -88,33 +89,39 @@ impl Driver {
     }
 
     fn greet(&mut self, epoch: Epoch) {
-        let Io::Open(connection) = &mut self.io else { return };
-        let greeting = match (&self.shared.config.greeting, &self.shared.hook) {
+        let shared = self.shared.clone();
+        let Some(connection) = self.connection(epoch) else { return };
+        let greeting = match (&shared.config.greeting, &shared.hook) {
             (Some(Declared::Script(script)), _) => Greeting::script(epoch, script.clone()),
             (Some(Declared::Hook), Some(hook)) => Greeting::hook(epoch, hook),
             (Some(Declared::Hook), None) | (None, _) => return,
         };
         connection.greeting = Some(greeting);
-        self.shared.wake_driver();
+        shared.wake_driver();
     }
 
     fn open(&mut self, epoch: Epoch) {
-        if let Some(streams) = &self.shared.streams {
-            if let Io::Open(connection) = std::mem::replace(&mut self.io, Io::Nothing)
+        let shared = self.shared.clone();
+        if let Some(streams) = &shared.streams {
+            if let Some(slot) = self.slot_mut(epoch)
+                && let Io::Open(connection) = std::mem::replace(slot, Io::Nothing)
                 && let Some(stream) = streams.offer(*connection)
             {
-                self.io = Io::Lent(stream);
+                *slot = Io::Lent(epoch, stream);
             }
             return;
         }
-        let Io::Open(connection) = &mut self.io else { return };
+        let Some(connection) = self.connection(epoch) else { return };
         let has_figures = connection.kernel_figures().send_queue.is_some();
         let accounting = if has_figures { Accounting::Kernel } else { Accounting::HandedOver };
         {
-            let mut writer = self.shared.writer();
-            writer.outbox.open(epoch, accounting);
+            let mut writer = shared.writer();
+            if let Some(own) = connection.take_correlator() {
+                writer.correlator = Some(own);
+            }
+            writer.outbox.open(epoch, accounting, connection.prelude);
             match connection.take_inline_half() {
-                Some(half) if self.shared.inline_writes => writer.inline = Some(half),
+                Some(half) if shared.inline_writes => writer.inline = Some(half),
                 // Dropped, the half would end the direction.
                 Some(half) => half.forget(),
                 None => {}
@@ -122,27 +129,33 @@ impl Driver {
             writer.wanted = false;
         }
         connection.is_open = true;
-        self.shared.room.notify_waiters();
-        self.shared.wake_driver();
+        shared.room.notify_waiters();
+        shared.wake_driver();
     }
 
     fn drain(&mut self, epoch: Epoch) {
-        if let Io::Open(connection) = &mut self.io
-            && connection.epoch == epoch
-        {
+        if let Some(connection) = self.connection(epoch) {
             connection.draining = true;
         }
         self.shared.wake_driver();
     }
 
     fn close(&mut self, epoch: Epoch, how: CloseHow) {
-        let figures = self.kernel_figures();
+        let figures = self.kernel_figures(epoch);
         self.figures_at_death = (figures != KernelFigures::default()).then(|| Box::new(figures));
         let mut settled = Vec::new();
-        match std::mem::replace(&mut self.io, Io::Nothing) {
+        let Some(slot) = self.slot_mut(epoch) else {
+            self.unsettled = true;
+            return;
+        };
+        let io = std::mem::replace(slot, Io::Nothing);
+        // The attempt beside a connection never had the gate: its end concerns neither the outbox nor the requests.
+        let is_beside = !matches!((&self.io, &self.other), (Io::Nothing, Io::Nothing)) && !io.has_had_the_gate();
+        match io {
             Io::Nothing => {}
             Io::Dialing(..) => {}
-            Io::Lent(stream) => {
+            Io::Open(connection) if is_beside => sockopt::abort_on_close(connection.stream()),
+            Io::Lent(_, stream) => {
                 self.lent = Some(epoch);
                 // Ends the user's reads and writes at once, wherever the stream is.
                 if matches!(how, CloseHow::Abort) {
@@ -163,7 +176,7 @@ impl Driver {
                 news.tell();
             }
         }
-        self.unsettled = true;
+        self.unsettled |= !is_beside;
     }
 
     /// How far the stream of a connection that ends has come. Nothing is handed over or transmitted after this.
@@ -194,7 +207,7 @@ impl Driver {
             EventKind::Disconnected(disconnected) => {
                 let ending = disconnected.ending;
                 self.shared.set_ending(ending);
-                if disconnected.up_for.is_none() {
+                if disconnected.up_for.is_none() && ending.cause != Cause::Replaced {
                     add(&self.shared.counters.failures, 1);
                 }
                 self.keep_report(disconnected);
@@ -262,7 +275,7 @@ impl Driver {
     /// Settles everything that is left: nothing happens on this client any more.
     pub(super) fn finish(&mut self, ending: Ending) {
         self.finished = true;
-        self.io = Io::Nothing;
+        (self.io, self.other) = (Io::Nothing, Io::Nothing);
         let mut settled = Vec::new();
         let mut news = News::default();
         {

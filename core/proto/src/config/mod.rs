@@ -106,4 +106,6 @@ pub struct Config {
     pub auto_replies: Vec<AutoReply>,
     /// How long a peer may keep its window shut.
     pub stall_limit: Option<Duration>,
+    /// Whether a second connection may be made beside a suspect one.
+    pub concurrent_ok: bool,
 }

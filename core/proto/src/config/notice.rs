@@ -65,6 +65,13 @@ pub(super) fn tell(config: &Config, settings: &Settings) -> Vec<Notice> {
         (Profile::Industrial, WhileDown::Reject)
         | (Profile::Balanced | Profile::Mobile | Profile::Datacenter, WhileDown::Queue | WhileDown::Reject) => {}
     }
+    match (config.profile, settings.concurrent_ok) {
+        (Profile::Industrial, true) => {
+            let text = "allowed: many controllers and gateways serve one connection, and drop the first for the second";
+            tell("concurrent_ok", text.to_owned());
+        }
+        (Profile::Industrial, false) | (Profile::Balanced | Profile::Mobile | Profile::Datacenter, _) => {}
+    }
     if matches!(config.framing, Framing::Raw) && matches!(config.frame_within, Choice::On(_)) {
         tell("frame_within", "has no effect: raw bytes have no frames".to_owned());
     }

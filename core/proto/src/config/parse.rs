@@ -72,6 +72,7 @@ impl Config {
             greeting: self.greeting.clone(),
             auto_replies: self.auto_replies.clone(),
             stall_limit: self.stall_limit.unwrap_or(values.stall_limit),
+            concurrent_ok: self.concurrent_ok,
             notices,
         };
         settings.notices = notice::tell(&self, &settings);

@@ -216,6 +216,8 @@ pub struct Settings {
     pub auto_replies: Vec<AutoReply>,
     /// How long a peer may keep its window shut.
     pub stall_limit: Duration,
+    /// Whether a second connection may be made beside a suspect one.
+    pub concurrent_ok: bool,
     /// What the user should know.
     pub notices: Vec<Notice>,
 }

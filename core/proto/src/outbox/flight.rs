@@ -134,6 +134,16 @@ impl Flight {
         }
     }
 
+    /// Tells that `written` bytes are handed over on a connection that has no messages yet. `report` gets each frame that
+    /// was completed.
+    pub fn advance_urgent(&mut self, written: usize, mut report: impl FnMut(Urgent)) {
+        self.advance(0, written, |step| match step {
+            Step::HandedOver(HandedOver::Urgent(kind), _) => report(kind),
+            Step::HandedOver(HandedOver::Part | HandedOver::Messages(_) | HandedOver::Ticket { .. }, _)
+            | Step::Finished(_) => {}
+        });
+    }
+
     fn advance_chunk(&mut self, offset: u64, count: usize, report: &mut impl FnMut(Step)) {
         let Some(chunk) = self.chunks.front_mut() else { return };
         if count == 0 {

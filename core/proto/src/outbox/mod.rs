@@ -89,10 +89,11 @@ impl Outbox {
         self.gate
     }
 
-    /// Lets messages pass on the connection `epoch`.
-    pub fn open(&mut self, epoch: Epoch, accounting: Accounting) {
+    /// Lets messages pass on the connection `epoch`, on which `prelude` bytes were handed over before.
+    pub fn open(&mut self, epoch: Epoch, accounting: Accounting, prelude: u64) {
         self.gate = Gate::Open(epoch);
         self.cork = Cork::Out;
+        self.ledger.written = prelude;
         self.ledger.is_kept = accounting == Accounting::Kernel;
     }
 

@@ -18,7 +18,10 @@ impl Session {
     pub fn wants_received(&self) -> bool {
         match &self.phase {
             Phase::Connecting(attempt) => attempt.step != Step::Dialing,
-            Phase::Up(link) => !link.verified || link.liveness.wants_received(),
+            Phase::Up(link) => {
+                let is_greeting = link.challenger.as_ref().is_some_and(|challenger| challenger.step != Step::Dialing);
+                !link.verified || is_greeting || link.liveness.wants_received()
+            }
             Phase::Idle | Phase::Draining(_) | Phase::Waiting(_) | Phase::Offline(_) | Phase::Closed => false,
         }
     }
@@ -28,10 +31,8 @@ impl Session {
         if !self.admit_from(now, epoch) {
             return;
         }
-        let Phase::Connecting(attempt) = &mut self.phase else { return };
-        if attempt.step != Step::Dialing {
-            return;
-        }
+        let now = self.now;
+        let Some(attempt) = self.phase.attempt(epoch).filter(|attempt| attempt.step == Step::Dialing) else { return };
         attempt.peer = peer;
         self.recorder.note(self.now, epoch, Transition::Dialed);
         if self.config.greeting.is_some() {
@@ -43,17 +44,17 @@ impl Session {
         match &self.config.heartbeat {
             Some(heartbeat) if heartbeat.expects_reply() => {
                 attempt.step = Step::FirstHeartbeat;
-                attempt.deadline = attempt.deadline.min(self.now + heartbeat.reply_within);
+                attempt.deadline = attempt.deadline.min(now + heartbeat.reply_within);
                 self.push(Output::Heartbeat { epoch });
             }
-            Some(_) | None => self.establish(false),
+            Some(_) | None => self.establish(epoch, false),
         }
     }
 
     /// Takes the news that the greeting passed.
     pub fn handle_greeted(&mut self, now: Time, epoch: Epoch) {
-        if self.admit_from(now, epoch) && self.is_at(Step::Greeting) {
-            self.establish(true);
+        if self.admit_from(now, epoch) && self.is_at(epoch, Step::Greeting) {
+            self.establish(epoch, true);
         }
     }
 
@@ -66,6 +67,10 @@ impl Session {
     /// dropped: they tell apart what the system tells with one error number.
     pub fn handle_ended_with(&mut self, now: Time, epoch: Epoch, ending: Ending, figures: KernelFigures) {
         if !self.admit_from(now, epoch) {
+            return;
+        }
+        if self.challenger() == Some(epoch) {
+            self.end_challenger(ending);
             return;
         }
         let ending = figures.explain(ending);
@@ -86,10 +91,10 @@ impl Session {
             return;
         }
         let any_is_reply = self.config.heartbeat.as_ref().is_some_and(|heartbeat| heartbeat.reply == Matcher::Any);
-        if self.is_at(Step::FirstHeartbeat) && any_is_reply {
-            self.establish(true);
+        if self.is_at(epoch, Step::FirstHeartbeat) && any_is_reply {
+            self.establish(epoch, true);
         } else {
-            self.heard();
+            self.heard(epoch);
         }
     }
 
@@ -98,10 +103,10 @@ impl Session {
         if !self.admit_from(now, epoch) {
             return;
         }
-        if self.is_at(Step::FirstHeartbeat) {
-            self.establish(true);
+        if self.is_at(epoch, Step::FirstHeartbeat) {
+            self.establish(epoch, true);
         } else {
-            self.heard();
+            self.heard(epoch);
         }
     }
 
@@ -110,10 +115,10 @@ impl Session {
         if !self.admit_from(now, epoch) {
             return;
         }
-        if let Phase::Connecting(attempt) = &mut self.phase {
+        if let Some(attempt) = self.phase.attempt(epoch) {
             attempt.frame_open = true;
         }
-        if let Some((link, settings, now)) = self.link() {
+        if let Some((link, settings, now)) = self.link_of(epoch) {
             link.liveness.frame_started(now, settings);
         }
     }
@@ -123,10 +128,10 @@ impl Session {
         if !self.admit_from(now, epoch) {
             return;
         }
-        if let Phase::Connecting(attempt) = &mut self.phase {
+        if let Some(attempt) = self.phase.attempt(epoch) {
             attempt.frame_open = false;
         }
-        if let Some((link, _, _)) = self.link() {
+        if let Some((link, _, _)) = self.link_of(epoch) {
             link.liveness.frame_ended();
         }
     }
@@ -139,10 +144,10 @@ impl Session {
         }
         let told = if full { Transition::InboxFull } else { Transition::InboxDrained };
         self.recorder.note(self.now, epoch, told);
-        if let Phase::Connecting(attempt) = &mut self.phase {
+        if let Some(attempt) = self.phase.attempt(epoch) {
             attempt.inbox_full = full;
         }
-        let Some((link, settings, now)) = self.link() else { return };
+        let Some((link, settings, now)) = self.link_of(epoch) else { return };
         if !full {
             let findings = link.liveness.resume_reading(now, settings);
             self.apply(findings);
@@ -158,7 +163,7 @@ impl Session {
     /// Takes the news that the kernel takes no more bytes while some are waiting.
     pub fn handle_write_blocked(&mut self, now: Time, epoch: Epoch) {
         if self.admit_from(now, epoch)
-            && let Some((link, settings, now)) = self.link()
+            && let Some((link, settings, now)) = self.link_of(epoch)
         {
             link.liveness.write_blocked(now, settings);
             self.recorder.note(now, epoch, Transition::WriteBlocked);
@@ -168,7 +173,7 @@ impl Session {
     /// Takes the news that the kernel took bytes; `blocked` says whether more are waiting.
     pub fn handle_write_progress(&mut self, now: Time, epoch: Epoch, blocked: bool) {
         if self.admit_from(now, epoch)
-            && let Some((link, settings, now)) = self.link()
+            && let Some((link, settings, now)) = self.link_of(epoch)
         {
             let findings = link.liveness.write_progress(now, blocked, settings);
             if !blocked {
@@ -191,7 +196,7 @@ impl Session {
     /// Takes the answer to [`Output::Sample`]; figures that nobody asked for are welcome too.
     pub fn handle_kernel(&mut self, now: Time, epoch: Epoch, figures: KernelFigures) {
         if self.admit_from(now, epoch)
-            && let Some((link, settings, now)) = self.link()
+            && let Some((link, settings, now)) = self.link_of(epoch)
         {
             let findings = link.liveness.weigh(now, &figures, settings);
             self.recorder.weigh(now, epoch, &figures);
@@ -216,6 +221,8 @@ impl Session {
             return;
         }
         self.settle_network();
+        // First: a connection that dies now must not be followed by an attempt whose time is over.
+        self.expire_challenger();
         match &mut self.phase {
             Phase::Idle | Phase::Closed => {}
             Phase::Waiting(until) | Phase::Offline(until) => {
@@ -247,8 +254,8 @@ impl Session {
         }
     }
 
-    fn heard(&mut self) {
-        if let Some((link, settings, now)) = self.link() {
+    fn heard(&mut self, epoch: Epoch) {
+        if let Some((link, settings, now)) = self.link_of(epoch) {
             link.verified = true;
             let epoch = link.epoch;
             let findings = link.liveness.received(now, settings);
@@ -257,7 +264,7 @@ impl Session {
         }
     }
 
-    fn is_at(&self, step: Step) -> bool {
-        matches!(&self.phase, Phase::Connecting(attempt) if attempt.step == step)
+    fn is_at(&mut self, epoch: Epoch, step: Step) -> bool {
+        self.phase.attempt(epoch).is_some_and(|attempt| attempt.step == step)
     }
 }

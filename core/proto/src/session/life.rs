@@ -2,12 +2,12 @@
 
 use super::Session;
 use super::phase::{Attempt, Link, Phase, Step, VERIFIED_BY_AGE};
-use crate::Time;
 use crate::cause::{Cause, Detector, Ending, GreetingFailure};
 use crate::config::Settings;
 use crate::event::{Disconnected, EventKind, MessageCounts};
 use crate::liveness::{Findings, Liveness, Turn};
 use crate::output::{CloseHow, Output};
+use crate::{Epoch, Time};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ pub(super) enum Next {
     Retry,
     /// An attempt at once; the curve stays where it is.
     Now,
+    /// The attempt that runs already beside the connection; the curve stays where it is.
+    Challenger,
     /// A cautious attempt, not charged to the curve: there is no network.
     Offline,
     /// Nothing by itself.
@@ -30,19 +32,18 @@ pub(super) enum Next {
 impl Session {
     /// Starts an attempt.
     pub(super) fn dial(&mut self) {
+        let attempt = self.start_attempt();
+        self.phase = Phase::Connecting(attempt);
+    }
+
+    /// Asks for the dial of an attempt with the next number.
+    pub(super) fn start_attempt(&mut self) -> Attempt {
         self.epoch = self.epoch.next();
         let epoch = self.epoch;
         let deadline = self.now + self.config.connect_total;
-        self.phase = Phase::Connecting(Attempt {
-            epoch,
-            step: Step::Dialing,
-            deadline,
-            peer: None,
-            inbox_full: false,
-            frame_open: false,
-        });
         self.emit(EventKind::Connecting { epoch });
         self.push(Output::Dial { epoch, deadline, mss: self.segments.limit(self.now) });
+        Attempt { epoch, step: Step::Dialing, deadline, peer: None, inbox_full: false, frame_open: false }
     }
 
     /// Dials, or waits for a network if the system says that there is none.
@@ -67,9 +68,12 @@ impl Session {
     }
 
     /// The attempt succeeded: whatever had to be proved is proved. `verified` says whether the peer itself was heard.
-    pub(super) fn establish(&mut self, verified: bool) {
+    pub(super) fn establish(&mut self, epoch: Epoch, verified: bool) {
+        if self.challenger() == Some(epoch) {
+            self.replace_incumbent();
+        }
         let Phase::Connecting(attempt) = &self.phase else { return };
-        let (epoch, peer) = (attempt.epoch, attempt.peer);
+        let peer = attempt.peer;
         let (inbox_full, frame_open) = (attempt.inbox_full, attempt.frame_open);
         let mut liveness = Liveness::new(self.now, &self.config);
         if frame_open {
@@ -78,7 +82,9 @@ impl Session {
         if inbox_full {
             liveness.stop_reading();
         }
-        self.phase = Phase::Up(Link { epoch, since: self.now, verified, inbox_full_told: inbox_full, liveness });
+        let since = self.now;
+        let challenger = None;
+        self.phase = Phase::Up(Link { epoch, since, verified, inbox_full_told: inbox_full, liveness, challenger });
         self.failures = 0;
         self.push(Output::Open { epoch });
         self.emit(EventKind::Connected { epoch, peer, after: self.now.since(self.absent_since) });
@@ -105,9 +111,18 @@ impl Session {
         }
         match turn {
             None => {}
-            Some(Turn::Suspect(evidence)) => self.emit(EventKind::Suspect { epoch, evidence }),
-            Some(Turn::Stalled) => self.emit(EventKind::Stalled { epoch }),
-            Some(Turn::Recovered) => self.emit(EventKind::Recovered { epoch }),
+            Some(Turn::Suspect(evidence)) => {
+                self.emit(EventKind::Suspect { epoch, evidence });
+                self.challenge();
+            }
+            Some(Turn::Stalled) => {
+                self.emit(EventKind::Stalled { epoch });
+                self.end_challenger(Session::replaced());
+            }
+            Some(Turn::Recovered) => {
+                self.emit(EventKind::Recovered { epoch });
+                self.end_challenger(Session::replaced());
+            }
             Some(Turn::Dead(ending)) => self.end(ending, CloseHow::Abort, Next::Retry),
         }
     }
@@ -121,6 +136,7 @@ impl Session {
         {
             self.segments.note_death(now);
         }
+        let challenger = self.take_challenger();
         let up_for = self.leave();
         let failed = up_for.is_none() && next == Next::Retry;
         if failed {
@@ -130,35 +146,53 @@ impl Session {
         // A certificate does not get better by asking again; but a wish or a new network is no verdict on it.
         let fatal = next == Next::Retry && ending.cause.is_fatal();
         let next = if fatal || exhausted { Next::Stop } else { next };
+        let next = if next == Next::Retry && challenger.is_some() { Next::Challenger } else { next };
         let delay = match next {
             Next::Retry if self.network.is_down() => Some(self.retry_delay(&ending).max(self.offline_delay())),
             Next::Retry => Some(self.retry_delay(&ending)),
             Next::Offline => Some(self.offline_delay()),
-            Next::Now => Some(Duration::ZERO),
+            Next::Now | Next::Challenger => Some(Duration::ZERO),
             Next::Stop => None,
         };
-        self.push(Output::Close { epoch, how });
-        let mut end = Box::new(Disconnected {
-            epoch,
-            ending,
-            up_for,
-            retry_in: delay,
-            failures: self.failures,
-            messages: MessageCounts::default(),
-            report: None,
-        });
-        end.report = self.recorder.finish(self.now, &end).map(Arc::new);
-        self.emit(EventKind::Disconnected(end));
+        let challenger = match (challenger, next) {
+            (Some(challenger), Next::Challenger) => Some(challenger),
+            (Some(challenger), Next::Retry | Next::Now | Next::Offline | Next::Stop) => {
+                self.tell_end(challenger.epoch, CloseHow::Abort, ending, None, None);
+                None
+            }
+            (None, _) => None,
+        };
+        self.tell_end(epoch, how, ending, up_for, delay);
+        if let Some(challenger) = challenger {
+            self.phase = Phase::Connecting(*challenger);
+            return;
+        }
         match (next, delay) {
             (Next::Now, _) => self.dial(),
             (Next::Retry, Some(delay)) if !self.network.is_down() => self.phase = Phase::Waiting(self.now + delay),
             (Next::Retry | Next::Offline, Some(delay)) => self.wait_offline(delay),
-            (Next::Retry | Next::Offline | Next::Stop, _) => {
+            (Next::Retry | Next::Challenger | Next::Offline | Next::Stop, _) => {
                 if fatal || exhausted {
                     self.finish(ending);
                 }
             }
         }
+    }
+
+    /// Has the socket dropped, then tells the end.
+    pub(super) fn tell_end(
+        &mut self,
+        epoch: Epoch,
+        how: CloseHow,
+        ending: Ending,
+        up_for: Option<Duration>,
+        retry_in: Option<Duration>,
+    ) {
+        self.push(Output::Close { epoch, how });
+        let (failures, messages) = (self.failures, MessageCounts::default());
+        let mut end = Box::new(Disconnected { epoch, ending, up_for, retry_in, failures, messages, report: None });
+        end.report = self.recorder.finish(self.now, &end).map(Arc::new);
+        self.emit(EventKind::Disconnected(end));
     }
 
     /// Closes the client: nothing is heard or said after this.
@@ -204,6 +238,11 @@ impl Session {
             Step::Greeting | Step::FirstHeartbeat => Cause::Greeting(GreetingFailure::Timeout),
         };
         Ending::new(cause, None)
+    }
+
+    /// As [`Session::link`], if it is the one of this epoch.
+    pub(super) fn link_of(&mut self, epoch: Epoch) -> Option<(&mut Link, &Settings, Time)> {
+        self.link().filter(|(link, _, _)| link.epoch == epoch)
     }
 
     /// The connection that is up and not draining, with what its liveness is judged by.

@@ -3,6 +3,7 @@
 //! The driver hands in one fact at a time with one `handle_*` call, then drains [`Session::poll_output`] to
 //! [`Output::Wait`], then waits. Every fact about a connection carries its epoch; a stale one is dropped in one place.
 
+mod challenger;
 mod command;
 mod input;
 mod io;
@@ -99,9 +100,14 @@ impl Session {
         self.phase.state()
     }
 
-    /// The number of the current or the last attempt; 0 before the first.
+    /// The number of the connection, else of the current or the last attempt; 0 before the first.
     pub fn epoch(&self) -> Epoch {
-        self.epoch
+        self.phase.live_epoch().unwrap_or(self.epoch)
+    }
+
+    /// The number of the attempt that runs beside a suspect connection, if there is one.
+    pub fn challenger(&self) -> Option<Epoch> {
+        self.phase.challenger().map(|challenger| challenger.epoch)
     }
 
     /// Whether a close is under way that first writes what is queued.
@@ -141,7 +147,7 @@ impl Session {
 
     /// Takes an input about one connection. The one place where stale news is dropped.
     fn admit_from(&mut self, now: Time, epoch: Epoch) -> bool {
-        self.admit(now) && self.phase.live_epoch() == Some(epoch)
+        self.admit(now) && (self.phase.live_epoch() == Some(epoch) || self.challenger() == Some(epoch))
     }
 
     fn push(&mut self, output: Output) {

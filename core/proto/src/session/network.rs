@@ -134,6 +134,7 @@ impl Session {
                 self.wait_offline(delay);
             }
             Phase::Up(_) => {
+                self.end_challenger(Session::by_network(Cause::LocalNetworkDown));
                 if let Some((link, settings, now)) = self.link() {
                     let findings = link.liveness.go_offline(now, settings);
                     self.apply(findings);

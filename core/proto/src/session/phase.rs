@@ -52,6 +52,8 @@ pub(super) struct Link {
     pub(super) verified: bool,
     pub(super) inbox_full_told: bool,
     pub(super) liveness: Liveness,
+    /// The attempt that runs beside it while it is suspect, where that is allowed.
+    pub(super) challenger: Option<Box<Attempt>>,
 }
 
 /// One connection on its way out.
@@ -87,12 +89,38 @@ impl Phase {
         }
     }
 
+    /// The attempt of this epoch, be it alone or beside a suspect connection.
+    pub(super) fn attempt(&mut self, epoch: Epoch) -> Option<&mut Attempt> {
+        let attempt = match self {
+            Phase::Connecting(attempt) => attempt,
+            Phase::Up(link) => link.challenger.as_deref_mut()?,
+            Phase::Idle | Phase::Draining(_) | Phase::Waiting(_) | Phase::Offline(_) | Phase::Closed => return None,
+        };
+        (attempt.epoch == epoch).then_some(attempt)
+    }
+
+    /// The attempt beside the connection.
+    pub(super) fn challenger(&self) -> Option<&Attempt> {
+        match self {
+            Phase::Up(link) => link.challenger.as_deref(),
+            Phase::Idle
+            | Phase::Connecting(_)
+            | Phase::Draining(_)
+            | Phase::Waiting(_)
+            | Phase::Offline(_)
+            | Phase::Closed => None,
+        }
+    }
+
     /// The next time something happens by itself; [`Time::FAR_FUTURE`] if nothing does.
     pub(super) fn deadline(&self) -> Time {
         match self {
             Phase::Idle | Phase::Closed => Time::FAR_FUTURE,
             Phase::Connecting(attempt) => attempt.deadline,
-            Phase::Up(link) => link.liveness.next_deadline(),
+            Phase::Up(link) => {
+                let challenger = link.challenger.as_ref().map_or(Time::FAR_FUTURE, |challenger| challenger.deadline);
+                link.liveness.next_deadline().min(challenger)
+            }
             Phase::Draining(drain) => drain.deadline,
             Phase::Waiting(until) | Phase::Offline(until) => *until,
         }

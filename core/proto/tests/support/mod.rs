@@ -14,13 +14,13 @@ pub(crate) const LIMITS: OutboxLimits = OutboxLimits { messages: 100_000, bytes:
 
 pub(crate) fn open() -> Outbox {
     let mut outbox = Outbox::new(LIMITS);
-    outbox.open(Epoch(1), Accounting::HandedOver);
+    outbox.open(Epoch(1), Accounting::HandedOver, 0);
     outbox
 }
 
 pub(crate) fn open_with_figures() -> Outbox {
     let mut outbox = Outbox::new(LIMITS);
-    outbox.open(Epoch(1), Accounting::Kernel);
+    outbox.open(Epoch(1), Accounting::Kernel, 0);
     outbox
 }
 

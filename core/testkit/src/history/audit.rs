@@ -15,6 +15,8 @@ const OFFLINE_RETRY: Duration = Duration::from_secs(30);
 pub struct Audit {
     history: History,
     live: Option<Epoch>,
+    /// The attempt that runs beside it.
+    challenger: Option<Epoch>,
     open: Option<Epoch>,
     connected: Option<Epoch>,
     /// The epoch whose socket was dropped and whose `Disconnected` has not come yet.
@@ -58,13 +60,13 @@ impl Audit {
             return Err("nothing may follow closed".into());
         }
         match output {
-            Output::Dial { epoch, deadline, .. } => self.judge_dial(now, *epoch, *deadline),
+            Output::Dial { epoch, deadline, .. } => self.judge_dial(now, *epoch, *deadline, settings),
             Output::Greet { epoch, .. } => {
                 self.must_live(*epoch)?;
-                must(self.open.is_none(), "a greeting comes before the gate opens")
+                must(self.open != Some(*epoch), "a greeting comes before the gate opens")
             }
             Output::Open { epoch } => {
-                self.must_live(*epoch)?;
+                must(self.live == Some(*epoch), "the gate opens for the only connection")?;
                 must(self.open.replace(*epoch).is_none(), "the gate opens once")
             }
             Output::Heartbeat { epoch }
@@ -77,7 +79,11 @@ impl Audit {
             }
             Output::Close { epoch, .. } => {
                 self.must_live(*epoch)?;
-                (self.live, self.open, self.closing) = (None, None, Some(*epoch));
+                let challenger = self.challenger.take();
+                if challenger != Some(*epoch) {
+                    (self.live, self.open) = (challenger, None);
+                }
+                self.closing = Some(*epoch);
                 Ok(())
             }
             Output::Emit(event) => self.judge_event(now, &event.kind, settings),
@@ -88,11 +94,17 @@ impl Audit {
         }
     }
 
-    fn judge_dial(&mut self, now: Time, epoch: Epoch, deadline: Time) -> Result<(), String> {
-        if let Some(live) = self.live {
-            return Err(format!("{live} still lives"));
-        }
+    fn judge_dial(&mut self, now: Time, epoch: Epoch, deadline: Time, settings: &Settings) -> Result<(), String> {
         must(deadline >= now, "an attempt has time")?;
+        if let Some(live) = self.live {
+            if !settings.concurrent_ok || self.open != Some(live) {
+                return Err(format!("{live} still lives"));
+            }
+            return match self.challenger.replace(epoch) {
+                Some(other) => Err(format!("{other} runs beside {live} already")),
+                None => Ok(()),
+            };
+        }
         if now < self.not_before {
             must(self.passes > 0, "it comes ahead of the curve and nobody asked for it")?;
             self.passes -= 1;
@@ -109,6 +121,10 @@ impl Audit {
             }
             EventKind::Disconnected(end) => {
                 must(self.closing.take() == Some(end.epoch), "Close comes before Disconnected, once")?;
+                if self.live.is_some() {
+                    // One of two: the other goes on, and nothing is waited for.
+                    return must(end.retry_in.is_none_or(|wait| wait.is_zero()), "the other one goes on at once");
+                }
                 if let Some(wait) = end.retry_in {
                     self.not_before = now + wait;
                 }
@@ -119,7 +135,7 @@ impl Audit {
     }
 
     fn must_live(&self, epoch: Epoch) -> Result<(), String> {
-        must(self.live == Some(epoch), "its epoch does not live")
+        must(self.live == Some(epoch) || self.challenger == Some(epoch), "its epoch does not live")
     }
 }
 

@@ -107,11 +107,18 @@ impl SimWorld {
 
     fn perform(&mut self, output: &Output) {
         match output {
+            Output::Dial { epoch, .. } if self.live.is_some() => self.challenger = Some(*epoch),
             Output::Dial { epoch, .. } => {
                 self.live = Some(*epoch);
                 self.last_received = Time::ZERO;
             }
-            Output::Close { .. } => self.live = None,
+            Output::Close { epoch, .. } => {
+                let challenger = self.challenger.take();
+                if challenger != Some(*epoch) {
+                    self.live = challenger;
+                    self.last_received = Time::ZERO;
+                }
+            }
             Output::Greet { .. }
             | Output::Heartbeat { .. }
             | Output::Open { .. }

@@ -1,0 +1,84 @@
+//! The two places for connections: one is enough, until a suspect connection is challenged by a second.
+
+use super::{Connection, Dialing, Driver};
+use crate::io::os;
+use keepline_proto::session::NetworkPath;
+use keepline_proto::{Epoch, KernelFigures};
+use std::sync::Arc;
+use tokio::net::TcpStream;
+
+/// What the driver holds of the outside world.
+pub(super) enum Io {
+    Nothing,
+    Dialing(Epoch, Dialing),
+    Open(Box<Connection>),
+    /// A stream client's connection, in the user's hands.
+    Lent(Epoch, Arc<TcpStream>),
+}
+
+impl Io {
+    pub(super) fn epoch(&self) -> Option<Epoch> {
+        match self {
+            Io::Nothing => None,
+            Io::Dialing(epoch, _) | Io::Lent(epoch, _) => Some(*epoch),
+            Io::Open(connection) => Some(connection.epoch),
+        }
+    }
+
+    /// Whether the outbox was open for it, or a user has it.
+    pub(super) fn has_had_the_gate(&self) -> bool {
+        match self {
+            Io::Open(connection) => connection.is_open,
+            Io::Lent(..) => true,
+            Io::Nothing | Io::Dialing(..) => false,
+        }
+    }
+
+    pub(super) fn stream(&self) -> Option<&TcpStream> {
+        match self {
+            Io::Open(connection) => Some(connection.stream()),
+            Io::Lent(_, stream) => Some(stream),
+            Io::Nothing | Io::Dialing(..) => None,
+        }
+    }
+}
+
+impl Driver {
+    /// Whether the local address of the connection is still the one that the route uses.
+    pub(super) fn route_intact(&self, path: Option<NetworkPath>) -> Option<bool> {
+        if path.is_some_and(|path| !path.available) {
+            return None;
+        }
+        let stream = self.stream(self.session.epoch())?;
+        let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
+        let unspecified = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        let probe = std::net::UdpSocket::bind(unspecified).ok()?;
+        // Connecting a datagram socket sends nothing; it only asks for the route.
+        Some(probe.connect(peer).is_ok() && probe.local_addr().is_ok_and(|address| address.ip() == local.ip()))
+    }
+
+    /// The place of this epoch.
+    pub(super) fn slot(&self, epoch: Epoch) -> Option<&Io> {
+        [&self.io, &self.other].into_iter().find(|io| io.epoch() == Some(epoch))
+    }
+
+    pub(super) fn slot_mut(&mut self, epoch: Epoch) -> Option<&mut Io> {
+        [&mut self.io, &mut self.other].into_iter().find(|io| io.epoch() == Some(epoch))
+    }
+
+    pub(super) fn connection(&mut self, epoch: Epoch) -> Option<&mut Connection> {
+        match self.slot_mut(epoch)? {
+            Io::Open(connection) => Some(connection),
+            Io::Nothing | Io::Dialing(..) | Io::Lent(..) => None,
+        }
+    }
+
+    /// The socket of this epoch, in whoever's hands.
+    pub(super) fn stream(&self, epoch: Epoch) -> Option<&TcpStream> {
+        self.slot(epoch)?.stream()
+    }
+
+    pub(super) fn kernel_figures(&self, epoch: Epoch) -> KernelFigures {
+        self.stream(epoch).map(os::kernel_figures).unwrap_or_default()
+    }
+}
