@@ -7,6 +7,7 @@ use keepline_testkit::ChaosProxy;
 use keepline_testkit::chaos::{Direction, End, IdleMode};
 use keepline_testkit::servers::{EchoServer, LineServer};
 use support::{SOON, assert_balanced, await_event, eventually, millis, secs};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 #[tokio::test]
 async fn messages_accepted_while_down_arrive_in_order_on_the_next_connection() {
@@ -96,6 +97,40 @@ async fn a_partial_frame_dies_with_its_connection() {
     let message = client.recv_within(SOON).await.unwrap().unwrap();
     assert_eq!(&message.payload[..], b"whole");
     assert_eq!(message.epoch, client.epoch());
+}
+
+#[tokio::test]
+async fn half_close_by_the_peer_ends_the_connection_and_what_was_not_handed_over_goes_out_on_the_next() {
+    const MESSAGES: usize = 60;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    // Inherited by what is accepted: its window shuts soon, and most of the messages stay in the outbox.
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(8).unwrap();
+    let client = Client::builder(listener.local_addr().unwrap()).framing(Framing::lines()).outbox_bytes(16 << 20);
+    let client = client.backoff_max(millis(500)).start().unwrap();
+    let mut events = client.events_after(0);
+    let (mut old, _) = listener.accept().await.unwrap();
+    await_event(&mut events, "connected", SOON).await;
+    for number in 0..MESSAGES {
+        client.try_send(format!("{number:064000}")).unwrap();
+    }
+    tokio::time::sleep(millis(300)).await;
+    assert!(client.stats().messages.queued > MESSAGES as u64 / 2, "{:?}", client.stats());
+    old.shutdown().await.unwrap();
+    let EventKind::Disconnected(disconnected) = await_event(&mut events, "disconnected", SOON).await.kind else {
+        panic!()
+    };
+    assert_eq!(disconnected.ending.cause, Cause::PeerClosed);
+    let waiting = disconnected.messages.queued as usize;
+    // It reads on, to the end: nothing more is pressed on a peer that has finished.
+    let before = numbers(old, MESSAGES).await;
+    assert_eq!(before, (0..before.len()).collect::<Vec<_>>());
+    assert!(before.len() <= MESSAGES - waiting, "{before:?} and {waiting} that wait");
+    let (new, _) = listener.accept().await.unwrap();
+    let after = numbers(new, waiting).await;
+    assert_eq!(after, (MESSAGES - waiting..MESSAGES).collect::<Vec<_>>(), "in order, from a whole message on");
+    assert_balanced(&client);
 }
 
 #[tokio::test]
@@ -250,4 +285,18 @@ async fn a_slow_reader_of_events_is_told_how_many_it_missed() {
         last = event;
     }
     assert!(matches!(last.kind, EventKind::Closed(_)), "{last:?}");
+}
+
+/// Reads lines that are numbers until there are so many, or the connection ends.
+async fn numbers(stream: tokio::net::TcpStream, count: usize) -> Vec<usize> {
+    let mut lines = BufReader::new(stream).lines();
+    let mut numbers = Vec::new();
+    while numbers.len() < count {
+        match tokio::time::timeout(SOON, lines.next_line()).await.unwrap() {
+            // What ends without the end of a line was cut.
+            Ok(Some(line)) if line.len() == 64_000 => numbers.push(line.parse().unwrap()),
+            Ok(Some(_)) | Ok(None) | Err(_) => break,
+        }
+    }
+    numbers
 }

@@ -15,4 +15,5 @@ mod peer;
 mod probe;
 mod roam;
 mod starved;
+mod stopped;
 mod trials;

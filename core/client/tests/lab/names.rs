@@ -1,4 +1,4 @@
-//! Rows 4, 9, 10, 12: the endpoint is a name, and the name service has its days.
+//! Rows 4, 5, 9, 10, 12: the endpoint is a name, and the name service has its days.
 
 use super::support::{Journal, PORT, SOON, assert_noticed, echo, in_lab, peer, quick, secs};
 use keepline::cause::DnsFailure;
@@ -23,6 +23,30 @@ fn first_address_that_is_dead_leaves_the_second_within_its_share_of_the_time() {
         assert!(lab.hits("blackhole").unwrap() >= 1, "IPv6 was tried first:\n{}", lab.status());
         assert_noticed(fault, connected.at, Some(client.config().connect_per_address));
         assert_eq!(journal.count("disconnected"), 0, "{journal}");
+    });
+}
+
+#[test]
+fn sixteen_dead_addresses_cost_one_attempt_its_time_and_are_told_of_once() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = peer(lab);
+        let addresses: Vec<String> = (100..116).map(|host| format!("198.18.2.{host}")).collect();
+        lab.fault("dns", &[&format!("a={}", addresses.join(","))]).unwrap();
+        lab.fault("syn_drop", &[&format!("port={PORT}")]).unwrap();
+        let start = Instant::now();
+        let client = by_name().connect_per_address(secs(1)).connect_total(secs(3)).start().unwrap();
+        let mut journal = Journal::of(&client);
+        let (noticed, end) = journal.next_end(SOON).await;
+        assert_eq!(end.ending.cause, Cause::ConnectTimeout, "{journal}");
+        assert!(noticed - start >= secs(3), "more addresses are left than there is time for: {journal}");
+        assert_noticed(start, noticed, Some(secs(3)));
+        assert!(lab.hits("syn").unwrap() >= 3, "one address after the other:\n{}", lab.status());
+        lab.clear().unwrap();
+        lab.fault("dns", &[&format!("a={SERVER}")]).unwrap();
+        journal.next("connected", SOON).await;
+        let attempts = client.stats().attempts;
+        assert_eq!(journal.count("disconnected") as u64, attempts - 1, "one for each attempt: {journal}");
+        assert_eq!(peer.counts().unwrap().accepted, 1);
     });
 }
 

@@ -5,8 +5,7 @@ use keepline::{Client, Framing};
 use keepline_testkit::lab::{LabOptions, SERVER};
 
 /// Clients that exchange at the same time; one by one, a fifth of a second for each lost packet adds up to minutes.
-const CLIENTS: usize = 5;
-const EXCHANGES: usize = 100;
+const CLIENTS: usize = 25;
 
 #[test]
 fn five_hundred_exchanges_at_ten_percent_loss_end_no_connection_of_the_default_profile() {
@@ -18,13 +17,34 @@ fn five_hundred_exchanges_at_ten_percent_loss_end_no_connection_of_the_default_p
             clients.push(builder.heartbeat(ping()).connect().await.unwrap());
         }
         let journals: Vec<Journal> = clients.iter().map(Journal::of).collect();
-        // Every tenth packet of each way: the same share in each run.
-        lab.fault("loss", &["pct=10", "mode=inc"]).unwrap();
-        let exchanging: Vec<_> = clients.iter().cloned().map(|client| tokio::spawn(exchange(client))).collect();
-        for exchange in exchanging {
-            exchange.await.unwrap();
+        // By chance, as on a real path: a retransmission can be lost too, and the one after it.
+        lab.fault("loss", &["pct=10", "mode=random"]).unwrap();
+        exchange_all(&clients, 500 / CLIENTS).await;
+        // An exchange takes two packets and more: 100 of 1000 are to be expected, 50 are certain.
+        assert!(lab.hits("loss").unwrap() >= 50, "{}", lab.status());
+        for journal in &journals {
+            assert_eq!(journal.count("disconnected"), 0, "{journal}");
         }
-        assert!(lab.hits("loss").unwrap() >= 100, "{}", lab.status());
+        assert_eq!(peer.counts().unwrap().accepted, CLIENTS as u64);
+    });
+}
+
+#[test]
+#[ignore = "a statement about chance: make test-lab-soak"]
+fn thirty_percent_loss_ends_less_than_one_connection_in_a_thousand_exchanges() {
+    in_lab(LabOptions::default(), async |lab| {
+        let peer = peer(lab);
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS {
+            // As patient as a line like this asks for: reliability is bought with time.
+            let lossy = Client::builder((SERVER, super::support::PORT)).framing(Framing::lines());
+            let lossy = lossy.heartbeat(ping().every(secs(10)).reply_within(secs(20))).user_timeout(secs(90));
+            clients.push(lossy.connect().await.unwrap());
+        }
+        let journals: Vec<Journal> = clients.iter().map(Journal::of).collect();
+        lab.fault("loss", &["pct=30", "mode=random"]).unwrap();
+        exchange_all(&clients, 1000 / CLIENTS).await;
+        assert!(lab.hits("loss").unwrap() >= 300, "{}", lab.status());
         for journal in &journals {
             assert_eq!(journal.count("disconnected"), 0, "{journal}");
         }
@@ -62,8 +82,16 @@ fn jitter_reordering_duplicates_and_corruption_are_invisible() {
     });
 }
 
-async fn exchange(client: Client) {
-    for number in 0..EXCHANGES {
+/// Every client sends so many lines, each after the one before it has come back.
+async fn exchange_all(clients: &[Client], times: usize) {
+    let exchanging: Vec<_> = clients.iter().cloned().map(|client| tokio::spawn(exchange(client, times))).collect();
+    for exchange in exchanging {
+        exchange.await.unwrap();
+    }
+}
+
+async fn exchange(client: Client, times: usize) {
+    for number in 0..times {
         client.send(&*format!("exchange {number}")).await.unwrap();
         let message = client.recv_within(3 * SOON).await.unwrap().expect("the client is open");
         assert_eq!(message.payload, format!("exchange {number}"));

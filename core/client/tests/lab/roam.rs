@@ -129,7 +129,9 @@ fn link_that_goes_down_is_told_as_the_own_network_then_unreachable_then_back() {
 fn link_that_flaps_costs_at_most_one_connection() {
     in_lab(LabOptions::default(), async |lab| {
         let peer = peer(lab);
-        // The deadline is longer than the flapping: what is tested is what the hints cost.
+        // The deadline is longer than the flapping: what is tested is what the hints cost. With a shorter one the connection
+        // may truly die of the flapping: two seconds can pass in which each retransmission meets a link that is down. The
+        // attempts that follow fail while it is down, and each is told of; that would be silence found, not a hint's cost.
         let client = lines().user_timeout(secs(30)).heartbeat(ping().every(secs(1)).reply_within(secs(10)));
         let client = client.connect().await.unwrap();
         let mut journal = Journal::of(&client);

@@ -25,10 +25,15 @@ pub(crate) const fn millis(milliseconds: u64) -> Duration {
 
 /// Runs a test on the client's side of a healthy lab; says loudly that it was skipped where there can be none.
 pub(crate) fn in_lab(options: LabOptions, body: impl AsyncFnOnce(&Lab) + Send) {
+    in_lab_within(TEST_LIMIT, options, body);
+}
+
+/// As [`in_lab`], for a test that takes longer than others.
+pub(crate) fn in_lab_within(limit: Duration, options: LabOptions, body: impl AsyncFnOnce(&Lab) + Send) {
     let Some(lab) = require(&test_name(), Lab::up(options)) else { return };
     let limited = async || {
-        if tokio::time::timeout(TEST_LIMIT, body(&lab)).await.is_err() {
-            panic!("the test did not end within {TEST_LIMIT:?}\n{}", lab.status());
+        if tokio::time::timeout(limit, body(&lab)).await.is_err() {
+            panic!("the test did not end within {limit:?}\n{}", lab.status());
         }
     };
     lab.run_inside(Role::Client, limited).unwrap();
