@@ -100,7 +100,8 @@ const MARK: &str = "client: ";
 
 fn tell(what: &str) {
     // Not `println`, which the runner would keep for itself.
-    writeln!(stdout(), "{MARK}{what}").unwrap();
+    let mut output = stdout();
+    writeln!(output, "{MARK}{what}").unwrap();
 }
 
 /// A client in another process, in the network of the thread that starts it.
