@@ -49,6 +49,8 @@ fn new_address_that_nobody_tells_of_is_noticed_within_the_bound() {
         assert_eq!(end.ending.cause, Cause::LocalNetworkDown, "{journal}");
         assert_noticed(fault, noticed, client.detection_bounds().path_silent_in_flight.within);
         journal.next("connected", SOON).await;
+        // Without its address the kernel could not send it, and says so: it was kept, and goes out now.
+        assert_eq!(client.recv_within(SOON).await.unwrap().unwrap().payload, "from nowhere");
         echo(&client, "from the road").await;
     });
 }
@@ -68,6 +70,7 @@ fn new_address_that_nobody_tells_of_is_told_apart_by_the_kernel_alone() {
         assert_eq!(end.ending.detector, Some(Detector::UserTimeout), "{journal}");
         assert_noticed(fault, noticed, client.detection_bounds().path_silent_in_flight.within);
         journal.next("connected", SOON).await;
+        assert_eq!(client.recv_within(SOON).await.unwrap().unwrap().payload, "from nowhere");
         echo(&client, "from the road").await;
     });
 }

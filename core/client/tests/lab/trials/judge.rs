@@ -42,6 +42,8 @@ struct Arrival {
     connection: usize,
     is_whole: bool,
     is_acked: bool,
+    /// The farewell followed it and came back: the client's kernel knows as much as the server's.
+    ended_well: bool,
 }
 
 /// How much was judged.
@@ -78,6 +80,7 @@ pub(super) fn judge(accounts: &[Account], mut wires: Vec<Witnessed>) -> Result<T
 
 /// Where every message arrived, whole or in part; what is not a message of these trials, or in the wrong place, is a lie.
 fn arrivals(accounts: &[Account], wires: &[Witnessed], lies: &mut Vec<String>) -> BTreeMap<(u8, usize), Vec<Arrival>> {
+    let last = last_connections(wires);
     let mut arrivals: BTreeMap<(u8, usize), Vec<Arrival>> = BTreeMap::new();
     let mut latest: BTreeMap<u8, usize> = BTreeMap::new();
     for (connection, wire) in wires.iter().enumerate() {
@@ -99,11 +102,24 @@ fn arrivals(accounts: &[Account], wires: &[Witnessed], lies: &mut Vec<String>) -
                 lies.push(format!("trial {name}: message {number} arrived after {before}"));
             }
             let is_whole = piece.ends_with(b"\n");
-            let arrival = Arrival { connection, is_whole, is_acked: is_whole && end as u64 <= wire.acked };
+            let is_acked = is_whole && end as u64 <= wire.acked;
+            let ended_well = last.get(&name) == Some(&connection);
+            let arrival = Arrival { connection, is_whole, is_acked, ended_well };
             arrivals.entry((name, number)).or_default().push(arrival);
         }
     }
     arrivals
+}
+
+/// The connection over which each trial said farewell.
+fn last_connections(wires: &[Witnessed]) -> BTreeMap<u8, usize> {
+    let mut last = BTreeMap::new();
+    for (connection, wire) in wires.iter().enumerate() {
+        for piece in wire.stream.split(|byte| *byte == b'\n').filter_map(|piece| piece.strip_prefix(FAREWELL)) {
+            last.extend(piece.first().map(|name| (name.wrapping_sub(b'a'), connection)));
+        }
+    }
+    last
 }
 
 impl Tally {
@@ -127,7 +143,8 @@ impl Tally {
             Fate::Told(Outcome::Unknown) => {
                 self.unknown += 1;
                 self.unknown_that_arrived += usize::from(arrived.iter().any(|arrival| arrival.is_whole));
-                None
+                let is_known = arrived.iter().any(|arrival| arrival.is_acked && arrival.ended_well);
+                is_known.then_some("was acknowledged on a connection that ended well")
             }
             Fate::Told(_) => Some("has an outcome that nobody knows"),
         };
@@ -145,6 +162,14 @@ impl fmt::Display for Tally {
         )
     }
 }
+
+/// The line that comes back: everything before it has gone through.
+pub(super) fn farewell(name: u8) -> String {
+    format!("farewell {}", char::from(b'a' + name))
+}
+
+const FAREWELL: &[u8] = b"farewell ";
+const PING: &[u8] = b"PING";
 
 /// The line of a message: who sent it and which it is, then bytes that are its own.
 pub(super) fn line(name: u8, number: usize, length: usize) -> Vec<u8> {
@@ -167,8 +192,8 @@ const HEADER: usize = 6;
 fn read(accounts: &[Account], piece: &[u8]) -> Result<Option<(u8, usize)>, String> {
     let is_whole = piece.ends_with(b"\n");
     let content = piece.strip_suffix(b"\n").unwrap_or(piece);
-    let others = [&b"PING"[..], b"farewell"];
-    if others.iter().any(|other| content == *other || (!is_whole && other.starts_with(content))) {
+    let is_cut_from = |other: &[u8]| !is_whole && other.starts_with(content);
+    if content == PING || content.starts_with(FAREWELL) || is_cut_from(PING) || is_cut_from(FAREWELL) {
         return Ok(None);
     }
     let shown = || String::from_utf8_lossy(&content[..content.len().min(40)]).into_owned();
@@ -231,6 +256,12 @@ mod tests {
     fn message_of_which_the_old_peer_has_a_part_cannot_be_replayed() {
         let wires = vec![wire(1, &[cut(0)], None), wire(2, &[whole(0)], None)];
         assert_lie(&[Outcome::Acked], wires, "two connections");
+    }
+
+    #[test]
+    fn message_that_went_through_before_the_farewell_cannot_be_unknown() {
+        let farewell = [farewell(0).as_bytes(), b"\n"].concat();
+        assert_lie(&[Outcome::Unknown], vec![wire(1, &[whole(0), farewell], None)], "ended well");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The client of one trial: what it sends, how it leaves its connection, and what it was told of each message.
 
 use super::super::support::{Journal, SOON, assert_balanced, millis, quick, secs};
-use super::judge::{Account, Fate, Sent, line};
+use super::judge::{Account, Fate, Sent, farewell, line};
 use fastrand::Rng;
 use keepline::{Client, Epoch, ErrorKind, Receipt, State, WhileDown};
 use std::sync::Arc;
@@ -13,9 +13,6 @@ use tokio::task::JoinHandle;
 const HURRY: usize = 1_500_000;
 /// How long a message waits for room before it is given up.
 const ROOM_WITHIN: Duration = millis(100);
-/// The line that comes back: everything before it has gone through.
-const FAREWELL: &str = "farewell";
-
 /// A trial on its way.
 pub(super) struct Traffic {
     name: u8,
@@ -65,12 +62,13 @@ impl Traffic {
     /// On a connection that works again: everything that waits goes through, the client closes, and the account is made up.
     pub(super) async fn farewell(self) -> Account {
         let talked = self.talking.await.unwrap();
+        let farewell = farewell(self.name);
         let start = Instant::now();
         loop {
             assert!(start.elapsed() < 2 * SOON, "no farewell: {}", self.journal);
-            let is_up = self.client.state() == State::Connected && self.client.try_send(FAREWELL).is_ok();
+            let is_up = self.client.state() == State::Connected && self.client.try_send(&*farewell).is_ok();
             if is_up && let Ok(Some(message)) = self.client.recv_within(secs(3)).await {
-                assert_eq!(message.payload, FAREWELL);
+                assert_eq!(message.payload, farewell);
                 assert!(Some(message.epoch) > self.epoch, "it has left its first connection: {}", self.journal);
                 break;
             }
