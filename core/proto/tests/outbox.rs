@@ -47,6 +47,32 @@ fn a_frame_cut_by_the_boundary_is_unknown_and_the_rest_is_kept_in_order() {
 }
 
 #[test]
+fn an_inline_write_cut_by_the_kernel_dies_with_its_connection_though_the_writer_never_saw_it() {
+    let mut outbox = open();
+    outbox.push_cut(tracked(1), Header::NONE, Bytes::from_static(b"0123456789"), 4);
+    push(&mut outbox, tracked(2), b"next");
+    let (mut flight, mut settled) = (Flight::new(), Vec::new());
+    outbox.restore(&mut flight, Standing::unknown(), &mut settled);
+    assert_eq!(settled, [settled_as(1, Outcome::Unknown)]);
+    assert_eq!((outbox.len(), outbox.bytes()), (1, 4));
+    outbox.drop_all(&mut settled);
+    assert_eq!(settled, [settled_as(1, Outcome::Unknown), settled_as(2, Outcome::NotSent)]);
+    assert_balanced(&outbox);
+}
+
+#[test]
+fn an_inline_write_of_which_nothing_was_transmitted_goes_out_whole() {
+    let mut outbox = open_with_figures();
+    outbox.push_cut(tracked(1), Header::NONE, Bytes::from_static(b"0123456789"), 4);
+    let (mut flight, mut settled) = (Flight::new(), Vec::new());
+    outbox.restore(&mut flight, Standing { acked: 0, transmitted: 0 }, &mut settled);
+    outbox.open(Epoch(2), Accounting::Kernel);
+    outbox.take(Time::ZERO, &mut flight, &mut settled);
+    assert_eq!(wire(&flight), b"0123456789");
+    assert_eq!(settled, []);
+}
+
+#[test]
 fn an_inline_write_cut_by_the_kernel_continues_and_dies_with_its_connection() {
     let mut outbox = open();
     outbox.push_cut(tracked(1), Header::NONE, Bytes::from_static(b"0123456789"), 4);

@@ -179,6 +179,10 @@ impl Chunk {
         self.size - self.written
     }
 
+    pub(super) fn is_begun(&self) -> bool {
+        self.written > 0
+    }
+
     #[inline]
     pub(super) fn is_done(&self) -> bool {
         self.written == self.size

@@ -17,6 +17,10 @@ impl Outbox {
         let standing = if self.ledger.is_kept { standing } else { Standing::unknown() };
         let mut ended = self.ledger.end();
         ended.extend(flight.drain());
+        // One that its caller began is in nobody's flight while the writer has not had a turn since.
+        if self.chunks.front().is_some_and(Chunk::is_begun) {
+            ended.extend(self.chunks.pop_front());
+        }
         let counts = &mut self.counts;
         for chunk in &mut ended {
             chunk.bury(standing, |frames, special, fate| {
