@@ -26,7 +26,10 @@ class Connection:
         return offset - (1 << 32) if offset >> 31 else offset
 
     def arrived(self, number, payload):
-        self.early[self.offset(number)] = payload
+        offset = self.offset(number)
+        # Sent again, a segment may be cut shorter than it was.
+        if len(payload) > len(self.early.get(offset, b"")):
+            self.early[offset] = payload
         for offset in sorted(self.early):
             if offset > len(self.stream):
                 break

@@ -124,7 +124,7 @@ fn server_that_is_heard_but_not_reached_lives_until_the_user_timeout() {
         }
         let (noticed, end) = journal.next_end(SOON).await;
         assert_eq!(end.ending.cause, Cause::PathSilent, "{journal}");
-        assert_eq!(end.ending.detector, Some(Detector::UserTimeout));
+        assert_eq!(end.ending.detector, Some(Detector::UserTimeout), "{journal}");
         assert!(noticed - fault >= user_timeout, "every inbound byte is life: {journal}");
         assert_noticed(fault, noticed, Some(user_timeout + secs(3)));
     });

@@ -85,7 +85,8 @@ fn assert_kernels_figure_is_between<'a>(peer: &LabPeer, wires: impl Iterator<Ite
             wire.acked <= connection.kernel_bytes && connection.kernel_bytes <= wire.stream.len() as u64 + 1
         };
         let mut same = wires.clone().filter(|wire| wire.remote_port == connection.remote_port);
-        assert!(same.any(fits), "{connection:?} is not what its wire has shown");
+        let shown = || wires.clone().map(|wire| (wire.remote_port, wire.acked, wire.stream.len())).collect::<Vec<_>>();
+        assert!(same.any(fits), "{connection:?} is not what its wire has shown: {:?}", shown());
     }
 }
 

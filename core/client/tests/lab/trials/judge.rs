@@ -40,6 +40,9 @@ pub(super) enum Fate {
 #[derive(Debug, Clone, Copy)]
 struct Arrival {
     connection: usize,
+    /// So much of it.
+    #[expect(dead_code, reason = "shown when it is a lie")]
+    bytes: usize,
     is_whole: bool,
     is_acked: bool,
     /// The farewell followed it and came back: the client's kernel knows as much as the server's.
@@ -104,7 +107,7 @@ fn arrivals(accounts: &[Account], wires: &[Witnessed], lies: &mut Vec<String>) -
             let is_whole = piece.ends_with(b"\n");
             let is_acked = is_whole && end as u64 <= wire.acked;
             let ended_well = last.get(&name) == Some(&connection);
-            let arrival = Arrival { connection, is_whole, is_acked, ended_well };
+            let arrival = Arrival { connection, bytes: piece.len(), is_whole, is_acked, ended_well };
             arrivals.entry((name, number)).or_default().push(arrival);
         }
     }
