@@ -35,19 +35,19 @@ use tokio::time::Instant;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
 pub struct Client {
-    handle: Arc<Handle>,
-}
-
-/// Counted apart from what readers and receipts hold: the last one ends the client.
-struct Handle {
     shared: Arc<Shared>,
 }
 
-impl Drop for Handle {
+impl Clone for Client {
+    fn clone(&self) -> Client {
+        Client::new(self.shared.clone())
+    }
+}
+
+impl Drop for Client {
     fn drop(&mut self) {
-        if self.shared.closed_with().is_none() {
+        if self.shared.drop_handle() && self.shared.closed_with().is_none() {
             self.shared.wish(Wish::Command(Command::Abort));
         }
     }
@@ -55,11 +55,12 @@ impl Drop for Handle {
 
 impl Client {
     pub(crate) fn new(shared: Arc<Shared>) -> Client {
-        Client { handle: Arc::new(Handle { shared }) }
+        shared.add_handle();
+        Client { shared }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.handle.shared
+        &self.shared
     }
 
     /// Waits for the next message; `None` after close, when the inbox is empty.

@@ -14,7 +14,8 @@ const KEPT: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct EventRing {
     kept: Mutex<Kept>,
-    added: Notify,
+    /// An event was added, or the client's state changed, which nearly always is the same moment.
+    pub(crate) changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -39,7 +40,7 @@ impl EventRing {
         kept.ended |= matches!(event.kind, EventKind::Closed(_));
         kept.events.push_back(event);
         drop(kept);
-        self.added.notify_waiters();
+        self.changed.notify_waiters();
     }
 
     /// Keeps a report. The one that goes for it also leaves its event: a ring of events is no archive.
@@ -136,12 +137,12 @@ impl Shared {
     /// Waits for events after `seq`: at least one, or `None` after the last.
     pub(crate) async fn events_after(&self, seq: u64, max: usize) -> Option<Vec<Event>> {
         loop {
-            let added = self.events.added.notified();
+            let changed = self.events.changed.notified();
             let found = self.events.after(seq, max, self.state())?;
             if !found.is_empty() {
                 return Some(found);
             }
-            added.await;
+            changed.await;
         }
     }
 }

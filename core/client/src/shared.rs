@@ -12,8 +12,8 @@ use atomic_waker::AtomicWaker;
 use keepline_proto::config::ValidConfig;
 use keepline_proto::session::{Command, NetworkPath};
 use keepline_proto::{Ending, Epoch, ErrorKind, State};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// A wish of the user for the driver.
@@ -43,16 +43,23 @@ pub(crate) struct Shared {
     /// Only for stream clients; the others own no such thing.
     pub(crate) streams: Option<Arc<StreamSlot>>,
     pub(crate) counters: Counters,
-    wishes: Mutex<Vec<Wish>>,
+    desk: Mutex<Desk>,
     driver: AtomicWaker,
     state: AtomicU8,
     epoch: AtomicU64,
-    /// The last ending, told to whoever asks while there is no connection.
-    ending: Mutex<Option<Ending>>,
-    /// Set once, at the end.
-    closed: OnceLock<Ending>,
-    /// The state changed to up or closed.
-    changed: Notify,
+    /// Clients, counted apart from what readers and receipts hold: the last one ends the client.
+    handles: AtomicUsize,
+}
+
+/// What passes between the handles and the driver at turns of the path.
+#[derive(Debug, Default)]
+struct Desk {
+    wishes: Vec<Wish>,
+    /// The last ending, told to whoever asks while there is no connection. Boxed: a client that never lost its
+    /// connection has none.
+    ending: Option<Box<Ending>>,
+    /// Set once, at the end; the ending is then final.
+    closed: bool,
 }
 
 impl Shared {
@@ -70,13 +77,11 @@ impl Shared {
             events: EventRing::default(),
             streams: streaming.then(Arc::default),
             counters: Counters::default(),
-            wishes: Mutex::default(),
+            desk: Mutex::default(),
             driver: AtomicWaker::new(),
             state: AtomicU8::new(0),
             epoch: AtomicU64::new(0),
-            ending: Mutex::default(),
-            closed: OnceLock::new(),
-            changed: Notify::new(),
+            handles: AtomicUsize::new(0),
             config,
             endpoint,
             hook,
@@ -88,14 +93,28 @@ impl Shared {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn add_handle(&self) {
+        // Whoever clones a handle holds one, so the count cannot fall to zero meanwhile.
+        self.handles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Says whether that was the last one.
+    pub(crate) fn drop_handle(&self) -> bool {
+        self.handles.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Hands a wish to the driver.
     pub(crate) fn wish(&self, wish: Wish) {
-        self.wishes.lock().unwrap_or_else(PoisonError::into_inner).push(wish);
+        self.desk().wishes.push(wish);
         self.driver.wake();
     }
 
     pub(crate) fn take_wishes(&self) -> Vec<Wish> {
-        std::mem::take(&mut *self.wishes.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.desk().wishes)
     }
 
     pub(crate) fn wake_driver(&self) {
@@ -139,31 +158,36 @@ impl Shared {
         self.epoch.store(epoch.0, Ordering::Release);
         let before = self.state.swap(number, Ordering::AcqRel);
         if before != number {
-            self.changed.notify_waiters();
+            self.events.changed.notify_waiters();
         }
     }
 
     pub(crate) fn set_ending(&self, ending: Ending) {
-        *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending);
+        let mut desk = self.desk();
+        if !desk.closed {
+            desk.ending = Some(Box::new(ending));
+        }
     }
 
     pub(crate) fn ending(&self) -> Option<Ending> {
-        *self.ending.lock().unwrap_or_else(PoisonError::into_inner)
+        self.desk().ending.as_deref().copied()
     }
 
     pub(crate) fn set_closed(&self, ending: Ending) {
-        let _first_wins = self.closed.set(ending);
-        self.changed.notify_waiters();
+        self.set_ending(ending);
+        self.desk().closed = true;
+        self.events.changed.notify_waiters();
     }
 
     pub(crate) fn closed_with(&self) -> Option<Ending> {
-        self.closed.get().copied()
+        let desk = self.desk();
+        if desk.closed { desk.ending.as_deref().copied() } else { None }
     }
 
     /// Waits until the client is closed.
     pub(crate) async fn closed(&self) -> Ending {
         loop {
-            let changed = self.changed.notified();
+            let changed = self.events.changed.notified();
             if let Some(ending) = self.closed_with() {
                 return ending;
             }
@@ -174,7 +198,7 @@ impl Shared {
     /// Waits until a connection is up, or the client is closed.
     pub(crate) async fn connected(&self) -> Result<(), Error> {
         loop {
-            let changed = self.changed.notified();
+            let changed = self.events.changed.notified();
             if let Some(ending) = self.closed_with() {
                 return Err(gave_up(ending, &self.config).with_report_of(self));
             }

@@ -4,7 +4,7 @@ use crate::io::sockopt::SocketOptions;
 use keepline_proto::event::MessageCounts;
 use keepline_proto::{Epoch, State};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// What a client has done so far.
@@ -55,12 +55,19 @@ pub(crate) struct Counters {
     pub(crate) heartbeats: AtomicU64,
     /// Nanoseconds; 0 means none yet.
     pub(crate) heartbeat_rtt: AtomicU64,
-    options: Mutex<Option<Box<SocketOptions>>>,
+    options: Mutex<Option<Arc<SocketOptions>>>,
 }
+
+/// The options that were read back last: thousands of clients with the same ones share them.
+static LAST_OPTIONS: Mutex<Option<Arc<SocketOptions>>> = Mutex::new(None);
 
 impl Counters {
     pub(crate) fn set_options(&self, options: SocketOptions) {
-        *self.options.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(options));
+        let mut last = LAST_OPTIONS.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = last.take_if(|last| **last == options).unwrap_or_else(|| Arc::new(options));
+        *last = Some(known.clone());
+        drop(last);
+        *self.options.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
     }
 
     pub(crate) fn options(&self) -> SocketOptions {

@@ -17,6 +17,12 @@ use tracing::{Event, Metadata, Subscriber};
 
 const CLIENTS: usize = 20;
 
+/// Enough for what grows by doubling to count little, few enough for the descriptors of a process.
+const MANY: usize = 300;
+
+/// Bytes: what it is today, and a tenth. 440 of them are tokio's own, for the task and the socket.
+const HEAP_OF_EACH: i64 = 2450;
+
 /// The fastest heartbeat there is.
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -38,6 +44,27 @@ fn a_heartbeat_allocates_nothing_and_wakes_its_client_once_to_be_sent_and_once_t
 #[test]
 fn a_heartbeat_that_is_answered_in_order_with_the_requests_costs_no_more() {
     assert_cheap(&measure(|builder| builder.correlation(Correlation::Fifo)));
+}
+
+#[test]
+fn an_idle_client_with_a_heartbeat_keeps_little_memory() {
+    let server = Server::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let config = beating(server.address).validate().unwrap();
+    let connect = async || Client::builder(server.address).valid_config(config.clone()).connect().await.unwrap();
+    // What the first client alone needs, such as the timer's task, is not the price of one more.
+    let first = runtime.block_on(connect());
+    let mut clients = Vec::with_capacity(MANY);
+    let counted = allocation_counter::measure(|| {
+        runtime.block_on(async {
+            for _ in 0..MANY {
+                clients.push(connect().await);
+            }
+        });
+    });
+    let each = counted.bytes_current / MANY as i64;
+    assert!(each <= HEAP_OF_EACH, "{each} bytes");
+    drop((first, clients));
 }
 
 fn assert_cheap(cost: &Cost) {
@@ -77,13 +104,16 @@ fn measure(declare: impl Fn(Builder) -> Builder) -> Cost {
 }
 
 async fn connect(address: SocketAddr, declare: impl Fn(Builder) -> Builder) -> Vec<Client> {
-    let heartbeat = Heartbeat::new("PING").every(EVERY).reply_within(REPLY_WITHIN).reply(Matcher::Exact("PING".into()));
     let mut clients = Vec::with_capacity(CLIENTS);
     for _ in 0..CLIENTS {
-        let builder = Client::builder(address).framing(Framing::lines()).heartbeat(heartbeat.clone());
-        clients.push(declare(builder).connect().await.unwrap());
+        clients.push(declare(beating(address)).connect().await.unwrap());
     }
     clients
+}
+
+fn beating(address: SocketAddr) -> Builder {
+    let heartbeat = Heartbeat::new("PING").every(EVERY).reply_within(REPLY_WITHIN).reply(Matcher::Exact("PING".into()));
+    Client::builder(address).framing(Framing::lines()).heartbeat(heartbeat)
 }
 
 fn sleep(runtime: &Runtime, time: Duration) {

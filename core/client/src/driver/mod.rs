@@ -62,15 +62,17 @@ pub(crate) struct Driver {
     /// What the kernel knew when the connection was closed. Boxed: a living client has none.
     figures_at_death: Option<Box<KernelFigures>>,
     finished: bool,
-    span: tracing::Span,
+    /// `None` while nobody listens.
+    span: Option<Arc<tracing::Span>>,
 }
 
 impl Driver {
     pub(crate) fn new(shared: Arc<Shared>, wheel: Arc<Wheel>, seed: u64) -> Driver {
         let id = CLIENTS.fetch_add(1, Ordering::Relaxed);
         let span = tracing::info_span!("keepline", client = id);
+        let span = (!span.is_disabled()).then(|| Arc::new(span));
         let entered = span.clone();
-        let _inside = entered.enter();
+        let _inside = entered.as_ref().map(|span| span.enter());
         tracing::debug!(endpoint = %shared.endpoint, "client started");
         let mut driver = Driver {
             session: Session::new(shared.config.clone(), seed, clock::now()),
@@ -356,7 +358,7 @@ impl Future for Driver {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let driver = self.get_mut();
         let span = driver.span.clone();
-        let _inside = span.enter();
+        let _inside = span.as_ref().map(|span| span.enter());
         driver.shared.register_driver(context.waker());
         loop {
             driver.wishes();

@@ -19,7 +19,8 @@ pub(super) struct Network {
     /// The last path that was told.
     path: Option<u64>,
     down: bool,
-    pending: Option<Pending>,
+    /// Boxed: a change is rare, and each idle client would keep room for it.
+    pending: Option<Box<Pending>>,
 }
 
 #[derive(Debug)]
@@ -51,7 +52,8 @@ impl Network {
     fn note(&mut self, now: Time, change: NetworkChange) {
         let known_path = self.pending.as_ref().and_then(|pending| pending.change.path);
         let path = change.path.or(known_path);
-        self.pending = Some(Pending { change: NetworkChange { path, ..change }, settle_at: now + SETTLE_AFTER });
+        let change = NetworkChange { path, ..change };
+        self.pending = Some(Box::new(Pending { change, settle_at: now + SETTLE_AFTER }));
     }
 
     fn take_settled(&mut self, now: Time) -> Option<NetworkChange> {
