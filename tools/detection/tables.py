@@ -66,10 +66,11 @@ def version(measured: Figures, client: str) -> str:
 def machine(measured: Figures) -> str:
     """Where and with what it was measured."""
     about = measured.machine
+    at_end = f" and {about['load_after']} at its end" if "load_after" in about else ""
     servers = " and ".join(clean(about["versions"][name]) for name in ("redis-server", "nats-server"))
     return (
-        f"Measured in one run on {about['cpus']} cores, Linux {about['kernel'].split('-')[0]}, load {about['load_before']} before it, "
-        f"each run watched for {about['limit']:.0f} s; {servers}.\n"
+        f"Measured in one run on {about['cpus']} cores, Linux {about['kernel'].split('-')[0]}, load {about['load_before']} before it"
+        f"{at_end}, each run watched for {about['limit']:.0f} s; {servers}.\n"
     )
 
 

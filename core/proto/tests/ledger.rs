@@ -233,7 +233,7 @@ fn a_message_that_grew_too_old_while_the_kernel_had_it_expires() {
 #[derive(Debug, Clone)]
 enum Step {
     Send { size: usize, tracked: bool, idempotent: bool, request: bool },
-    Inline { size: usize },
+    Inline { size: usize, cut: Option<usize> },
     Write(usize),
     Heartbeat,
     Look { transmitted: u8, acked: u8 },
@@ -248,7 +248,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (8_000usize..90_000, any::<bool>()).prop_map(
             |(size, tracked)| Step::Send { size, tracked, idempotent: false, request: false }
         ),
-        2 => (1usize..10_000).prop_map(|size| Step::Inline { size }),
+        2 => (1usize..10_000, proptest::option::of(0usize..10_000)).prop_map(|(size, cut)| Step::Inline { size, cut }),
         6 => (1usize..70_000).prop_map(Step::Write),
         1 => Just(Step::Heartbeat),
         4 => any::<(u8, u8)>().prop_map(|(transmitted, acked)| Step::Look { transmitted, acked }),
@@ -299,16 +299,24 @@ proptest! {
                     let body = frame(number, size);
                     if size >= 8_000 { by_reference(&mut outbox, meta, &body); } else { push(&mut outbox, meta, &body); }
                 }
-                Step::Inline { size } => {
+                Step::Inline { size, cut } => {
                     outbox.uncork();
                     if outbox.allows_inline() {
                         let number = next;
                         next += 1;
                         tickets.push(ticket(number));
                         let body = frame(number, size);
-                        kernels.last_mut().unwrap().wire.extend_from_slice(&body);
-                        let kept = if size < 8_000 { Inline::Small(&body) } else { Inline::Large(Header::NONE, body.into()) };
-                        settled.extend(outbox.wrote_inline(tracked(number), kept));
+                        let cut = cut.map_or(body.len(), |cut| cut.min(body.len()));
+                        kernels.last_mut().unwrap().wire.extend_from_slice(&body[..cut]);
+                        if cut < body.len() {
+                            outbox.push_cut(tracked(number), Header::NONE, body.into(), cut);
+                        } else {
+                            let kept = match size {
+                                ..8_000 => Inline::Small(&body),
+                                8_000.. => Inline::Large(Header::NONE, body.into()),
+                            };
+                            settled.extend(outbox.wrote_inline(tracked(number), kept));
+                        }
                         outbox.cork();
                     }
                 }

@@ -66,7 +66,7 @@ fn an_inline_write_of_which_nothing_was_transmitted_goes_out_whole() {
     outbox.push_cut(tracked(1), Header::NONE, Bytes::from_static(b"0123456789"), 4);
     let (mut flight, mut settled) = (Flight::new(), Vec::new());
     outbox.restore(&mut flight, Standing { acked: 0, transmitted: 0 }, &mut settled);
-    outbox.open(Epoch(2), Accounting::Kernel);
+    outbox.open(Epoch(2), Accounting::Kernel, 0);
     outbox.take(Time::ZERO, &mut flight, &mut settled);
     assert_eq!(wire(&flight), b"0123456789");
     assert_eq!(settled, []);

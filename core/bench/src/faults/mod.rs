@@ -36,10 +36,12 @@ use std::time::Instant;
 pub(crate) fn measure(arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure> {
     let options = Options::parse(arguments)?;
     let begun = Instant::now();
-    let mut lines = vec![Machine::now(&options).line()?];
+    let mut machine = Machine::now(&options);
     let trials = options.trials();
     eprintln!("{} runs, at most {} s each", trials.len(), options.limit.as_secs());
     let records = run_all(&trials, &options);
+    machine.end();
+    let mut lines = vec![serde_json::to_string(&machine)?];
     for record in &records {
         lines.push(serde_json::to_string(record)?);
     }

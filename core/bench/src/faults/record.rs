@@ -3,7 +3,6 @@
 use super::options::Options;
 use super::plan::ServerKind;
 use super::run::{Course, Trial};
-use crate::measure::Failure;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -88,13 +87,14 @@ pub(super) struct Machine {
     kernel: String,
     /// The mean number of runnable processes in the minute before.
     load_before: String,
+    /// The same in the last minute of the run.
+    load_after: String,
     limit: f64,
     versions: BTreeMap<&'static str, String>,
 }
 
 impl Machine {
     pub(super) fn now(options: &Options) -> Machine {
-        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
         let mut versions: BTreeMap<&'static str, String> =
             ["async-nats", "redis", "tokio"].into_iter().map(|name| (name, locked(name))).collect();
         versions.insert("keepline", env!("CARGO_PKG_VERSION").to_owned());
@@ -111,15 +111,25 @@ impl Machine {
             r#type: "machine",
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            load_before: read("/proc/loadavg").split(' ').next().unwrap_or("unknown").to_owned(),
+            load_before: load(),
+            load_after: String::new(),
             limit: options.limit.as_secs_f64(),
             versions,
         }
     }
 
-    pub(super) fn line(&self) -> Result<String, Failure> {
-        Ok(serde_json::to_string(self)?)
+    /// Takes down what is known only when all runs are over.
+    pub(super) fn end(&mut self) {
+        self.load_after = load();
     }
+}
+
+fn load() -> String {
+    read("/proc/loadavg").split(' ').next().unwrap_or("unknown").to_owned()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
 }
 
 /// The version of a crate in this build.
