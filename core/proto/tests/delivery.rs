@@ -133,6 +133,30 @@ fn path_that_carries_a_segment_now_and_then_is_slow_and_not_dead() {
     }
 }
 
+#[test]
+fn path_whose_round_trip_is_longer_than_the_deadline_has_time_for_a_loss() {
+    let heartbeat = Heartbeat::new("PING").every(secs(1)).reply_within(secs(2));
+    for (rtt, limit) in [(4, 8), (0, 3), (600, 20)] {
+        let mut world = SimWorld::connected(Config { heartbeat: Some(heartbeat.clone()), ..Config::default() });
+        world.silence_peer();
+        let figures = |silent| KernelFigures {
+            retransmits: Some(1),
+            rtt: Some(secs(rtt)),
+            last_ack_received: Some(silent),
+            ..queued(1_000, 200_000)
+        };
+        let start = world.now();
+        while world.state().is_up() {
+            let silent = world.now().since(start);
+            world.set_kernel(Some(figures(silent)));
+            world.run_for(Duration::from_millis(10));
+        }
+        let lived = world.now().since(start);
+        assert!(lived >= secs(limit) && lived <= secs(limit + 2), "{lived:?} with a round trip of {rtt} s");
+        assert_eq!(world.last_end().ending.cause, Cause::PathSilent);
+    }
+}
+
 /// A heartbeat is due at 20 s, suspicion at 25 s, the verdict at 30 s.
 fn config() -> Config {
     let heartbeat = Heartbeat::new("PING").every(secs(20)).reply_within(secs(10));

@@ -98,7 +98,9 @@ impl Liveness {
             return self.judge_kernel_probe(now, settings);
         }
         // Data that arrives counts for longer than a bare acknowledgement, which may be one for something old.
-        let is_carrying = now.since(self.carried_at) < reply_within || self.delivery.is_answered(now, reply_within / 2);
+        let recovery = self.delivery.recovery();
+        let is_carrying = now.since(self.carried_at) < reply_within.max(recovery)
+            || self.delivery.is_answered(now, (reply_within / 2).max(recovery));
         if is_carrying && (self.write_blocked || self.heartbeat_held || self.delivery.is_under_way()) {
             // The heartbeat is behind bytes that the path is carrying just now: slow, not dead.
             let verdict = now + (reply_within / 2).max(Duration::from_millis(1));

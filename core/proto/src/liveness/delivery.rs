@@ -8,6 +8,9 @@ use crate::Time;
 use crate::kernel::KernelFigures;
 use std::time::Duration;
 
+/// 20 s, in milliseconds: no queue on the way is longer than ten, and a dead peer is not waited for on a wrong figure.
+const LONGEST_RECOVERY: u32 = 20_000;
+
 /// What the kernel's figures say about the outstanding heartbeat.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Delivery {
@@ -21,6 +24,9 @@ pub(super) struct Delivery {
     is_under_way: bool,
     /// When the peer's kernel last answered anything; [`Time::ZERO`] if not known.
     answered_at: Time,
+    /// Two round trips as the kernel measured them last: after a loss nothing is acknowledged for that long, on a path that
+    /// is only slow. Whole milliseconds.
+    recovery: u32,
     /// The heartbeat was seen under way when half of its deadline had passed.
     is_late: bool,
 }
@@ -45,6 +51,9 @@ impl Delivery {
     /// passed. Returns whether the heartbeat was late and the peer's kernel has it now.
     pub(super) fn weigh(&mut self, now: Time, figures: &KernelFigures, is_blocked: bool, is_due: bool) -> bool {
         let is_written = self.is_written || !is_blocked;
+        if let Some(rtt) = figures.rtt {
+            self.recovery = u32::try_from((2 * rtt).as_millis()).unwrap_or(u32::MAX).min(LONGEST_RECOVERY);
+        }
         self.answered_at = figures.last_ack_received.map_or(self.answered_at, |age| now - age);
         let (Some(acked), Some(queue)) = (figures.bytes_acked, figures.send_queue) else { return false };
         if std::mem::take(&mut self.asked_just_now) {
@@ -70,6 +79,11 @@ impl Delivery {
     /// Whether the heartbeat was seen under way later than it should have been.
     pub(super) fn is_late(&self) -> bool {
         self.is_late
+    }
+
+    /// How long the path may be silent after a loss.
+    pub(super) fn recovery(&self) -> Duration {
+        Duration::from_millis(u64::from(self.recovery))
     }
 
     /// Whether the peer's kernel has answered within `lately`.
