@@ -33,10 +33,14 @@ async fn challenger_takes_over_before_the_deadline_and_what_waits_goes_with_it()
     let connected = await_event(&mut events, "connected", SOON).await;
     assert_eq!(connected.kind.epoch(), Some(Epoch(2)));
     assert!(before.elapsed() < DEAD_AFTER, "{:?}", before.elapsed());
-    assert_eq!(lost.outcome().await.unwrap(), Outcome::Unknown);
+    // The proxy's kernel has it, where the figures tell.
+    assert!(matches!(lost.outcome().await.unwrap(), Outcome::Acked | Outcome::Unknown));
     client.send("on the second").await.unwrap();
     eventually("the line arrives", SOON, || server.received().iter().any(|line| line.line == "on the second")).await;
-    assert!(!server.received().iter().any(|line| line.line == "into the void"), "what is unknown is not sent again");
+    assert!(
+        !server.received().iter().any(|line| line.line == "into the void"),
+        "what was handed over is not sent again"
+    );
     assert_balanced(&client);
 }
 
