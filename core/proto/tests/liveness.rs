@@ -133,6 +133,21 @@ fn bytes_that_only_the_own_kernel_took_do_not_delay_the_verdict() {
 }
 
 #[test]
+fn verdict_of_a_process_that_ran_late_has_its_evidence() {
+    let heartbeat = Heartbeat::new("PING").every(secs(20)).reply_within(secs(10));
+    let mut world = SimWorld::connected(Config { heartbeat: Some(heartbeat), ..Config::default() });
+    world.silence_peer();
+    let quiet = KernelFigures { unacked_segments: Some(0), ..KernelFigures::default() };
+    world.set_kernel(Some(quiet));
+    world.run_for(Duration::from_millis(29_500));
+    world.set_kernel(Some(KernelFigures { unacked_segments: Some(1), retransmits: Some(3), ..quiet }));
+    // The question to the kernel and the verdict fall into the time in which nothing ran.
+    world.hang(secs(1));
+    world.run_until("disconnected");
+    assert_eq!(world.last_end().ending.cause, Cause::PathSilent);
+}
+
+#[test]
 fn slow_path_that_still_carries_the_queue_is_not_dead() {
     let mut world = SimWorld::connected(heartbeat(20, 10));
     world.silence_peer();

@@ -137,6 +137,8 @@ struct Walk {
     probed: bool,
     /// Whether a heartbeat was sent since the last byte.
     asked: bool,
+    /// The kernel was asked for its figures.
+    sampled: bool,
     reading: bool,
     challenger: Option<Epoch>,
 }
@@ -160,6 +162,7 @@ impl Walk {
             quiet_since: now,
             probed: false,
             asked: false,
+            sampled: false,
             reading: true,
             challenger: None,
         };
@@ -215,7 +218,13 @@ impl Walk {
 
     fn judge_deadline(&mut self) {
         let last_received = self.last_received;
+        self.sampled = false;
         self.input(|session, now| session.handle_deadline(now, last_received));
+        // What else is due waits for the kernel's figures, where they were asked for.
+        while self.wait.is_some_and(|at| at <= self.now) && std::mem::take(&mut self.sampled) {
+            let epoch = self.session.epoch();
+            self.input(|session, now| session.handle_kernel(now, epoch, KernelFigures::default()));
+        }
         assert!(self.wait.is_none_or(|at| at > self.now), "the same deadline again: {:?}", self.wait);
         self.check_silence();
     }
@@ -487,10 +496,10 @@ impl Walk {
                         self.reading = true;
                     }
                 }
+                Output::Sample { .. } => self.sampled = true,
                 Output::Heartbeat { .. } => self.note_heartbeat(),
                 Output::Greet { .. }
                 | Output::Open { .. }
-                | Output::Sample { .. }
                 | Output::SetUserTimeout { .. }
                 | Output::ProbeKernel { .. }
                 | Output::Drain { .. } => {}

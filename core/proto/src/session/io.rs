@@ -201,6 +201,7 @@ impl Session {
             let findings = link.liveness.weigh(now, &figures, settings);
             self.recorder.weigh(now, epoch, &figures);
             self.apply(findings);
+            self.expire();
         }
     }
 
@@ -245,11 +246,21 @@ impl Session {
             Phase::Up(link) => {
                 let findings = link.liveness.observe(last_received.min(self.now), &self.config);
                 self.apply(findings);
-                while let Some((link, settings, now)) = self.link()
-                    && let Some(findings) = link.liveness.expire(now, settings)
-                {
-                    self.apply(findings);
-                }
+                self.expire();
+            }
+        }
+    }
+
+    /// Judges what is due. After a question to the kernel the rest waits for the answer: a process that ran late finds
+    /// evidence and verdict due together, and the verdict needs the evidence.
+    fn expire(&mut self) {
+        while let Some((link, settings, now)) = self.link()
+            && let Some(findings) = link.liveness.expire(now, settings)
+        {
+            let asks = findings.sample;
+            self.apply(findings);
+            if asks {
+                return;
             }
         }
     }
