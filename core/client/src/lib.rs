@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+mod alarm;
 mod builder;
 mod client;
 mod clock;

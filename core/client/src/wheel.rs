@@ -3,13 +3,17 @@
 //! Ten thousand clients with heartbeats cost one wake-up per occupied slot instead of one timer each. Each client has a
 //! seat; the seats of one slot are a list through their numbers, so that arming and letting go allocate nothing.
 
+use crate::alarm::Alarm;
+use crate::clock;
+use keepline_proto::Time;
 use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 /// The width of a slot: deadlines round up to it. 50 ms cost a fifth more CPU than 250 ms and stay far below what a
 /// reply deadline of seconds notices.
@@ -28,7 +32,6 @@ static WHEELS: Mutex<Vec<(Id, Weak<Wheel>)>> = Mutex::new(Vec::new());
 /// The wheel of one runtime. Its task ends when the last client lets go of it.
 #[derive(Debug)]
 pub(crate) struct Wheel {
-    start: Instant,
     table: Mutex<Table>,
     changed: Arc<Notify>,
 }
@@ -68,12 +71,7 @@ impl Wheel {
             return wheel;
         }
         let changed = Arc::new(Notify::new());
-        let start = {
-            // Instant::now follows the runtime's clock only inside it.
-            let _inside = handle.enter();
-            Instant::now()
-        };
-        let wheel = Arc::new(Wheel { start, table: Mutex::default(), changed: changed.clone() });
+        let wheel = Arc::new(Wheel { table: Mutex::default(), changed: changed.clone() });
         wheels.push((handle.id(), Arc::downgrade(&wheel)));
         handle.spawn(turn(Arc::downgrade(&wheel), changed));
         wheel
@@ -85,21 +83,16 @@ impl Wheel {
         Seat { wheel: self, number, armed: 0 }
     }
 
-    fn at(&self, slot: u64) -> Instant {
-        let offset = SLOT.checked_mul(u32::try_from(slot).unwrap_or(u32::MAX)).unwrap_or(Duration::MAX);
-        self.start.checked_add(offset).unwrap_or_else(|| self.start + Duration::from_secs(86_400 * 365 * 30))
-    }
-
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Appends every waker that is due to `due`, and says when the next one is.
-    fn take_due(&self, due: &mut Vec<Waker>) -> Option<Instant> {
+    fn take_due(&self, due: &mut Vec<Waker>) -> Option<Time> {
         let mut table = self.table();
-        let now = Instant::now();
+        let now = clock::now();
         while let Some((slot, _)) = table.slots.front() {
-            let at = self.at(*slot);
+            let at = Time::from_nanos(slot.saturating_mul(SLOT_NANOS));
             if at > now {
                 return Some(at);
             }
@@ -119,9 +112,9 @@ impl Seat {
     /// Wakes `waker` after `delay`, rounded up to a slot. A seat that will be woken before is left as it is: who sits
     /// there answers with the later deadline. Unless `later_too`, which moves it: then nobody is woken in vain.
     pub(crate) fn arm(&mut self, delay: Duration, waker: &Waker, later_too: bool) {
-        let elapsed = self.wheel.start.elapsed();
-        let slot = first_slot_after(elapsed.saturating_add(delay));
-        let will_wake = self.armed.saturating_mul(SLOT_NANOS) > nanos(elapsed);
+        let now = clock::now();
+        let slot = (now + delay).as_nanos().div_ceil(SLOT_NANOS);
+        let will_wake = self.armed.saturating_mul(SLOT_NANOS) > now.as_nanos();
         if will_wake && (self.armed == slot || (self.armed < slot && !later_too)) {
             return;
         }
@@ -221,24 +214,23 @@ impl Table {
     }
 }
 
-fn first_slot_after(due: Duration) -> u64 {
-    nanos(due).div_ceil(SLOT_NANOS)
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
 async fn turn(wheel: Weak<Wheel>, changed: Arc<Notify>) {
     let mut due = Vec::new();
+    let mut alarm = Alarm::new();
     loop {
         let Some(next) = wheel.upgrade().map(|wheel| wheel.take_due(&mut due)) else { return };
         due.drain(..).for_each(Waker::wake);
+        let mut changed = pin!(changed.notified());
         match next {
-            None => changed.notified().await,
+            None => changed.await,
             Some(next) => {
+                alarm.set(next);
                 // An earlier deadline or the end of the wheel cuts the sleep short.
-                let _elapsed = tokio::time::timeout_at(next, changed.notified()).await;
+                poll_fn(|context| match changed.as_mut().poll(context) {
+                    Poll::Ready(()) => Poll::Ready(()),
+                    Poll::Pending => alarm.poll(context),
+                })
+                .await;
             }
         }
     }

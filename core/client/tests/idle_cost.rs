@@ -45,6 +45,34 @@ fn a_heartbeat_that_is_answered_in_order_with_the_requests_costs_no_more() {
     assert_cheap(&measure(|builder| builder.correlation(Correlation::Fifo)));
 }
 
+/// The thread itself, as the system counts: one wake-up by the timer, one by the answer, none on the way there.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_thread_of_an_idle_client_wakes_once_for_a_heartbeat_and_once_for_its_answer() {
+    let server = Server::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let client = runtime.block_on(async { beating(server.address).connect().await.unwrap() });
+    let (sender, receiver) = mpsc::channel();
+    // Told by another thread, so that no timer of this one counts.
+    let (done, is_done) = oneshot::channel::<()>();
+    let counted = client.clone();
+    let watching = thread::spawn(move || {
+        thread::sleep(WARM_UP);
+        let thread = receiver.recv().unwrap();
+        let before = (counted.stats().heartbeats, times_slept(thread));
+        thread::sleep(Duration::from_secs(12));
+        let after = (counted.stats().heartbeats, times_slept(thread));
+        done.send(()).unwrap();
+        (after.0 - before.0, after.1 - before.1)
+    });
+    sender.send(this_thread()).unwrap();
+    runtime.block_on(async { is_done.await.unwrap() });
+    let (heartbeats, wakeups) = watching.join().unwrap();
+    assert!(heartbeats >= 3, "{heartbeats}");
+    // A heartbeat whose answer is still on its way, at either end of the measurement.
+    assert!(wakeups <= 2 * heartbeats + 2, "{wakeups} wake-ups for {heartbeats} heartbeats");
+}
+
 #[test]
 fn an_idle_client_with_a_heartbeat_keeps_little_memory() {
     let server = Server::start();
@@ -117,6 +145,20 @@ fn beating(address: SocketAddr) -> Builder {
 
 fn sleep(runtime: &Runtime, time: Duration) {
     runtime.block_on(async { tokio::time::sleep(time).await });
+}
+
+#[cfg(target_os = "linux")]
+fn this_thread() -> u64 {
+    let path = std::fs::read_link("/proc/thread-self").unwrap();
+    path.file_name().unwrap().to_str().unwrap().parse().unwrap()
+}
+
+/// How often a thread of this process went to sleep by itself.
+#[cfg(target_os = "linux")]
+fn times_slept(thread: u64) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/self/task/{thread}/status")).unwrap();
+    let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    count.unwrap().trim().parse().unwrap()
 }
 
 /// Counts the turns of drivers: each enters the span of its client.

@@ -6,6 +6,11 @@ mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use linux::{awake_nanos, kernel_figures, rto_max, set_rto_max, suspend_aware_nanos};
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod timer;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use timer::{set_timer, timer};
+
 #[cfg(target_vendor = "apple")]
 mod apple;
 #[cfg(target_vendor = "apple")]
