@@ -148,9 +148,9 @@ impl Client {
         Stats {
             state: shared.state(),
             epoch: shared.epoch(),
-            attempts: counters.attempts.load(Ordering::Relaxed),
-            connections: counters.connections.load(Ordering::Relaxed),
-            failures: counters.failures.load(Ordering::Relaxed),
+            attempts: counters.attempts.load(Ordering::Relaxed).into(),
+            connections: counters.connections.load(Ordering::Relaxed).into(),
+            failures: counters.failures.load(Ordering::Relaxed).into(),
             messages,
             received: counters.received.load(Ordering::Relaxed),
             discarded: counters.discarded.load(Ordering::Relaxed),
@@ -160,7 +160,7 @@ impl Client {
             heartbeats: counters.heartbeats.load(Ordering::Relaxed),
             heartbeat_rtt: counters.heartbeat_rtt(),
             requests_in_flight,
-            options: counters.options(),
+            options: shared.options(),
         }
     }
 

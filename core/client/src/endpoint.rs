@@ -13,7 +13,6 @@ const MAX_HOST: usize = 253;
 pub struct Endpoint {
     host: Arc<str>,
     port: u16,
-    literal: Option<IpAddr>,
 }
 
 impl Endpoint {
@@ -50,9 +49,7 @@ impl Endpoint {
             return wrong("must name a host of 1 to 253 characters");
         }
         match port.parse::<u16>() {
-            Ok(port) if port > 0 && !port.to_string().is_empty() => {
-                Ok(Endpoint { host: host.into(), port, literal: host.parse().ok() })
-            }
+            Ok(port) if port > 0 && !port.to_string().is_empty() => Ok(Endpoint { host: host.into(), port }),
             Ok(_) | Err(_) => wrong("must name a port of 1 to 65535"),
         }
     }
@@ -69,13 +66,13 @@ impl Endpoint {
 
     /// The address, if no name has to be resolved.
     pub(crate) fn literal(&self) -> Option<SocketAddr> {
-        self.literal.map(|ip| SocketAddr::new(ip, self.port))
+        self.host.parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, self.port))
     }
 }
 
 impl From<SocketAddr> for Endpoint {
     fn from(address: SocketAddr) -> Endpoint {
-        Endpoint { host: address.ip().to_string().into(), port: address.port(), literal: Some(address.ip()) }
+        Endpoint { host: address.ip().to_string().into(), port: address.port() }
     }
 }
 
@@ -134,7 +131,7 @@ impl IntoEndpoint for (&str, u16) {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.literal {
+        match self.host.parse().ok() {
             Some(IpAddr::V6(address)) => write!(f, "[{address}]:{}", self.port),
             Some(IpAddr::V4(_)) | None => write!(f, "{}:{}", self.host, self.port),
         }

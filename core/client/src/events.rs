@@ -21,7 +21,8 @@ pub(crate) struct EventRing {
 #[derive(Debug, Default)]
 struct Kept {
     events: VecDeque<Event>,
-    reports: Reports,
+    /// Boxed: a client that never lost a connection has none.
+    reports: Option<Box<Reports>>,
     last: u64,
     ended: bool,
 }
@@ -46,7 +47,7 @@ impl EventRing {
     /// Keeps a report. The one that goes for it also leaves its event: a ring of events is no archive.
     pub(crate) fn keep(&self, report: Arc<Report>) {
         let mut kept = self.kept();
-        let Some(gone) = kept.reports.push(report) else { return };
+        let Some(gone) = kept.reports.get_or_insert_default().push(report) else { return };
         for event in &mut kept.events {
             if let EventKind::Disconnected(end) = &mut event.kind
                 && end.epoch == gone.epoch
@@ -58,13 +59,13 @@ impl EventRing {
 
     /// The last reports, oldest first.
     pub(crate) fn reports(&self) -> Vec<Arc<Report>> {
-        self.kept().reports.iter().cloned().collect()
+        self.kept().reports.iter().flat_map(|reports| reports.iter()).cloned().collect()
     }
 
     /// The last report of a connection or an attempt that ended so; the last of all if none did.
     pub(crate) fn report_of(&self, ending: Ending) -> Option<Arc<Report>> {
         let kept = self.kept();
-        let mut latest_first = kept.reports.iter().rev();
+        let mut latest_first = kept.reports.iter().flat_map(|reports| reports.iter()).rev();
         latest_first.clone().find(|report| report.ending == ending).or_else(|| latest_first.next()).cloned()
     }
 

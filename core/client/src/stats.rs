@@ -3,8 +3,7 @@
 use crate::io::sockopt::SocketOptions;
 use keepline_proto::event::MessageCounts;
 use keepline_proto::{Epoch, State};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What a client has done so far.
@@ -45,9 +44,10 @@ pub struct Stats {
 
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) attempts: AtomicU64,
-    pub(crate) connections: AtomicU64,
-    pub(crate) failures: AtomicU64,
+    // 32 bits: one attempt each second for 136 years.
+    pub(crate) attempts: AtomicU32,
+    pub(crate) connections: AtomicU32,
+    pub(crate) failures: AtomicU32,
     pub(crate) received: AtomicU64,
     pub(crate) discarded: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
@@ -55,25 +55,9 @@ pub(crate) struct Counters {
     pub(crate) heartbeats: AtomicU64,
     /// Nanoseconds; 0 means none yet.
     pub(crate) heartbeat_rtt: AtomicU64,
-    options: Mutex<Option<Arc<SocketOptions>>>,
 }
 
-/// The options that were read back last: thousands of clients with the same ones share them.
-static LAST_OPTIONS: Mutex<Option<Arc<SocketOptions>>> = Mutex::new(None);
-
 impl Counters {
-    pub(crate) fn set_options(&self, options: SocketOptions) {
-        let mut last = LAST_OPTIONS.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = last.take_if(|last| **last == options).unwrap_or_else(|| Arc::new(options));
-        *last = Some(known.clone());
-        drop(last);
-        *self.options.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
-    }
-
-    pub(crate) fn options(&self) -> SocketOptions {
-        self.options.lock().unwrap_or_else(PoisonError::into_inner).as_deref().copied().unwrap_or_default()
-    }
-
     pub(crate) fn heartbeat_rtt(&self) -> Option<Duration> {
         match self.heartbeat_rtt.load(Ordering::Relaxed) {
             0 => None,
@@ -85,4 +69,9 @@ impl Counters {
 /// Adds to a counter that only the driver writes: a load and a store are enough, and cheaper than an atomic add.
 pub(crate) fn add(counter: &AtomicU64, count: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+}
+
+/// Counts one more of what is rare; as [`add`], only the driver does.
+pub(crate) fn count(counter: &AtomicU32) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }

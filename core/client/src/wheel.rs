@@ -21,6 +21,9 @@ pub(crate) const SLOT: Duration = Duration::from_millis(50);
 
 const SLOT_NANOS: u64 = SLOT.as_nanos() as u64;
 
+/// 16 seats, half a kilobyte: few clients do not make the table grow often.
+const FIRST_SEATS: usize = 16;
+
 /// No slot: a seat that is not armed.
 const UNARMED: u64 = u64::MAX;
 
@@ -148,6 +151,10 @@ impl Table {
             let next = self.seats[number as usize].next;
             self.free = (next != NOBODY).then_some(next);
             return number;
+        }
+        if self.seats.len() == self.seats.capacity() {
+            // By an eighth, not by half: most of the memory that a doubling takes would wait for clients that never come.
+            self.seats.reserve_exact((self.seats.len() / 8).max(FIRST_SEATS));
         }
         self.seats.push(Entry { waker: None, slot: UNARMED, previous: NOBODY, next: NOBODY });
         // Four thousand million clients do not fit into any memory.

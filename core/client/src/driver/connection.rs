@@ -62,8 +62,9 @@ pub(crate) struct Connection {
     /// The beginning of a frame that has not arrived whole.
     pub(super) partial: BytesMut,
     pub(super) frame_open: bool,
-    /// Messages that found no room in the inbox.
-    pub(super) parked: VecDeque<Message>,
+    /// Messages that found no room in the inbox. Boxed: nearly always there are none.
+    #[expect(clippy::box_collection, reason = "8 bytes instead of 32 in each idle connection")]
+    pub(super) parked: Option<Box<VecDeque<Message>>>,
     pub(super) flight: Flight,
     pub(super) greeting: Option<Greeting>,
     /// The gate is open: messages of the outbox may be taken.
@@ -97,7 +98,7 @@ impl Connection {
             framer: Framer::new(framing),
             partial: BytesMut::new(),
             frame_open: false,
-            parked: VecDeque::new(),
+            parked: None,
             flight: Flight::new(),
             greeting: None,
             is_open: false,
@@ -146,7 +147,7 @@ impl Connection {
     /// The socket, and the bytes that were read from it and belong to its next owner.
     pub(crate) fn into_stream(mut self) -> (Option<TcpStream>, Bytes, Epoch) {
         let mut prefix = BytesMut::new();
-        for message in self.parked.drain(..) {
+        for message in self.parked.iter().flat_map(|parked| parked.iter()) {
             prefix.extend_from_slice(&message.payload);
         }
         prefix.extend_from_slice(&self.partial);
@@ -173,7 +174,10 @@ impl Connection {
         self.greeting = None;
         let epoch = self.epoch;
         Poll::Ready(ended.map(|unread| {
-            self.parked.extend(unread.into_iter().map(|payload| Message { epoch, payload }));
+            if !unread.is_empty() {
+                let unread = unread.into_iter().map(|payload| Message { epoch, payload });
+                self.parked.get_or_insert_default().extend(unread);
+            }
         }))
     }
 
@@ -211,19 +215,23 @@ impl Connection {
     /// Reads once, and hands the messages on.
     pub(super) fn read(&mut self, context: &mut Context<'_>, shared: &Shared) -> ReadStep {
         if self.is_held() {
-            let held: usize = self.parked.iter().map(|message| message.payload.len()).sum();
+            let parked = self.parked.iter().flat_map(|parked| parked.iter());
+            let held: usize = parked.map(|message| message.payload.len()).sum();
             if held > shared.config.inbox_bytes {
                 return ReadStep::Nothing;
             }
-        } else if !self.parked.is_empty() && self.greeting.is_none() {
+        } else if self.greeting.is_none()
+            && let Some(parked) = &mut self.parked
+        {
             if !self.is_open && self.inline_half.is_some() {
                 // Before the gate opens there is no reader yet: the frames keep their place.
                 return ReadStep::Nothing;
             }
-            shared.inbox.push(&mut self.parked);
-            if !self.parked.is_empty() {
+            shared.inbox.push(parked);
+            if !parked.is_empty() {
                 return ReadStep::Nothing;
             }
+            self.parked = None;
             return ReadStep::Room;
         }
         let backlog = self.greeting.as_ref().map_or(0, Greeting::backlog);

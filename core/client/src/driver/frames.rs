@@ -279,14 +279,14 @@ fn deliver(connection: &mut Connection, shared: &Shared, batch: &mut VecDeque<Me
         }
         Unsolicited::Deliver => {
             if connection.is_held() {
-                connection.parked.append(batch);
+                connection.parked.get_or_insert_default().append(batch);
                 return;
             }
-            if connection.parked.is_empty() {
+            if connection.parked.is_none() {
                 shared.inbox.push(batch);
             }
             if !batch.is_empty() {
-                connection.parked.append(batch);
+                connection.parked.get_or_insert_default().append(batch);
                 news.inbox_full = true;
             }
         }

@@ -5,10 +5,10 @@ use keepline_proto::Time;
 use std::time::Duration;
 
 /// How soon after a message was handed over, and how often while outcomes come: as fine as the wheel turns.
-const SOON: Duration = Duration::from_millis(50);
+const SOON_MS: u32 = 50;
 
 /// How rarely while nothing comes: a dead path is asked once a second, which also shows its retransmissions in time.
-const RARELY: Duration = Duration::from_secs(1);
+const RARELY_MS: u32 = 1_000;
 
 /// What the figures said of the messages in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,21 +22,32 @@ pub(super) enum Weighed {
 }
 
 /// The next look of one connection.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
-    at: Option<Time>,
-    pause: Duration,
+    /// [`Time::FAR_FUTURE`] for none.
+    at: Time,
+    pause_ms: u32,
+}
+
+impl Default for Look {
+    fn default() -> Look {
+        Look { at: Time::FAR_FUTURE, pause_ms: 0 }
+    }
 }
 
 impl Look {
+    fn after(now: Time, pause_ms: u32) -> Look {
+        Look { at: now + Duration::from_millis(u64::from(pause_ms)), pause_ms }
+    }
+
     pub(super) fn at(&self) -> Option<Time> {
-        self.at
+        (self.at != Time::FAR_FUTURE).then_some(self.at)
     }
 
     /// Messages are under way: the first look comes soon.
     pub(super) fn set_if_none(&mut self, now: Time) {
-        if self.at.is_none() {
-            *self = Look { at: Some(now + SOON), pause: SOON };
+        if self.at == Time::FAR_FUTURE {
+            *self = Look::after(now, SOON_MS);
         }
     }
 
@@ -44,11 +55,8 @@ impl Look {
     fn note(&mut self, now: Time, weighed: Weighed) {
         *self = match weighed {
             Weighed::Settled => Look::default(),
-            Weighed::Progress => Look { at: Some(now + SOON), pause: SOON },
-            Weighed::Nothing => {
-                let pause = (self.pause * 2).min(RARELY);
-                Look { at: Some(now + pause), pause }
-            }
+            Weighed::Progress => Look::after(now, SOON_MS),
+            Weighed::Nothing => Look::after(now, (self.pause_ms * 2).min(RARELY_MS)),
         };
     }
 }

@@ -47,18 +47,18 @@ pub(crate) struct Driver {
     unwritten: bool,
     /// A heartbeat was answered since the seat was armed: its deadlines are over.
     answered: bool,
-    /// What the machine waits for.
-    wait: Option<Time>,
+    /// What the machine waits for; [`Time::FAR_FUTURE`] for nothing but inputs.
+    wait: Time,
     io: Io,
     /// The second of two while a suspect connection is challenged. Neither place means more than the other: the machine
     /// says by epoch whose turn it is.
     other: Io,
-    /// Outputs that have to be answered once the machine is drained.
-    sample: Option<Epoch>,
+    /// The connection whose figures the machine asked for, told once it is drained; 0 for none.
+    sample: Epoch,
     /// The connection is closed and its requests were not told yet.
     unsettled: bool,
-    /// The stream whose user was not told yet that it is over.
-    lent: Option<Epoch>,
+    /// The stream whose user was not told yet that it is over; 0 for none.
+    lent: Epoch,
     /// What the kernel knew when the connection was closed. Boxed: a living client has none.
     figures_at_death: Option<Box<KernelFigures>>,
     finished: bool,
@@ -81,12 +81,12 @@ impl Driver {
             seat: wheel.sit(),
             unwritten: false,
             answered: false,
-            wait: None,
+            wait: Time::FAR_FUTURE,
             io: Io::Nothing,
             other: Io::Nothing,
-            sample: None,
+            sample: Epoch(0),
             unsettled: false,
-            lent: None,
+            lent: Epoch(0),
             figures_at_death: None,
             finished: false,
             span,
@@ -134,8 +134,8 @@ impl Driver {
     fn slot_turn(&mut self, context: &mut Context<'_>) -> bool {
         match &mut self.io {
             Io::Nothing | Io::Lent(..) => false,
-            Io::Dialing(epoch, future) => {
-                let epoch = *epoch;
+            Io::Dialing(dialing) => {
+                let (epoch, future) = (dialing.0, &mut dialing.1);
                 let Poll::Ready(result) = future.as_mut().poll(context) else { return false };
                 self.dialed(epoch, result);
                 true
@@ -154,7 +154,7 @@ impl Driver {
         match result {
             Ok(dialed) => {
                 tracing::debug!(%epoch, peer = ?dialed.peer, options = ?dialed.options, "tcp established");
-                self.shared.counters.set_options(dialed.options);
+                self.shared.set_options(dialed.options);
                 let mut connection = Box::new(Connection::new(epoch, dialed.stream, &self.shared.config.framing));
                 if self.session.challenger() == Some(epoch) {
                     connection.run_beside(&self.shared.config);
@@ -299,7 +299,7 @@ impl Driver {
             self.look(now);
             acted = true;
         }
-        if self.wait.is_some_and(|wait| wait <= now) {
+        if self.wait <= now {
             let last_received = match self.slot(self.session.epoch()) {
                 Some(Io::Open(connection)) => connection.last_received,
                 Some(Io::Lent(..)) => {
@@ -340,7 +340,8 @@ impl Driver {
     /// Makes the wheel wake us for the earliest deadline. A seat that is armed too early is left, for deadlines move with
     /// each byte; but not after a heartbeat, which would otherwise cost two wake-ups.
     fn arm(&mut self, context: &mut Context<'_>) {
-        let mut earliest = [self.wait, self.look_at()].into_iter().flatten().min();
+        let wait = (self.wait != Time::FAR_FUTURE).then_some(self.wait);
+        let mut earliest = [wait, self.look_at()].into_iter().flatten().min();
         if self.shared.config.outbox.age.is_some() || self.shared.config.correlation.is_some() {
             let writer = self.shared.writer();
             let desync = writer.correlator.as_ref().and_then(|correlator| correlator.desync_deadline());

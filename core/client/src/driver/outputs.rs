@@ -5,13 +5,13 @@ use crate::clock;
 use crate::greeting::Greeting;
 use crate::io::dial::dial;
 use crate::io::sockopt;
-use crate::stats::add;
+use crate::stats::count;
 use crate::writer::News;
 use keepline_proto::config::{Greeting as Declared, WhileDown};
 use keepline_proto::event::Disconnected;
 use keepline_proto::kernel::KERNEL_PROBE;
 use keepline_proto::outbox::{Accounting, Standing};
-use keepline_proto::{Cause, CloseHow, Ending, Epoch, Event, EventKind, KernelFigures, Output, State};
+use keepline_proto::{Cause, CloseHow, Ending, Epoch, Event, EventKind, KernelFigures, Output, State, Time};
 use std::sync::Arc;
 
 impl Driver {
@@ -19,7 +19,10 @@ impl Driver {
     pub(super) fn act(&mut self) {
         loop {
             self.drain_outputs();
-            let Some(epoch) = self.sample.take() else { break };
+            let epoch = std::mem::take(&mut self.sample);
+            if epoch == Epoch(0) {
+                break;
+            }
             let figures = self.kernel_figures(epoch);
             self.tell_figures(epoch, figures);
         }
@@ -40,18 +43,18 @@ impl Driver {
         loop {
             match self.session.poll_output() {
                 Output::Wait(deadline) => {
-                    self.wait = deadline;
+                    self.wait = deadline.unwrap_or(Time::FAR_FUTURE);
                     return;
                 }
                 Output::Dial { epoch, deadline, mss } => {
-                    add(&self.shared.counters.attempts, 1);
+                    count(&self.shared.counters.attempts);
                     if let Some(mss) = mss {
                         tracing::warn!(
                             %epoch, mss, "large segments vanish on the way to the peer: dialling with smaller ones"
                         );
                     }
                     let future = dial(self.shared.endpoint.clone(), self.shared.config.clone(), deadline, mss);
-                    let dialing = Io::Dialing(epoch, Box::pin(future));
+                    let dialing = Io::Dialing(Box::new((epoch, Box::pin(future))));
                     let slot = if matches!(self.io, Io::Nothing) { &mut self.io } else { &mut self.other };
                     *slot = dialing;
                     // The future has to be polled once before it can wake us.
@@ -66,7 +69,7 @@ impl Driver {
                     }
                 }
                 Output::Open { epoch } => self.open(epoch),
-                Output::Sample { epoch } => self.sample = Some(epoch),
+                Output::Sample { epoch } => self.sample = epoch,
                 Output::SetUserTimeout { epoch, timeout } => {
                     if let Some(stream) = self.stream(epoch) {
                         tracing::debug!(%epoch, ?timeout, "user timeout");
@@ -107,7 +110,7 @@ impl Driver {
                 && let Io::Open(connection) = std::mem::replace(slot, Io::Nothing)
                 && let Some(stream) = streams.offer(*connection)
             {
-                *slot = Io::Lent(epoch, stream);
+                *slot = Io::Lent(Box::new((epoch, stream)));
             }
             return;
         }
@@ -155,8 +158,9 @@ impl Driver {
             Io::Nothing => {}
             Io::Dialing(..) => {}
             Io::Open(connection) if is_beside => sockopt::abort_on_close(connection.stream()),
-            Io::Lent(_, stream) => {
-                self.lent = Some(epoch);
+            Io::Lent(lent) => {
+                let (epoch, stream) = *lent;
+                self.lent = epoch;
                 // Ends the user's reads and writes at once, wherever the stream is.
                 if matches!(how, CloseHow::Abort) {
                     sockopt::abort_on_close(&stream);
@@ -208,7 +212,7 @@ impl Driver {
                 let ending = disconnected.ending;
                 self.shared.set_ending(ending);
                 if disconnected.up_for.is_none() && ending.cause != Cause::Replaced {
-                    add(&self.shared.counters.failures, 1);
+                    count(&self.shared.counters.failures);
                 }
                 self.keep_report(disconnected);
                 disconnected.messages = self.settle_requests(ending);
@@ -218,7 +222,7 @@ impl Driver {
                 );
             }
             EventKind::Connected { epoch, after, .. } => {
-                add(&self.shared.counters.connections, 1);
+                count(&self.shared.counters.connections);
                 tracing::info!(%epoch, ?after, "connected");
             }
             EventKind::Closed(ending) => {
@@ -256,8 +260,11 @@ impl Driver {
 
     /// Fails the requests of the connection that ended, and wakes whoever waited for room in it.
     fn settle_requests(&mut self, ending: Ending) -> keepline_proto::event::MessageCounts {
-        if let (Some(epoch), Some(streams)) = (self.lent.take(), &self.shared.streams) {
-            streams.revoke(epoch, ending);
+        let lent = std::mem::take(&mut self.lent);
+        if let Some(streams) = &self.shared.streams
+            && lent != Epoch(0)
+        {
+            streams.revoke(lent, ending);
         }
         let mut news = News::default();
         let mut writer = self.shared.writer();

@@ -7,20 +7,21 @@ use keepline_proto::{Epoch, KernelFigures};
 use std::sync::Arc;
 use tokio::net::TcpStream;
 
-/// What the driver holds of the outside world.
+/// What the driver holds of the outside world. A pointer each, since there are two of it in every client.
 pub(super) enum Io {
     Nothing,
-    Dialing(Epoch, Dialing),
+    Dialing(Box<(Epoch, Dialing)>),
     Open(Box<Connection>),
     /// A stream client's connection, in the user's hands.
-    Lent(Epoch, Arc<TcpStream>),
+    Lent(Box<(Epoch, Arc<TcpStream>)>),
 }
 
 impl Io {
     pub(super) fn epoch(&self) -> Option<Epoch> {
         match self {
             Io::Nothing => None,
-            Io::Dialing(epoch, _) | Io::Lent(epoch, _) => Some(*epoch),
+            Io::Dialing(dialing) => Some(dialing.0),
+            Io::Lent(lent) => Some(lent.0),
             Io::Open(connection) => Some(connection.epoch),
         }
     }
@@ -37,7 +38,7 @@ impl Io {
     pub(super) fn stream(&self) -> Option<&TcpStream> {
         match self {
             Io::Open(connection) => Some(connection.stream()),
-            Io::Lent(_, stream) => Some(stream),
+            Io::Lent(lent) => Some(&lent.1),
             Io::Nothing | Io::Dialing(..) => None,
         }
     }
