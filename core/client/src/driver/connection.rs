@@ -309,7 +309,10 @@ impl Connection {
                     // Nothing followed the message that was written inline: the next one may be too.
                     Cork::In => writer.outbox.uncork(),
                     // A burst is over only after an empty turn: else each of its messages would be a write.
-                    Cork::Burst if self.yielded => writer.outbox.uncork(),
+                    Cork::Burst if self.yielded => {
+                        writer.outbox.uncork();
+                        self.flight.rest();
+                    }
                     Cork::Burst => {
                         self.yielded = true;
                         context.waker().wake_by_ref();

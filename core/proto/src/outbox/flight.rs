@@ -2,6 +2,7 @@
 
 use super::Standing;
 use super::chunk::{Chunk, Special};
+use super::queue::Queue;
 use super::urgent::{Urgent, UrgentQueue};
 use crate::correlator::Ticket;
 use bytes::Bytes;
@@ -37,7 +38,7 @@ pub(super) enum Step {
 /// Chunks on their way to the kernel. Owned by the writer of one connection.
 #[derive(Debug, Default)]
 pub struct Flight {
-    chunks: VecDeque<Chunk>,
+    chunks: Queue<Chunk>,
     urgent: UrgentQueue,
     urgent_written: usize,
     urgent_bytes: usize,
@@ -70,6 +71,11 @@ impl Flight {
         self.urgent.push_back((frame, kind));
     }
 
+    /// Gives back the room for chunks: a burst is over.
+    pub fn rest(&mut self) {
+        self.chunks.rest();
+    }
+
     pub(super) fn push(&mut self, chunk: Chunk) {
         self.chunks.push_back(chunk);
     }
@@ -96,7 +102,7 @@ impl Flight {
             }
             return filled;
         }
-        for chunk in &self.chunks {
+        for chunk in self.chunks.iter() {
             chunk.rest(usize::MAX).into_iter().for_each(&mut put);
         }
         filled
@@ -181,7 +187,6 @@ impl Flight {
 
     /// Gives back the chunks; urgent frames die with their connection.
     pub(super) fn drain(&mut self) -> VecDeque<Chunk> {
-        *self = Flight { chunks: std::mem::take(&mut self.chunks), ..Flight::default() };
-        std::mem::take(&mut self.chunks)
+        std::mem::take(self).chunks.take()
     }
 }

@@ -1,7 +1,8 @@
 //! Messages that their callers write themselves: whether they may, and how they are counted.
 
 use super::chunk::Chunk;
-use super::{Cork, FIRST, Gate, Inline, Meta, Outbox, Settled, special};
+use super::queue::Queue;
+use super::{Cork, FIRST, Inline, Meta, Outbox, Settled, special};
 use crate::framing::Header;
 use bytes::{Bytes, BytesMut};
 
@@ -9,7 +10,7 @@ impl Outbox {
     /// Whether a caller may write by itself: nothing waits, nobody writes, and no earlier inline write is uncounted.
     #[inline]
     pub fn allows_inline(&self) -> bool {
-        self.cork == Cork::Out && !self.writing && self.messages == 0 && matches!(self.gate, Gate::Open(_))
+        self.cork == Cork::Out && !self.writing && self.messages == 0 && self.is_open
     }
 
     /// Makes callers append instead of writing: one has written inline, and the driver has not had a turn since.
@@ -17,10 +18,11 @@ impl Outbox {
         self.cork = Cork::In;
     }
 
-    /// Allows inline writes again, and lets go of the spare buffers.
+    /// Allows inline writes again, and lets go of the spare buffers and the room for chunks.
     pub fn uncork(&mut self) {
         self.cork = Cork::Out;
-        self.spares = Vec::new();
+        self.spares = Queue::new();
+        self.chunks.rest();
     }
 
     /// Where the cork is.

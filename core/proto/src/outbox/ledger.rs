@@ -1,6 +1,7 @@
 //! What was handed to the kernel and has no outcome yet: kept until the kernel's figures tell.
 
 use super::chunk::{Chunk, Special};
+use super::queue::Queue;
 use super::standing::Standing;
 use bytes::BytesMut;
 use std::collections::VecDeque;
@@ -23,7 +24,7 @@ pub(super) struct Ledger {
     pub(super) written: u64,
     /// Whether the kernel's figures will tell; otherwise nothing is kept.
     pub(super) is_kept: bool,
-    kept: VecDeque<Chunk>,
+    kept: Queue<Chunk>,
     held: usize,
     lengths: usize,
 }
@@ -76,7 +77,7 @@ impl Ledger {
         mut spare: impl FnMut(BytesMut),
     ) {
         let mut is_oldest = true;
-        for chunk in &mut self.kept {
+        for chunk in self.kept.iter_mut() {
             if is_oldest {
                 chunk.settle(standing, &mut *report);
                 is_oldest = chunk.is_settled();
@@ -91,15 +92,13 @@ impl Ledger {
                 self.lengths -= chunk.lengths_held();
             }
         }
-        if self.kept.is_empty() {
-            // An idle connection owns no memory for what it has sent.
-            self.kept = VecDeque::new();
-        }
+        // An idle connection owns no memory for what it has sent.
+        self.kept.rest();
     }
 
     /// Ends the connection: gives up everything that has no outcome, in the order of the stream.
     pub(super) fn end(&mut self) -> VecDeque<Chunk> {
-        std::mem::take(self).kept
+        std::mem::take(self).kept.take()
     }
 
     fn give_up_oldest(&mut self) -> Option<BytesMut> {
@@ -109,7 +108,7 @@ impl Ledger {
     }
 
     fn coarsen_oldest(&mut self) {
-        for chunk in &mut self.kept {
+        for chunk in self.kept.iter_mut() {
             let before = chunk.lengths_held();
             chunk.coarsen();
             self.lengths -= before - chunk.lengths_held();

@@ -2,6 +2,7 @@
 
 use crate::cause::names;
 use crate::correlator::Ticket;
+use crate::event::MessageCounts;
 use crate::framing::Header;
 use crate::{Epoch, Time};
 use bytes::Bytes;
@@ -83,6 +84,47 @@ pub enum Accounting {
     Kernel,
     /// There are no figures: a message that is handed over is `Unknown`.
     HandedOver,
+}
+
+/// What became of everything accepted so far.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) accepted: u64,
+    pub(super) acked: u64,
+    pub(super) in_flight: u64,
+    /// Boxed: a client that never lost a connection with messages on it has none.
+    rare: Option<Box<RareCounts>>,
+}
+
+/// Outcomes that few clients see.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RareCounts {
+    pub(super) not_sent: u64,
+    pub(super) unknown: u64,
+    pub(super) expired: u64,
+}
+
+impl Counts {
+    pub(super) fn rare(&mut self) -> &mut RareCounts {
+        self.rare.get_or_insert_default()
+    }
+
+    pub(super) fn with_queued(&self, queued: u64) -> MessageCounts {
+        let RareCounts { not_sent, unknown, expired } = self.rare.as_deref().copied().unwrap_or_default();
+        let Counts { accepted, acked, in_flight, rare: _ } = *self;
+        MessageCounts { accepted, acked, not_sent, unknown, expired, queued, in_flight }
+    }
+
+    /// A connection ended: what is neither known nor waiting is unknown.
+    pub(super) fn end(&mut self, queued: u64) {
+        self.in_flight = 0;
+        let counts = self.with_queued(queued);
+        let known = counts.acked + counts.not_sent + counts.expired + queued;
+        let unknown = counts.accepted.saturating_sub(known);
+        if unknown != counts.unknown {
+            self.rare().unknown = unknown;
+        }
+    }
 }
 
 impl Meta {

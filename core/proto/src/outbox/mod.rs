@@ -10,6 +10,7 @@ mod flight;
 mod inline;
 mod ledger;
 mod message;
+mod queue;
 mod settle;
 mod standing;
 mod urgent;
@@ -28,7 +29,8 @@ use bytes::{Bytes, BytesMut};
 use chunk::{Chunk, Special};
 use flight::Step;
 use ledger::Ledger;
-use std::collections::VecDeque;
+use message::Counts;
+use queue::Queue;
 
 /// Below this size a message is copied into a chunk; from here on it goes by reference. A copy of 8 KiB costs about
 /// what a further slice in `writev` does.
@@ -50,18 +52,24 @@ pub(crate) const FLIGHT: usize = 1024 * 1024;
 /// The queue of one client. It survives every connection.
 #[derive(Debug)]
 pub struct Outbox {
-    gate: Gate,
+    /// The connection of an open gate, or of the last one.
+    epoch: Epoch,
+    is_open: bool,
     cork: Cork,
-    limits: OutboxLimits,
-    chunks: VecDeque<Chunk>,
+    writing: bool,
+    /// Messages may grow too old.
+    is_aging: bool,
+    /// The most messages, the most bytes.
+    limits: (usize, usize),
+    chunks: Queue<Chunk>,
     /// Used buffers, kept while there is traffic: fresh ones cost page faults.
-    spares: Vec<BytesMut>,
+    spares: Queue<BytesMut>,
     /// In the chunks, and in the flight that a writer holds.
     messages: usize,
     bytes: usize,
-    writing: bool,
-    next_expiry: Option<Time>,
-    counts: MessageCounts,
+    /// [`Time::FAR_FUTURE`] for none.
+    next_expiry: Time,
+    counts: Counts,
     ledger: Ledger,
 }
 
@@ -69,16 +77,18 @@ impl Outbox {
     /// Makes an empty outbox with its gate shut.
     pub fn new(limits: OutboxLimits) -> Outbox {
         Outbox {
-            gate: Gate::Shut,
+            epoch: Epoch(0),
+            is_open: false,
             cork: Cork::Out,
-            limits,
-            chunks: VecDeque::new(),
-            spares: Vec::new(),
+            writing: false,
+            is_aging: limits.age.is_some(),
+            limits: (limits.messages, limits.bytes),
+            chunks: Queue::new(),
+            spares: Queue::new(),
             messages: 0,
             bytes: 0,
-            writing: false,
-            next_expiry: None,
-            counts: MessageCounts::default(),
+            next_expiry: Time::FAR_FUTURE,
+            counts: Counts::default(),
             ledger: Ledger::default(),
         }
     }
@@ -86,12 +96,12 @@ impl Outbox {
     /// Where the gate stands.
     #[inline]
     pub fn gate(&self) -> Gate {
-        self.gate
+        if self.is_open { Gate::Open(self.epoch) } else { Gate::Shut }
     }
 
     /// Lets messages pass on the connection `epoch`, on which `prelude` bytes were handed over before.
     pub fn open(&mut self, epoch: Epoch, accounting: Accounting, prelude: u64) {
-        self.gate = Gate::Open(epoch);
+        (self.epoch, self.is_open) = (epoch, true);
         self.cork = Cork::Out;
         self.ledger.written = prelude;
         self.ledger.is_kept = accounting == Accounting::Kernel;
@@ -99,7 +109,7 @@ impl Outbox {
 
     /// Lets nothing pass. Messages in flight get their outcome from [`Outbox::restore`].
     pub fn shut(&mut self) {
-        self.gate = Gate::Shut;
+        self.is_open = false;
     }
 
     /// Bytes handed over on this connection so far, urgent frames included.
@@ -140,7 +150,7 @@ impl Outbox {
 
     /// What became of everything accepted so far.
     pub fn counts(&self) -> MessageCounts {
-        MessageCounts { queued: self.messages as u64, ..self.counts }
+        self.counts.with_queued(self.messages as u64)
     }
 
     /// Says whether a frame of `size` bytes has room.
@@ -149,10 +159,10 @@ impl Outbox {
     /// [`Refusal::Full`] now, [`Refusal::TooLarge`] ever.
     #[inline]
     pub fn admit(&self, size: usize) -> Result<(), Refusal> {
-        if size > self.limits.bytes || size > u32::MAX as usize {
+        if size > self.limits.1 || size > u32::MAX as usize {
             return Err(Refusal::TooLarge);
         }
-        if self.messages >= self.limits.messages || self.bytes + size > self.limits.bytes {
+        if self.messages >= self.limits.0 || self.bytes + size > self.limits.1 {
             return Err(Refusal::Full);
         }
         Ok(())
@@ -198,8 +208,8 @@ impl Outbox {
         encode: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Option<Result<(), E>> {
         let is_behind_others = (self.cork != Cork::Out) | self.writing | (self.messages > 0);
-        let has_room = self.messages < self.limits.messages && self.bytes + size <= self.limits.bytes;
-        if !is_behind_others || !has_room || self.gate == Gate::Shut || self.limits.age.is_some() {
+        let has_room = self.messages < self.limits.0 && self.bytes + size <= self.limits.1;
+        if !is_behind_others || !has_room || !self.is_open || self.is_aging {
             return None;
         }
         let chunk = self.chunks.back_mut()?;
@@ -223,7 +233,7 @@ impl Outbox {
 
     /// Takes what one write should carry. Expired and cancelled messages are dropped on the way.
     pub fn take(&mut self, now: Time, flight: &mut Flight, settled: &mut Vec<Settled>) {
-        if self.next_expiry.is_some_and(|expiry| expiry <= now) {
+        if self.next_expiry <= now {
             self.expire(now, settled);
         }
         let mut bytes = flight.bytes();
@@ -260,7 +270,7 @@ impl Outbox {
                 if let Some(buffer) = outbox.ledger.keep(chunk)
                     && outbox.spares.len() < SPARES
                 {
-                    outbox.spares.push(buffer);
+                    outbox.spares.push_back(buffer);
                 }
             }
             Step::HandedOver(handed, bytes) => {
@@ -288,12 +298,12 @@ impl Outbox {
 
     /// When the next message grows too old. May name a time at which none does.
     pub fn next_expiry(&self) -> Option<Time> {
-        if self.chunks.is_empty() { None } else { self.next_expiry }
+        (!self.chunks.is_empty() && self.next_expiry != Time::FAR_FUTURE).then_some(self.next_expiry)
     }
 
     /// A buffer for small messages: the first of a burst is small, since many bursts are; the next are whole.
     fn buffer(&mut self, size: usize) -> BytesMut {
-        self.spares.pop().unwrap_or_else(|| {
+        self.spares.pop_back().unwrap_or_else(|| {
             let capacity = if self.chunks.is_empty() { size.max(FIRST) } else { CHUNK };
             BytesMut::with_capacity(capacity)
         })
@@ -305,7 +315,7 @@ impl Outbox {
         self.bytes += length;
         self.counts.accepted += 1;
         if let Some(expires) = meta.expires {
-            self.next_expiry = Some(self.next_expiry.map_or(expires, |next| next.min(expires)));
+            self.next_expiry = self.next_expiry.min(expires);
         }
     }
 
@@ -313,7 +323,7 @@ impl Outbox {
     fn hand_over(&mut self, ticket: Option<Ticket>, request: bool) -> Option<Settled> {
         match ticket {
             Some(ticket) if !request && !self.ledger.is_kept => {
-                self.counts.unknown += 1;
+                self.counts.rare().unknown += 1;
                 Some(Settled { ticket, outcome: Outcome::Unknown, request })
             }
             Some(_) | None => {

@@ -1,6 +1,7 @@
 //! How messages leave without being handed over: the end of a connection, policy, age, a change of mind.
 
 use super::chunk::{Chunk, Fate, Special};
+use super::queue::Queue;
 use super::{Cork, Flight, Outbox, Outcome, SPARES, Settled, Standing};
 use crate::Time;
 use crate::correlator::Ticket;
@@ -13,7 +14,7 @@ impl Outbox {
         self.shut();
         self.writing = false;
         self.cork = Cork::Out;
-        self.spares = Vec::new();
+        self.spares = Queue::new();
         let standing = if self.ledger.is_kept { standing } else { Standing::unknown() };
         let mut ended = self.ledger.end();
         ended.extend(flight.drain());
@@ -32,7 +33,7 @@ impl Outbox {
                 };
                 match outcome {
                     Outcome::Acked => counts.acked += frames as u64,
-                    Outcome::NotSent => counts.not_sent += frames as u64,
+                    Outcome::NotSent => counts.rare().not_sent += frames as u64,
                     // Counted below, together with those of which not even this is known.
                     Outcome::Unknown | Outcome::Expired => {}
                 }
@@ -41,15 +42,12 @@ impl Outbox {
         }
         for chunk in ended.into_iter().rev().filter(|chunk| !chunk.is_done()) {
             let expiries = chunk.specials().iter().filter_map(|special| special.expires);
-            self.next_expiry = expiries.chain(self.next_expiry).min();
+            self.next_expiry = expiries.fold(self.next_expiry, Time::min);
             self.chunks.push_front(chunk);
         }
         self.messages = self.chunks.iter().map(Chunk::frames).sum();
         self.bytes = self.chunks.iter().map(Chunk::bytes).sum();
-        let counts = &mut self.counts;
-        counts.in_flight = 0;
-        let known = counts.acked + counts.not_sent + counts.expired + self.messages as u64;
-        counts.unknown = counts.accepted.saturating_sub(known);
+        self.counts.end(self.messages as u64);
         self.retain(settled, |special| if special.request { Some(Outcome::NotSent) } else { None });
     }
 
@@ -67,7 +65,7 @@ impl Outbox {
         let limit = if self.cork == Cork::Out { 0 } else { SPARES };
         self.ledger.weigh(standing, &mut report, |buffer| {
             if spares.len() < limit && buffer.capacity() > 0 {
-                spares.push(buffer);
+                spares.push_back(buffer);
             }
         });
         flight.settle(standing, report);
@@ -76,17 +74,19 @@ impl Outbox {
 
     /// Drops everything that waits as `NotSent`.
     pub fn drop_all(&mut self, settled: &mut Vec<Settled>) {
-        for chunk in std::mem::take(&mut self.chunks) {
+        for chunk in self.chunks.take() {
             for special in chunk.specials_left() {
                 if let Some(ticket) = special.ticket {
                     settled.push(Settled { ticket, outcome: Outcome::NotSent, request: special.request });
                 }
             }
         }
-        self.counts.not_sent += self.messages as u64;
+        if self.messages > 0 {
+            self.counts.rare().not_sent += self.messages as u64;
+        }
         self.messages = 0;
         self.bytes = 0;
-        self.next_expiry = None;
+        self.next_expiry = Time::FAR_FUTURE;
     }
 
     /// Drops a waiting message whose ticket was given back; `false` if it is being written or is not here.
@@ -99,11 +99,11 @@ impl Outbox {
 
     /// Drops what has grown too old.
     pub fn expire(&mut self, now: Time, settled: &mut Vec<Settled>) {
-        let mut next: Option<Time> = None;
+        let mut next = Time::FAR_FUTURE;
         self.retain(settled, |special| match special.expires {
             Some(expiry) if expiry <= now => Some(Outcome::Expired),
             Some(expiry) => {
-                next = Some(next.map_or(expiry, |next| next.min(expiry)));
+                next = next.min(expiry);
                 None
             }
             None => None,
@@ -115,15 +115,15 @@ impl Outbox {
     fn retain(&mut self, settled: &mut Vec<Settled>, mut verdict: impl FnMut(&Special) -> Option<Outcome>) {
         let (mut messages, mut bytes) = (0, 0);
         let counts = &mut self.counts;
-        for chunk in &mut self.chunks {
+        for chunk in self.chunks.iter_mut() {
             chunk.retain(&mut verdict, |length, special, outcome| {
                 messages += 1;
                 bytes += length;
                 match outcome {
-                    Outcome::Expired => counts.expired += 1,
-                    Outcome::NotSent => counts.not_sent += 1,
+                    Outcome::Expired => counts.rare().expired += 1,
+                    Outcome::NotSent => counts.rare().not_sent += 1,
                     Outcome::Acked => counts.acked += 1,
-                    Outcome::Unknown => counts.unknown += 1,
+                    Outcome::Unknown => counts.rare().unknown += 1,
                 }
                 if let Some(ticket) = special.ticket {
                     settled.push(Settled { ticket, outcome, request: special.request });
