@@ -14,8 +14,7 @@ use crate::cause::{Cause, Ending};
 use crate::config::Settings;
 use crate::event::{State, Suspicion};
 use crate::timer::{Timer, Timers};
-use delivery::Delivery;
-use large::LargeData;
+use evidence::Evidence;
 use probe::KernelProbe;
 use std::time::Duration;
 
@@ -71,20 +70,14 @@ pub(crate) struct Liveness {
     doubt_since: Time,
     /// When the writer last got somewhere, or was given a fresh start.
     stall_from: Time,
-    /// When the path last was seen to carry bytes of a blocked writer; [`Time::ZERO`] for never.
-    carried_at: Time,
-    bytes_acked: Option<u64>,
-    /// Up to where the peer's kernel had the data when retransmissions last made the connection suspect; `u64::MAX` for
-    /// never, or not known.
-    doubted_at: u64,
     /// What the last figures since the last inbound byte call the silence, if they blame the path.
     silence: Option<Cause>,
     heartbeat_outstanding: bool,
     /// The outstanding heartbeat waits for the end of a frame that is longer than what the kernel takes.
     heartbeat_held: bool,
-    /// Whether the peer's kernel has the outstanding heartbeat.
-    delivery: Delivery,
-    large: LargeData,
+    /// What the kernel's figures and a blocked writer told: a connection that only beats asks for no figures, so it takes no
+    /// room otherwise.
+    evidence: Option<Box<Evidence>>,
     /// The peer's kernel is being asked: rare, so it takes no room otherwise.
     kernel_probe: Option<Box<KernelProbe>>,
     reading: bool,
@@ -100,14 +93,10 @@ impl Liveness {
             quiet_since: now,
             doubt_since: now,
             stall_from: now,
-            carried_at: Time::ZERO,
-            bytes_acked: None,
-            doubted_at: u64::MAX,
             silence: None,
             heartbeat_outstanding: false,
             heartbeat_held: false,
-            delivery: Delivery::default(),
-            large: LargeData::default(),
+            evidence: None,
             kernel_probe: None,
             reading: true,
             write_blocked: false,
@@ -246,8 +235,9 @@ impl Liveness {
         let was_blocked = std::mem::replace(&mut self.write_blocked, blocked);
         self.stall_from = now;
         if was_blocked {
-            self.delivery.note_write();
-            self.carried_at = now;
+            let evidence = self.evidence_mut();
+            evidence.delivery.note_write();
+            evidence.carried_at = now;
         }
         match self.condition {
             // Room in the kernel's buffer says nothing about the window, unless the writer was waiting for that room.

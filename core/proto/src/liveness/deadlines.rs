@@ -1,7 +1,7 @@
 //! What each deadline of a connection means when it is reached.
 
 use super::probe::PROBE_WITHIN;
-use super::{Condition, Delivery, Findings, Liveness, SAMPLE_EVERY, SAMPLE_LEAD, Turn, lead};
+use super::{Condition, Findings, Liveness, SAMPLE_EVERY, SAMPLE_LEAD, Turn, lead};
 use crate::Time;
 use crate::cause::{Cause, Detector, Ending, ProtocolFailure};
 use crate::config::Settings;
@@ -30,7 +30,7 @@ impl Liveness {
         let repeats = match self.condition {
             Condition::Stalled | Condition::Suspect(Suspicion::Retransmits | Suspicion::PathRefused) => true,
             Condition::Suspect(Suspicion::HeartbeatLate | Suspicion::Woke | Suspicion::NetworkChanged) => {
-                self.write_blocked || self.delivery.is_late() || self.kernel_probe.is_some() || !verdict_near
+                self.write_blocked || self.evidence().delivery.is_late() || self.kernel_probe.is_some() || !verdict_near
             }
             Condition::Healthy => self.write_blocked,
             Condition::Offline => false,
@@ -68,7 +68,7 @@ impl Liveness {
                 return findings;
             }
             self.heartbeat_outstanding = true;
-            self.delivery = Delivery::default();
+            self.forget_delivery();
             self.timers.set(Timer::Suspect, due + heartbeat.reply_within / 2);
             self.timers.set(Timer::Verdict, due + heartbeat.reply_within);
         } else {
@@ -98,10 +98,11 @@ impl Liveness {
             return self.judge_kernel_probe(now, settings);
         }
         // Data that arrives counts for longer than a bare acknowledgement, which may be one for something old.
-        let recovery = self.delivery.recovery();
-        let is_carrying = now.since(self.carried_at) < reply_within.max(recovery)
-            || self.delivery.is_answered(now, (reply_within / 2).max(recovery));
-        if is_carrying && (self.write_blocked || self.heartbeat_held || self.delivery.is_under_way()) {
+        let evidence = self.evidence();
+        let recovery = evidence.delivery.recovery();
+        let is_carrying = now.since(evidence.carried_at) < reply_within.max(recovery)
+            || evidence.delivery.is_answered(now, (reply_within / 2).max(recovery));
+        if is_carrying && (self.write_blocked || self.heartbeat_held || evidence.delivery.is_under_way()) {
             // The heartbeat is behind bytes that the path is carrying just now: slow, not dead.
             let verdict = now + (reply_within / 2).max(Duration::from_millis(1));
             self.timers.set(Timer::Verdict, verdict);

@@ -1,13 +1,56 @@
 //! What the kernel's figures say about a connection: a shut window, retransmissions, progress.
 
-use super::{Condition, Delivery, Findings, Liveness, SAMPLE_EVERY, Turn};
+use super::delivery::Delivery;
+use super::large::LargeData;
+use super::{Condition, Findings, Liveness, SAMPLE_EVERY, Turn};
 use crate::Time;
 use crate::config::Settings;
 use crate::event::Suspicion;
 use crate::kernel::KernelFigures;
 use crate::timer::Timer;
 
+/// What is known of the path of one connection beside what arrives on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Evidence {
+    /// When the path last was seen to carry bytes of a blocked writer; [`Time::ZERO`] for never.
+    pub(super) carried_at: Time,
+    pub(super) bytes_acked: Option<u64>,
+    /// Up to where the peer's kernel had the data when retransmissions last made the connection suspect; `u64::MAX` for
+    /// never, or not known.
+    doubted_at: u64,
+    /// Whether the peer's kernel has the outstanding heartbeat.
+    pub(super) delivery: Delivery,
+    pub(super) large: LargeData,
+}
+
+impl Default for Evidence {
+    fn default() -> Evidence {
+        Evidence {
+            carried_at: Time::ZERO,
+            bytes_acked: None,
+            doubted_at: u64::MAX,
+            delivery: Delivery::default(),
+            large: LargeData::default(),
+        }
+    }
+}
+
 impl Liveness {
+    pub(super) fn evidence(&self) -> Evidence {
+        self.evidence.as_deref().copied().unwrap_or_default()
+    }
+
+    pub(super) fn evidence_mut(&mut self) -> &mut Evidence {
+        self.evidence.get_or_insert_default()
+    }
+
+    /// The next heartbeat is asked for: nothing is known of its way yet.
+    pub(super) fn forget_delivery(&mut self) {
+        if let Some(evidence) = &mut self.evidence {
+            evidence.delivery = Delivery::default();
+        }
+    }
+
     /// Weighs the kernel's figures.
     pub(crate) fn weigh(&mut self, now: Time, figures: &KernelFigures, settings: &Settings) -> Findings {
         let mut findings = Findings::default();
@@ -17,13 +60,14 @@ impl Liveness {
         if findings.turn.is_some() || *figures == KernelFigures::default() || self.condition == Condition::Offline {
             return findings;
         }
-        self.large.weigh(self.bytes_acked, figures);
-        let has_progressed =
-            matches!((self.bytes_acked, figures.bytes_acked), (Some(before), Some(acked)) if acked > before);
+        let evidence = self.evidence_mut();
+        let before = evidence.bytes_acked;
+        evidence.large.weigh(before, figures);
+        evidence.bytes_acked = figures.bytes_acked.or(before);
+        let has_progressed = matches!((before, figures.bytes_acked), (Some(before), Some(acked)) if acked > before);
         if has_progressed {
             self.carried(now, settings);
         }
-        self.bytes_acked = figures.bytes_acked.or(self.bytes_acked);
         self.silence = figures.silence();
         self.weigh_delivery(now, figures, settings);
         match self.condition {
@@ -55,10 +99,11 @@ impl Liveness {
     fn weigh_delivery(&mut self, now: Time, figures: &KernelFigures, settings: &Settings) {
         let Some(heartbeat) = settings.heartbeat.as_ref().filter(|_| self.heartbeat_outstanding) else { return };
         if self.heartbeat_held {
-            self.delivery.note_held();
+            self.evidence_mut().delivery.note_held();
         }
         let is_due = now + heartbeat.reply_within / 2 >= self.timers.at(Timer::Verdict);
-        if self.delivery.weigh(now, figures, self.write_blocked || self.heartbeat_held, is_due) {
+        let is_blocked = self.write_blocked || self.heartbeat_held;
+        if self.evidence_mut().delivery.weigh(now, figures, is_blocked, is_due) {
             let verdict = now + heartbeat.reply_within;
             self.timers.postpone(Timer::Verdict, verdict);
             self.sample_before(verdict, heartbeat.reply_within);
@@ -74,12 +119,12 @@ impl Liveness {
         findings: &mut Findings,
     ) {
         // A peer that is heard and not reached recovers with each byte: one suspicion for each stretch without progress.
-        let is_told = figures.bytes_acked == Some(self.doubted_at);
+        let is_told = figures.bytes_acked == Some(self.evidence().doubted_at);
         // A byte that just arrived outweighs a retransmission.
         let is_quiet = now.since(self.quiet_since) >= SAMPLE_EVERY;
         match self.condition {
             Condition::Healthy if figures.is_retransmitting() && !has_progressed && is_quiet && !is_told => {
-                self.doubted_at = figures.bytes_acked.unwrap_or(u64::MAX);
+                self.evidence_mut().doubted_at = figures.bytes_acked.unwrap_or(u64::MAX);
                 if figures.is_path_refused() {
                     self.suspect(now, Suspicion::PathRefused, findings);
                     self.ask_out_of_turn(now, settings, findings);
@@ -109,7 +154,7 @@ impl Liveness {
         }
         findings.heartbeat = true;
         self.heartbeat_outstanding = true;
-        self.delivery = Delivery::default();
+        self.forget_delivery();
         self.timers.clear(Timer::Heartbeat);
         let verdict = now + heartbeat.reply_within;
         self.timers.set(Timer::Verdict, verdict);
@@ -149,7 +194,7 @@ impl Liveness {
 
     /// The peer's kernel took bytes that were waiting.
     fn carried(&mut self, now: Time, settings: &Settings) {
-        self.carried_at = now;
+        self.evidence_mut().carried_at = now;
         self.stall_from = now;
         if self.timers.is_set(Timer::Stall) {
             self.timers.set(Timer::Stall, now + settings.stall_limit);

@@ -31,12 +31,13 @@ impl Liveness {
     /// Takes the figures from after the death.
     pub(crate) fn note_large_data(&mut self, figures: &KernelFigures) {
         if figures.segment_size.is_some() {
-            self.large.weigh(self.bytes_acked, figures);
+            let evidence = self.evidence_mut();
+            evidence.large.weigh(evidence.bytes_acked, figures);
         }
     }
 
     /// Whether large segments are stuck and none ever passed.
     pub(crate) fn is_large_data_stuck(&self) -> bool {
-        self.large.is_stuck && !self.large.has_passed
+        self.evidence.as_ref().is_some_and(|evidence| evidence.large.is_stuck && !evidence.large.has_passed)
     }
 }

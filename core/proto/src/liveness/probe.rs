@@ -1,6 +1,7 @@
 //! Asking for a sign of life now: by a heartbeat where one expects a reply, by the kernel's own probe where none does.
 
-use super::{Condition, Delivery, Findings, Liveness, SAMPLE_EVERY, Turn};
+use super::delivery::Delivery;
+use super::{Condition, Findings, Liveness, SAMPLE_EVERY, Turn};
 use crate::Time;
 use crate::cause::{Detector, Ending};
 use crate::config::Settings;
@@ -62,7 +63,7 @@ impl Liveness {
         if !self.heartbeat_outstanding && self.kernel_probe.is_none() {
             self.kernel_probe = Some(Box::new(KernelProbe { asked_at: now, ..KernelProbe::default() }));
         }
-        self.delivery = Delivery::asked_with_figures();
+        self.evidence_mut().delivery = Delivery::asked_with_figures();
         // A probe never lengthens the life of a peer that is being waited for already.
         let verdict = self.timers.at(Timer::Verdict).min(now + within);
         self.watch_silence(settings);

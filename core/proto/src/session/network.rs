@@ -13,14 +13,16 @@ use std::time::Duration;
 /// How long the network has to hold still before a change counts: a handover makes several within a second.
 const SETTLE_AFTER: Duration = Duration::from_secs(1);
 
-/// What is known of the network.
+/// What is known of the network. Boxed: most clients are never told of it.
 #[derive(Debug, Default)]
-pub(super) struct Network {
+pub(super) struct Network(Option<Box<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
     /// The last path that was told.
     path: Option<u64>,
     down: bool,
-    /// Boxed: a change is rare, and each idle client would keep room for it.
-    pending: Option<Box<Pending>>,
+    pending: Option<Pending>,
 }
 
 #[derive(Debug)]
@@ -38,37 +40,45 @@ enum Settled {
 
 impl Network {
     pub(super) fn is_down(&self) -> bool {
-        self.down
+        self.0.as_ref().is_some_and(|known| known.down)
     }
 
     pub(super) fn settle_at(&self) -> Time {
-        self.pending.as_ref().map_or(Time::FAR_FUTURE, |pending| pending.settle_at)
+        self.pending().map_or(Time::FAR_FUTURE, |pending| pending.settle_at)
     }
 
     pub(super) fn forget(&mut self) {
-        self.pending = None;
+        if let Some(known) = &mut self.0 {
+            known.pending = None;
+        }
+    }
+
+    fn pending(&self) -> Option<&Pending> {
+        self.0.as_ref()?.pending.as_ref()
     }
 
     fn note(&mut self, now: Time, change: NetworkChange) {
-        let known_path = self.pending.as_ref().and_then(|pending| pending.change.path);
+        let known_path = self.pending().and_then(|pending| pending.change.path);
         let path = change.path.or(known_path);
         let change = NetworkChange { path, ..change };
-        self.pending = Some(Box::new(Pending { change, settle_at: now + SETTLE_AFTER }));
+        self.0.get_or_insert_default().pending = Some(Pending { change, settle_at: now + SETTLE_AFTER });
     }
 
     fn take_settled(&mut self, now: Time) -> Option<NetworkChange> {
-        self.pending.take_if(|pending| pending.settle_at <= now).map(|pending| pending.change)
+        let pending = &mut self.0.as_mut()?.pending;
+        pending.take_if(|pending| pending.settle_at <= now).map(|pending| pending.change)
     }
 
     fn learn(&mut self, path: Option<NetworkPath>) -> Option<Settled> {
-        let was_down = self.down;
+        let was_down = self.is_down();
         match path {
             // Something changed; but without a path nobody says that a lost network is back.
             None => (!was_down).then_some(Settled::Changed),
             Some(path) => {
-                let known = self.path.replace(path.id) == Some(path.id);
-                self.down = !path.available;
-                match (was_down, self.down) {
+                let network = self.0.get_or_insert_default();
+                let known = network.path.replace(path.id) == Some(path.id);
+                network.down = !path.available;
+                match (was_down, network.down) {
                     (false, true) => Some(Settled::Lost),
                     (true, false) => Some(Settled::Back),
                     (true, true) => None,

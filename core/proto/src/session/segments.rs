@@ -15,9 +15,12 @@ const STRIKES: u8 = 2;
 /// An hour: routes heal and change, a clamp costs a fifth of the payload of each packet, and an error two more deaths.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
-/// What is known of large segments on the present network.
+/// What is known of large segments on the present network. Boxed: on most there is nothing to know.
 #[derive(Debug, Default)]
-pub(super) struct Segments {
+pub(super) struct Segments(Option<Box<Deaths>>);
+
+#[derive(Debug, Default)]
+struct Deaths {
     strikes: u8,
     last: Time,
 }
@@ -30,16 +33,18 @@ impl Segments {
             self.forget();
             return;
         }
-        if now.since(self.last) > REMEMBERED {
-            self.strikes = 0;
+        let deaths = self.0.get_or_insert_default();
+        if now.since(deaths.last) > REMEMBERED {
+            deaths.strikes = 0;
         }
-        self.strikes += 1;
-        self.last = now;
+        deaths.strikes += 1;
+        deaths.last = now;
     }
 
     /// The largest segment that the next connection may send, if it has to be limited.
     pub(super) fn limit(&self, now: Time) -> Option<u16> {
-        (self.strikes >= STRIKES && now.since(self.last) <= REMEMBERED).then_some(CLAMPED)
+        let deaths = self.0.as_ref()?;
+        (deaths.strikes >= STRIKES && now.since(deaths.last) <= REMEMBERED).then_some(CLAMPED)
     }
 
     /// On another network, large segments may pass.
