@@ -2,9 +2,11 @@
 
 use crate::shared::Shared;
 use keepline_proto::recorder::Reports;
-use keepline_proto::{Ending, Event, EventKind, Report, State, Time};
+use keepline_proto::{Ending, Epoch, Event, EventKind, Report, State, Time};
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Events kept per client.
@@ -20,11 +22,70 @@ pub(crate) struct EventRing {
 
 #[derive(Debug, Default)]
 struct Kept {
-    events: VecDeque<Event>,
+    /// The last of them is number `last`, and none is left out.
+    events: VecDeque<Compact>,
     /// Boxed: a client that never lost a connection has none.
     reports: Option<Box<Reports>>,
     last: u64,
     ended: bool,
+}
+
+/// An event in the ring: those that every client has without a box, and without the number that its place tells.
+#[derive(Debug)]
+enum Compact {
+    Connecting {
+        at: Time,
+        epoch: Epoch,
+    },
+    /// To an address of the fourth version; the sixth takes more room than a box.
+    Connected {
+        at: Time,
+        epoch: Epoch,
+        after_nanos: u64,
+        address: [u8; 4],
+        port: u16,
+    },
+    Other(Box<Event>),
+}
+
+impl Compact {
+    fn of(event: Event) -> Compact {
+        match event {
+            Event { at, kind: EventKind::Connecting { epoch }, seq: _ } => Compact::Connecting { at, epoch },
+            Event { at, kind: EventKind::Connected { epoch, peer: Some(SocketAddr::V4(peer)), after }, seq: _ } => {
+                // Both are spans of the clock, which counts in 64 bits.
+                let after_nanos = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+                Compact::Connected { at, epoch, after_nanos, address: peer.ip().octets(), port: peer.port() }
+            }
+            event => Compact::Other(Box::new(event)),
+        }
+    }
+
+    fn whole(&self, seq: u64) -> Event {
+        match self {
+            Compact::Connecting { at, epoch } => Event { seq, at: *at, kind: EventKind::Connecting { epoch: *epoch } },
+            Compact::Connected { at, epoch, after_nanos, address, port } => {
+                let peer = Some(SocketAddr::from((*address, *port)));
+                let after = Duration::from_nanos(*after_nanos);
+                Event { seq, at: *at, kind: EventKind::Connected { epoch: *epoch, peer, after } }
+            }
+            Compact::Other(event) => Event::clone(event),
+        }
+    }
+
+    fn at(&self) -> Time {
+        match self {
+            Compact::Connecting { at, .. } | Compact::Connected { at, .. } => *at,
+            Compact::Other(event) => event.at,
+        }
+    }
+}
+
+impl Kept {
+    /// The number of the oldest event in the ring, or of the next one if it is empty.
+    fn first(&self) -> u64 {
+        self.last + 1 - self.events.len() as u64
+    }
 }
 
 impl EventRing {
@@ -39,7 +100,7 @@ impl EventRing {
         }
         kept.last = event.seq;
         kept.ended |= matches!(event.kind, EventKind::Closed(_));
-        kept.events.push_back(event);
+        kept.events.push_back(Compact::of(event));
         drop(kept);
         self.changed.notify_waiters();
     }
@@ -49,7 +110,8 @@ impl EventRing {
         let mut kept = self.kept();
         let Some(gone) = kept.reports.get_or_insert_default().push(report) else { return };
         for event in &mut kept.events {
-            if let EventKind::Disconnected(end) = &mut event.kind
+            if let Compact::Other(event) = event
+                && let EventKind::Disconnected(end) = &mut event.kind
                 && end.epoch == gone.epoch
             {
                 end.report = None;
@@ -76,15 +138,15 @@ impl EventRing {
     /// The events after `seq`, at most `max`; a first `Missed` if some were overwritten. `None` after the last.
     pub(crate) fn after(&self, seq: u64, max: usize, state: State) -> Option<Vec<Event>> {
         let kept = self.kept();
-        let first = kept.events.front().map_or(kept.last + 1, |event| event.seq);
+        let first = kept.first();
         let mut found = Vec::new();
         if seq + 1 < first {
             let count = first - seq - 1;
-            let at = kept.events.front().map_or(Time::ZERO, |event| event.at);
+            let at = kept.events.front().map_or(Time::ZERO, Compact::at);
             found.push(Event { seq: first - 1, at, kind: EventKind::Missed { count, state } });
         }
-        let skip = kept.events.partition_point(|event| event.seq <= seq);
-        found.extend(kept.events.iter().skip(skip).take(max.saturating_sub(found.len())).cloned());
+        let numbered = (first..).zip(&kept.events).skip_while(|(number, _)| *number <= seq);
+        found.extend(numbered.take(max.saturating_sub(found.len())).map(|(number, event)| event.whole(number)));
         if found.is_empty() && kept.ended { None } else { Some(found) }
     }
 

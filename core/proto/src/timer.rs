@@ -26,17 +26,32 @@ impl Timer {
         [Timer::Sample, Timer::Heartbeat, Timer::Suspect, Timer::Verdict, Timer::ReadIdle, Timer::Frame, Timer::Stall];
 }
 
-/// One deadline for each [`Timer`]; [`Time::FAR_FUTURE`] is one that is not set.
+/// The first timers, which every heartbeat sets.
+const USUAL: usize = 4;
+
+/// The others: a connection in good order that talks in whole frames may never set one.
+const RARE: usize = Timer::ALL.len() - USUAL;
+
+/// One deadline for each [`Timer`]; [`Time::FAR_FUTURE`] is one that is not set. Room for the rare ones comes with the
+/// first of them, and stays: frames may be many.
 #[derive(Debug, Clone)]
-pub(crate) struct Timers([Time; Timer::ALL.len()]);
+pub(crate) struct Timers {
+    usual: [Time; USUAL],
+    rare: Option<Box<[Time; RARE]>>,
+}
 
 impl Timers {
     pub(crate) const fn new() -> Timers {
-        Timers([Time::FAR_FUTURE; Timer::ALL.len()])
+        Timers { usual: [Time::FAR_FUTURE; USUAL], rare: None }
     }
 
     pub(crate) fn set(&mut self, timer: Timer, at: Time) {
-        self.0[timer as usize] = at;
+        let index = timer as usize;
+        if index < USUAL {
+            self.usual[index] = at;
+        } else if at != Time::FAR_FUTURE || self.rare.is_some() {
+            self.rare.get_or_insert_with(|| Box::new([Time::FAR_FUTURE; RARE]))[index - USUAL] = at;
+        }
     }
 
     /// Moves a deadline forward; one that is earlier already stays.
@@ -58,7 +73,11 @@ impl Timers {
     }
 
     pub(crate) fn at(&self, timer: Timer) -> Time {
-        self.0[timer as usize]
+        let index = timer as usize;
+        if index < USUAL {
+            return self.usual[index];
+        }
+        self.rare.as_ref().map_or(Time::FAR_FUTURE, |rare| rare[index - USUAL])
     }
 
     pub(crate) fn is_set(&self, timer: Timer) -> bool {
