@@ -57,7 +57,7 @@ pub(super) enum WriteStep {
 pub(crate) struct Connection {
     pub(super) epoch: Epoch,
     reader: OwnedReadHalf,
-    inline_half: Option<OwnedWriteHalf>,
+    inline_half: Option<Box<OwnedWriteHalf>>,
     pub(super) framer: Framer,
     /// The beginning of a frame that has not arrived whole.
     pub(super) partial: BytesMut,
@@ -66,7 +66,7 @@ pub(crate) struct Connection {
     #[expect(clippy::box_collection, reason = "8 bytes instead of 32 in each idle connection")]
     pub(super) parked: Option<Box<VecDeque<Message>>>,
     pub(super) flight: Flight,
-    pub(super) greeting: Option<Greeting>,
+    pub(super) greeting: Option<Box<Greeting>>,
     /// The gate is open: messages of the outbox may be taken.
     pub(super) is_open: bool,
     pub(super) blocked: bool,
@@ -83,6 +83,8 @@ pub(crate) struct Connection {
     is_beside: bool,
     /// Its own while it runs beside another: the shared one counts the requests of that.
     pub(super) correlator: Option<Box<Correlator>>,
+    /// The declared heartbeat waits to be written: it takes no place in the flight unless something is before it.
+    heartbeat_due: bool,
     pub(super) heartbeats_outstanding: u32,
     pub(super) heartbeat_sent: Time,
     pub(super) last_received: Time,
@@ -94,7 +96,7 @@ impl Connection {
         Connection {
             epoch,
             reader,
-            inline_half: Some(writer),
+            inline_half: Some(Box::new(writer)),
             framer: Framer::new(framing),
             partial: BytesMut::new(),
             frame_open: false,
@@ -111,6 +113,7 @@ impl Connection {
             yielded: false,
             is_beside: false,
             correlator: None,
+            heartbeat_due: false,
             heartbeats_outstanding: 0,
             heartbeat_sent: Time::ZERO,
             last_received: clock::now(),
@@ -137,7 +140,7 @@ impl Connection {
     }
 
     pub(super) fn take_inline_half(&mut self) -> Option<OwnedWriteHalf> {
-        self.inline_half.take()
+        self.inline_half.take().map(|half| *half)
     }
 
     pub(super) fn kernel_figures(&self) -> KernelFigures {
@@ -151,7 +154,7 @@ impl Connection {
             prefix.extend_from_slice(&message.payload);
         }
         prefix.extend_from_slice(&self.partial);
-        let stream = self.inline_half.take().and_then(|half| self.reader.reunite(half).ok());
+        let stream = self.take_inline_half().and_then(|half| self.reader.reunite(half).ok());
         (stream, prefix.freeze(), self.epoch)
     }
 
@@ -185,31 +188,37 @@ impl Connection {
     pub(super) fn heartbeat(&mut self, shared: &Shared) {
         let Some(heartbeat) = &shared.config.heartbeat else { return };
         // One that still waits to be written is not doubled.
-        if self.flight.urgent_bytes() > 0 && self.blocked {
+        if self.heartbeat_due || (self.flight.urgent_bytes() > 0 && self.blocked) {
             return;
         }
         let mut writer = shared.writer();
         let reserved = match (self.correlator.as_mut().or(writer.correlator.as_mut()), shared.config.correlation) {
-            (Some(correlator), Some(Correlation::Fifo)) => {
-                correlator.heartbeat(&mut []).map(|()| shared.config.heartbeat_frame().clone())
-            }
+            (Some(correlator), Some(Correlation::Fifo)) => correlator.heartbeat(&mut []).map(|()| None),
             (Some(correlator), Some(Correlation::Id(_)) | None) => {
                 let mut message = BytesMut::from(&heartbeat.payload[..]);
                 correlator.heartbeat(&mut message).map(|()| {
                     let mut frame = BytesMut::new();
                     // The payload was checked when the configuration was parsed.
                     let _fits = shared.config.framing.encode(&message, &mut frame);
-                    frame.freeze()
+                    Some(frame.freeze())
                 })
             }
-            (None, _) => Ok(shared.config.heartbeat_frame().clone()),
+            (None, _) => Ok(None),
         };
         drop(writer);
         // An error: earlier ones are unanswered. Their deadline is running, another proves nothing more.
         let Ok(frame) = reserved else { return };
-        self.flight.push_urgent(frame, Urgent::Heartbeat);
+        match frame {
+            None => self.heartbeat_due = true,
+            Some(frame) => self.flight.push_urgent(frame, Urgent::Heartbeat),
+        }
         self.heartbeats_outstanding = self.heartbeats_outstanding.saturating_add(1);
         self.heartbeat_sent = clock::now();
+    }
+
+    /// Whether a heartbeat, or anything else that is urgent, was asked for and not handed over whole.
+    pub(super) fn has_urgent(&self) -> bool {
+        self.heartbeat_due || self.flight.urgent_bytes() > 0
     }
 
     /// Reads once, and hands the messages on.
@@ -234,7 +243,7 @@ impl Connection {
             self.parked = None;
             return ReadStep::Room;
         }
-        let backlog = self.greeting.as_ref().map_or(0, Greeting::backlog);
+        let backlog = self.greeting.as_ref().map_or(0, |greeting| greeting.backlog());
         if backlog > shared.config.inbox_bytes || self.flight.urgent_bytes() > URGENT_LIMIT {
             return ReadStep::Nothing;
         }
@@ -293,6 +302,9 @@ impl Connection {
 
     /// Writes once.
     pub(super) fn write(&mut self, context: &mut Context<'_>, shared: &Shared) -> WriteStep {
+        if std::mem::take(&mut self.heartbeat_due) {
+            self.write_heartbeat(shared);
+        }
         if self.is_open && self.flight.bytes() == 0 && !self.half_closed {
             let mut news = News::default();
             let mut writer = shared.writer();

@@ -64,6 +64,37 @@ impl Connection {
         }
     }
 
+    /// Writes the declared heartbeat from where it lies, if nothing is before it; else it is queued ahead of all that waits.
+    pub(super) fn write_heartbeat(&mut self, shared: &Shared) {
+        let frame = shared.config.heartbeat_frame();
+        // Held throughout: a caller that writes inline would get between the bytes and their count.
+        let mut guard = shared.writer();
+        let writer = &mut *guard;
+        let is_first = self.flight.is_empty() && !(self.is_open && writer.outbox.has_waiting());
+        // An error is met again, and judged, by the write that follows.
+        let written = if is_first { self.stream().try_write(frame).unwrap_or_default() } else { 0 };
+        add(&shared.counters.bytes_out, written as u64);
+        if !self.is_open {
+            self.prelude += written as u64;
+        }
+        if written == frame.len() {
+            if self.is_open {
+                writer.outbox.wrote_urgent(written);
+            }
+            add(&shared.counters.heartbeats, 1);
+            if let Some(correlator) = self.correlator.as_mut().or(writer.correlator.as_mut()) {
+                correlator.heartbeat_handed_over();
+            }
+            return;
+        }
+        self.flight.push_urgent(frame.clone(), Urgent::Heartbeat);
+        if written > 0 && self.is_open {
+            writer.outbox.advance(&mut self.flight, written, |_part, _settled| {});
+        } else if written > 0 {
+            self.flight.advance_urgent(written, |_whole| {});
+        }
+    }
+
     /// Before it has the gate only greeting, answers and heartbeats leave, and the outbox counts for another connection.
     fn advance_without_gate(&mut self, written: usize, shared: &Shared) {
         self.prelude += written as u64;

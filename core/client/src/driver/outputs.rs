@@ -33,7 +33,7 @@ impl Driver {
     pub(super) fn tell_figures(&mut self, epoch: Epoch, figures: KernelFigures) {
         tracing::trace!(%epoch, ?figures, "kernel figures");
         // What waits for the end of a frame is in none of the kernel's figures.
-        let held = self.connection(epoch).is_some_and(|connection| connection.flight.urgent_bytes() > 0);
+        let held = self.connection(epoch).is_some_and(|connection| connection.has_urgent());
         self.session.handle_heartbeat_held(clock::now(), epoch, held);
         self.drain_outputs();
         self.session.handle_kernel(clock::now(), epoch, figures);
@@ -99,7 +99,7 @@ impl Driver {
             (Some(Declared::Hook), Some(hook)) => Greeting::hook(epoch, hook),
             (Some(Declared::Hook), None) | (None, _) => return,
         };
-        connection.greeting = Some(greeting);
+        connection.greeting = Some(Box::new(greeting));
         shared.wake_driver();
     }
 

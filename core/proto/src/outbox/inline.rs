@@ -41,6 +41,11 @@ impl Outbox {
         self.count(rest, meta);
     }
 
+    /// Counts the bytes of a whole urgent frame that the writer wrote past its flight, which was empty.
+    pub fn wrote_urgent(&mut self, size: usize) {
+        self.ledger.written += size as u64;
+    }
+
     /// Counts a message that a caller wrote inline, whole, and says what became of it, if that is known already.
     pub fn wrote_inline(&mut self, meta: Meta, frame: Inline<'_>) -> Option<Settled> {
         self.counts.accepted += 1;
