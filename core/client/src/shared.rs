@@ -37,7 +37,8 @@ pub(crate) enum Wish {
 pub(crate) struct Shared {
     pub(crate) config: Arc<ValidConfig>,
     pub(crate) endpoint: Endpoint,
-    pub(crate) hook: Option<Hook>,
+    /// Boxed: few clients have one, and it is two pointers.
+    pub(crate) hook: Option<Box<Hook>>,
     pub(crate) inline_writes: bool,
     writer: Mutex<Writer>,
     /// Somebody waits for room in the outbox, a free request slot or an open gate.
@@ -92,7 +93,7 @@ impl Shared {
             handles: AtomicU32::new(0),
             config,
             endpoint,
-            hook,
+            hook: hook.map(Box::new),
             inline_writes,
         }
     }

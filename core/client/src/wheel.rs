@@ -44,8 +44,9 @@ pub(crate) struct Wheel {
 pub(crate) struct Seat {
     wheel: Arc<Wheel>,
     number: u32,
-    /// The slot that was armed last; over, if it has passed.
-    armed: u64,
+    /// The slot that was armed last; over, if it has passed. 32 bits of slots are seven years, beyond which a seat is armed
+    /// anew each time.
+    armed: u32,
 }
 
 #[derive(Debug, Default)]
@@ -117,11 +118,12 @@ impl Seat {
     pub(crate) fn arm(&mut self, delay: Duration, waker: &Waker, later_too: bool) {
         let now = clock::now();
         let slot = (now + delay).as_nanos().div_ceil(SLOT_NANOS);
-        let will_wake = self.armed.saturating_mul(SLOT_NANOS) > now.as_nanos();
-        if will_wake && (self.armed == slot || (self.armed < slot && !later_too)) {
+        let armed = u64::from(self.armed);
+        let will_wake = armed.saturating_mul(SLOT_NANOS) > now.as_nanos();
+        if will_wake && (armed == slot || (armed < slot && !later_too)) {
             return;
         }
-        self.armed = slot;
+        self.armed = u32::try_from(slot).unwrap_or(0);
         let mut table = self.wheel.table();
         let before = table.earliest();
         table.disarm(self.number);

@@ -58,7 +58,8 @@ pub(crate) struct Writer {
     pub(crate) inline: Option<OwnedWriteHalf>,
     /// Bytes that callers wrote by themselves.
     pub(crate) inline_bytes: u64,
-    waiters: BTreeMap<Ticket, Waiter>,
+    /// Boxed: who only sends and receives has none.
+    waiters: Option<Box<BTreeMap<Ticket, Waiter>>>,
     last_ticket: u64,
     /// Nothing more is accepted: draining or closed.
     pub(crate) ended: bool,
@@ -73,7 +74,7 @@ impl Writer {
             correlator: correlator(config),
             inline: None,
             inline_bytes: 0,
-            waiters: BTreeMap::new(),
+            waiters: None,
             last_ticket: 0,
             ended: false,
             wanted: false,
@@ -88,19 +89,21 @@ impl Writer {
 
     pub(crate) fn await_outcome(&mut self, ticket: Ticket) -> oneshot::Receiver<Outcome> {
         let (sender, receiver) = oneshot::channel();
-        self.waiters.insert(ticket, Waiter::Receipt(sender));
+        self.waiters.get_or_insert_default().insert(ticket, Waiter::Receipt(sender));
         receiver
     }
 
     pub(crate) fn await_reply(&mut self, ticket: Ticket) -> oneshot::Receiver<Reply> {
         let (sender, receiver) = oneshot::channel();
-        self.waiters.insert(ticket, Waiter::Request { reply: sender, handed_over: false });
+        self.waiters.get_or_insert_default().insert(ticket, Waiter::Request { reply: sender, handed_over: false });
         receiver
     }
 
     /// The user no longer waits.
     pub(crate) fn forget(&mut self, ticket: Ticket) {
-        self.waiters.remove(&ticket);
+        if let Some(waiters) = &mut self.waiters {
+            waiters.remove(&ticket);
+        }
     }
 
     /// Says whether a message may enter now, before any of it is copied.
@@ -203,7 +206,9 @@ impl Writer {
         match ticket {
             Some(ticket) if request => {
                 correlator.handed_over(ticket);
-                if let Some(Waiter::Request { handed_over, .. }) = self.waiters.get_mut(&ticket) {
+                if let Some(Waiter::Request { handed_over, .. }) =
+                    self.waiters.as_mut().and_then(|waiters| waiters.get_mut(&ticket))
+                {
                     *handed_over = true;
                 }
             }
@@ -216,12 +221,16 @@ impl Writer {
         for settled in settled {
             if settled.request {
                 // Requests are told by `fail_requests`, once, with their cause: this one never left.
-                if let Some(Waiter::Request { handed_over, .. }) = self.waiters.get_mut(&settled.ticket) {
+                if let Some(Waiter::Request { handed_over, .. }) =
+                    self.waiters.as_mut().and_then(|waiters| waiters.get_mut(&settled.ticket))
+                {
                     *handed_over = false;
                 }
                 continue;
             }
-            if let Some(Waiter::Receipt(sender)) = self.waiters.remove(&settled.ticket) {
+            if let Some(Waiter::Receipt(sender)) =
+                self.waiters.as_mut().and_then(|waiters| waiters.remove(&settled.ticket))
+            {
                 news.0.push(Told::Outcome(sender, settled.outcome));
             }
         }
@@ -229,7 +238,7 @@ impl Writer {
 
     /// Finds who waits for a reply; nobody does if the request was given up.
     pub(crate) fn reply(&mut self, ticket: Ticket, frame: Bytes, news: &mut News) {
-        if let Some(Waiter::Request { reply, .. }) = self.waiters.remove(&ticket) {
+        if let Some(Waiter::Request { reply, .. }) = self.waiters.as_mut().and_then(|waiters| waiters.remove(&ticket)) {
             news.0.push(Told::Reply(reply, Reply::Frame(frame)));
         }
     }
@@ -238,7 +247,9 @@ impl Writer {
     pub(crate) fn fail_requests(&mut self, ending: Option<Ending>, news: &mut News) {
         let Some(correlator) = &mut self.correlator else { return };
         for ticket in correlator.clear() {
-            if let Some(Waiter::Request { reply, handed_over }) = self.waiters.remove(&ticket) {
+            if let Some(Waiter::Request { reply, handed_over }) =
+                self.waiters.as_mut().and_then(|waiters| waiters.remove(&ticket))
+            {
                 news.0.push(Told::Reply(reply, Reply::Lost { ending, maybe_executed: handed_over }));
             }
         }

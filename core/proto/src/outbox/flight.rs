@@ -40,8 +40,6 @@ pub(super) enum Step {
 pub struct Flight {
     chunks: Queue<Chunk>,
     urgent: UrgentQueue,
-    urgent_written: usize,
-    urgent_bytes: usize,
 }
 
 impl Flight {
@@ -62,12 +60,11 @@ impl Flight {
 
     /// Bytes of urgent frames that wait.
     pub fn urgent_bytes(&self) -> usize {
-        self.urgent_bytes
+        self.urgent.bytes()
     }
 
     /// Queues a frame that overtakes at the next frame boundary.
     pub fn push_urgent(&mut self, frame: Bytes, kind: Urgent) {
-        self.urgent_bytes += frame.len();
         self.urgent.push_back((frame, kind));
     }
 
@@ -90,16 +87,13 @@ impl Flight {
             slices[filled] = IoSlice::new(bytes);
             filled += 1;
         };
-        if let Some((first, _)) = self.urgent.front() {
-            if self.urgent_written == 0
+        if !self.urgent.is_empty() {
+            if !self.urgent.is_begun()
                 && let Some(chunk) = self.chunks.front()
             {
                 chunk.rest(chunk.rest_of_frame()).into_iter().for_each(&mut put);
             }
-            put(&first[self.urgent_written..]);
-            for (frame, _) in self.urgent.iter().skip(1) {
-                put(frame);
-            }
+            self.urgent.rests().for_each(put);
             return filled;
         }
         for chunk in self.chunks.iter() {
@@ -111,23 +105,18 @@ impl Flight {
     /// Tells that `written` bytes of what [`Flight::slices`] showed are handed over, the first of them at `offset` of the
     /// stream. `report` gets what was completed.
     pub(super) fn advance(&mut self, mut offset: u64, mut written: usize, mut report: impl FnMut(Step)) {
-        if !self.urgent.is_empty() && self.urgent_written == 0 {
+        if !self.urgent.is_empty() && !self.urgent.is_begun() {
             let rest = self.chunks.front().map_or(0, Chunk::rest_of_frame).min(written);
             written -= rest;
             self.advance_chunk(offset, rest, &mut report);
             offset += rest as u64;
         }
         while written > 0 && !self.urgent.is_empty() {
-            let Some((frame, kind)) = self.urgent.front() else { break };
-            let step = (frame.len() - self.urgent_written).min(written);
+            let (step, whole) = self.urgent.advance(written);
             written -= step;
             offset += step as u64;
-            self.urgent_written += step;
-            if self.urgent_written == frame.len() {
-                report(Step::HandedOver(HandedOver::Urgent(*kind), 0));
-                self.urgent_bytes -= frame.len();
-                self.urgent_written = 0;
-                self.urgent.pop_front();
+            if let Some(kind) = whole {
+                report(Step::HandedOver(HandedOver::Urgent(kind), 0));
             }
         }
         while written > 0 {
