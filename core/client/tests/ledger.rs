@@ -138,6 +138,27 @@ async fn a_request_that_never_left_was_not_executed() {
     assert_eq!(executed + not_executed, MESSAGES);
 }
 
+#[test]
+fn what_was_sent_has_its_outcome_though_the_runtime_ended_before_the_acknowledgement_was_seen() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (listener, first, second) = (listener(), runtime(), runtime());
+    let builder = Client::builder(listener.local_addr().unwrap()).outbox_bytes(64 << 20);
+    let client = first.block_on(async { builder.connect().await.unwrap() });
+    // More than both kernels take at once: the rest of it waits in the outbox.
+    let receipts = [vec![1; 16], vec![2; 16 << 20]].map(|message| {
+        let outbox = client.clone();
+        first.block_on(async move { outbox.send_tracked(message).await.unwrap() })
+    });
+    drop(first);
+    let outcomes = receipts.map(|mut receipt| {
+        second.block_on(async { tokio::time::timeout(SOON, receipt.outcome()).await }).unwrap().unwrap()
+    });
+    assert!(
+        matches!(outcomes, [Outcome::Acked | Outcome::Unknown, Outcome::Unknown | Outcome::NotSent]),
+        "{outcomes:?}"
+    );
+}
+
 struct Peer {
     listener: TcpListener,
     stream: TcpStream,

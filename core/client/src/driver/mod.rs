@@ -18,7 +18,7 @@ pub(crate) use connection::Connection;
 use connection::{ReadStep, WriteStep};
 use keepline_proto::cause::ProtocolFailure;
 use keepline_proto::session::{Command, NetworkChange};
-use keepline_proto::{Cause, Ending, Epoch, KernelFigures, Session, State, Time};
+use keepline_proto::{Cause, CloseHow, Ending, Epoch, KernelFigures, Session, State, Time};
 use slots::Io;
 use std::future::Future;
 use std::pin::Pin;
@@ -382,7 +382,10 @@ impl Future for Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         if !self.finished {
-            // The runtime is going away: whoever waits in another one is told.
+            // The runtime is going away: whoever waits in another one is told, and what the kernel has keeps its outcome.
+            for epoch in [self.io.epoch(), self.other.epoch()].into_iter().flatten() {
+                self.close(epoch, CloseHow::Abort);
+            }
             self.finish(Ending::new(Cause::Requested, None));
             self.shared.publish(State::Closed, self.session.epoch());
         }

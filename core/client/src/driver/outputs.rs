@@ -143,7 +143,7 @@ impl Driver {
         self.shared.wake_driver();
     }
 
-    fn close(&mut self, epoch: Epoch, how: CloseHow) {
+    pub(super) fn close(&mut self, epoch: Epoch, how: CloseHow) {
         let figures = self.kernel_figures(epoch);
         self.figures_at_death = (figures != KernelFigures::default()).then(|| Box::new(figures));
         let mut settled = Vec::new();
