@@ -3,6 +3,7 @@
 //! It watches what the machine is told and what it asks for, and decides nothing. It holds numbers and names of this
 //! crate only: no address, no payload, no secret can get into it.
 
+mod opening;
 mod recording;
 mod report;
 mod transition;
@@ -96,8 +97,8 @@ impl Recorder {
             up_for: end.up_for,
             retry_in: end.retry_in,
             failures: end.failures,
-            entries: Vec::from(recording.entries).into_boxed_slice(),
             overwritten: recording.overwritten,
+            entries: recording.into_entries(),
             figures: None,
         })
     }

@@ -1,5 +1,6 @@
 //! The recording of one connection: the last 256 entries, where ordinary repetition costs nothing.
 
+use super::opening::Opening;
 use super::transition::{Entry, Transition};
 use crate::kernel::KernelFigures;
 use crate::{Epoch, Time};
@@ -8,8 +9,8 @@ use std::collections::VecDeque;
 /// 256 entries, 6 KiB: the whole story of most deaths, and no memory to speak of.
 pub(super) const KEPT: usize = 256;
 
-/// 6 entries: a healthy client with a greeting and a heartbeat never needs more, so its ticks allocate nothing.
-const FIRST_ROOM: usize = 6;
+/// 2 entries: after its opening a healthy client with a heartbeat never needs more, so its ticks allocate nothing.
+const FIRST_ROOM: usize = 2;
 
 /// Turns that come in pairs while a connection is well. Whole pairs in a row are one entry with a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +29,14 @@ enum Place {
 }
 
 /// The entries of one connection.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Recording {
     pub(super) epoch: Epoch,
     /// When the attempt started.
     pub(super) began: Time,
-    pub(super) entries: VecDeque<Entry>,
+    /// What came before `entries`, as long as it went the usual way.
+    opening: Option<Opening>,
+    entries: VecDeque<Entry>,
     /// Entries that were given up for later ones.
     pub(super) overwritten: u32,
     /// Which pairs wait for their second half.
@@ -44,20 +47,36 @@ pub(super) struct Recording {
 
 impl Recording {
     pub(super) fn new(now: Time, epoch: Epoch) -> Recording {
-        let mut recording = Recording {
+        Recording {
             epoch,
             began: now,
+            opening: Some(Opening::new()),
             entries: VecDeque::new(),
             overwritten: 0,
             open: [false; 3],
             kernel: Transition::KernelAnswers,
-        };
-        recording.push(Entry::new(now, Transition::Connecting));
-        recording
+        }
+    }
+
+    /// All entries, from the start of the attempt.
+    pub(super) fn into_entries(mut self) -> Box<[Entry]> {
+        self.spell_out();
+        Vec::from(self.entries).into_boxed_slice()
     }
 
     /// Writes a turn down.
     pub(super) fn note(&mut self, now: Time, what: Transition) {
+        if let Some(opening) = &mut self.opening
+            && !opening.is_over()
+            && opening.take(self.began, now, what)
+        {
+            match place(what) {
+                Place::Opens(pair) => self.open[pair as usize] = true,
+                Place::Closes(pair) => self.open[pair as usize] = false,
+                Place::Alone => {}
+            }
+            return;
+        }
         match place(what) {
             Place::Alone => self.push(Entry::new(now, what)),
             Place::Opens(pair) => {
@@ -97,6 +116,7 @@ impl Recording {
     }
 
     fn open(&mut self, now: Time, pair: Pair, what: Transition) {
+        self.end_opening();
         let last = self.usual().rev().find(|index| belongs(&self.entries[*index], pair));
         let is_same = last.is_some_and(|index| self.entries[index].what == what);
         match last {
@@ -106,6 +126,7 @@ impl Recording {
     }
 
     fn close(&mut self, now: Time, pair: Pair, what: Transition) {
+        self.end_opening();
         let mut of_pair = self.usual().rev().filter(|index| belongs(&self.entries[*index], pair));
         let opened = of_pair.next().filter(|index| {
             let entry = &self.entries[*index];
@@ -130,7 +151,25 @@ impl Recording {
         self.entries.len() - count..self.entries.len()
     }
 
+    /// Something unusual happened: unless the opening is over, it is told in entries like the rest.
+    fn end_opening(&mut self) {
+        if self.opening.is_some_and(|opening| !opening.is_over()) {
+            self.spell_out();
+        }
+    }
+
+    fn spell_out(&mut self) {
+        let Some(opening) = self.opening.take() else { return };
+        let after = std::mem::take(&mut self.entries);
+        self.entries = opening.entries(self.began).chain(after).collect();
+    }
+
     fn push(&mut self, entry: Entry) {
+        self.end_opening();
+        let opening = self.opening.map_or(0, |opening| opening.entries(self.began).count());
+        if self.entries.len() + opening == KEPT {
+            self.spell_out();
+        }
         let length = self.entries.len();
         if length == KEPT {
             self.entries.pop_front();
@@ -203,8 +242,12 @@ mod tests {
         Time::ZERO + Duration::from_secs(seconds)
     }
 
+    fn all(recording: &Recording) -> Box<[Entry]> {
+        recording.clone().into_entries()
+    }
+
     fn told(recording: &Recording) -> Vec<(Transition, u32)> {
-        recording.entries.iter().map(|entry| (entry.what, entry.count)).collect()
+        all(recording).iter().map(|entry| (entry.what, entry.count)).collect()
     }
 
     fn connected() -> Recording {
@@ -218,16 +261,14 @@ mod tests {
     #[test]
     fn heartbeats_that_are_answered_are_one_entry_and_allocate_nothing() {
         let mut recording = connected();
-        let room = recording.entries.capacity();
-        assert_eq!(room, 6);
         for tick in 1..=10_000 {
             recording.note(at(tick * 20), Transition::HeartbeatSent);
-            assert_eq!(recording.entries.capacity(), room, "tick {tick}");
+            assert_eq!(recording.entries.capacity(), FIRST_ROOM, "tick {tick}");
             recording.note(at(tick * 20 + 1), Transition::HeartbeatAnswered);
-            assert_eq!(recording.entries.capacity(), room, "tick {tick}");
+            assert_eq!(recording.entries.capacity(), FIRST_ROOM, "tick {tick}");
         }
-        let run = recording.entries[4];
-        assert_eq!(recording.entries.len(), 5);
+        let (run, entries) = (all(&recording)[4], all(&recording).len());
+        assert_eq!(entries, 5);
         assert_eq!((run.what, run.count), (Transition::HeartbeatAnswered, 10_000));
         assert_eq!((run.at, run.until()), (at(20), at(200_001)));
     }
@@ -281,6 +322,42 @@ mod tests {
     }
 
     #[test]
+    fn an_opening_that_went_the_usual_way_is_told_as_any_other() {
+        let usual = [
+            (1, Transition::Dialed),
+            (2, Transition::Greeting),
+            (3, Transition::HeartbeatSent),
+            (5, Transition::HeartbeatAnswered),
+            (5, Transition::Connected),
+            (9, Transition::HeartbeatSent),
+        ];
+        let expected = [
+            (0, Transition::Connecting),
+            (1, Transition::Dialed),
+            (2, Transition::Greeting),
+            (3, Transition::HeartbeatAnswered),
+            (5, Transition::Connected),
+            (9, Transition::HeartbeatSent),
+        ]
+        .map(|(second, what)| (at(second), what));
+        // Something else may come anywhere; between a heartbeat and its answer it keeps the two apart.
+        for place in [0, 1, 2, 4, 5, 6] {
+            let mut recording = Recording::new(at(0), Epoch(1));
+            for (index, (second, what)) in usual.into_iter().enumerate() {
+                if index == place {
+                    recording.note(at(second), Transition::NetworkChanged);
+                }
+                recording.note(at(second), what);
+            }
+            let entries = all(&recording);
+            let told: Vec<_> = entries.iter().filter(|entry| entry.what != Transition::NetworkChanged).collect();
+            assert_eq!(told.iter().map(|entry| (entry.at, entry.what)).collect::<Vec<_>>(), expected, "{place}");
+            assert_eq!(told[3].until(), at(5), "{place}");
+            assert_eq!(entries.len(), expected.len() + usize::from(place < usual.len()), "{place}");
+        }
+    }
+
+    #[test]
     fn oldest_of_more_than_256_entries_go_first() {
         let mut recording = Recording::new(at(0), Epoch(1));
         for second in 1..=300 {
@@ -318,6 +395,6 @@ mod tests {
                 Transition::Probing { times: 5 },
             ]
         );
-        assert_eq!(recording.entries[4].until(), at(4));
+        assert_eq!(all(&recording)[4].until(), at(4));
     }
 }
