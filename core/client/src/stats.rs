@@ -53,15 +53,15 @@ pub(crate) struct Counters {
     pub(crate) bytes_out: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) heartbeats: AtomicU64,
-    /// Nanoseconds; 0 means none yet.
-    pub(crate) heartbeat_rtt: AtomicU64,
+    /// Microseconds; 0 means none yet.
+    pub(crate) heartbeat_rtt: AtomicU32,
 }
 
 impl Counters {
     pub(crate) fn heartbeat_rtt(&self) -> Option<Duration> {
         match self.heartbeat_rtt.load(Ordering::Relaxed) {
             0 => None,
-            nanos => Some(Duration::from_nanos(nanos)),
+            micros => Some(Duration::from_micros(micros.into())),
         }
     }
 }

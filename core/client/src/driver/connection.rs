@@ -60,7 +60,7 @@ pub(crate) struct Connection {
     inline_half: Option<Box<OwnedWriteHalf>>,
     pub(super) framer: Framer,
     /// The beginning of a frame that has not arrived whole.
-    pub(super) partial: BytesMut,
+    pub(super) partial: Option<Box<BytesMut>>,
     pub(super) frame_open: bool,
     /// Messages that found no room in the inbox. Boxed: nearly always there are none.
     #[expect(clippy::box_collection, reason = "8 bytes instead of 32 in each idle connection")]
@@ -98,7 +98,7 @@ impl Connection {
             reader,
             inline_half: Some(Box::new(writer)),
             framer: Framer::new(framing),
-            partial: BytesMut::new(),
+            partial: None,
             frame_open: false,
             parked: None,
             flight: Flight::new(),
@@ -153,7 +153,7 @@ impl Connection {
         for message in self.parked.iter().flat_map(|parked| parked.iter()) {
             prefix.extend_from_slice(&message.payload);
         }
-        prefix.extend_from_slice(&self.partial);
+        self.partial.iter().for_each(|partial| prefix.extend_from_slice(partial));
         let stream = self.take_inline_half().and_then(|half| self.reader.reunite(half).ok());
         (stream, prefix.freeze(), self.epoch)
     }
@@ -268,12 +268,13 @@ impl Connection {
 
     /// Reads into a buffer that the messages then share: worth an allocation when reads are large.
     fn read_owned(&mut self, context: &mut Context<'_>, shared: &Shared) -> ReadStep {
-        self.partial.reserve(frames::SCRATCH);
-        match tokio_util::io::poll_read_buf(Pin::new(&mut self.reader), context, &mut self.partial) {
+        let partial = self.partial.get_or_insert_default();
+        partial.reserve(frames::SCRATCH);
+        match tokio_util::io::poll_read_buf(Pin::new(&mut self.reader), context, &mut **partial) {
             Poll::Pending => {
                 self.is_busy = false;
-                if self.partial.is_empty() {
-                    self.partial = BytesMut::new();
+                if !self.has_partial() {
+                    self.partial = None;
                 }
                 ReadStep::Nothing
             }
@@ -292,8 +293,13 @@ impl Connection {
         add(&shared.counters.bytes_in, count as u64);
     }
 
+    /// Whether a part of a frame has arrived.
+    pub(super) fn has_partial(&self) -> bool {
+        self.partial.as_ref().is_some_and(|partial| !partial.is_empty())
+    }
+
     fn end_of_stream(&self) -> Ending {
-        if self.partial.is_empty() || self.draining {
+        if !self.has_partial() || self.draining {
             Ending::os(Cause::PeerClosed, None)
         } else {
             Ending::os(Cause::Protocol(ProtocolFailure::Truncated), None)

@@ -55,8 +55,8 @@ pub(super) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
 pub(super) fn receive(connection: &mut Connection, shared: &Shared, scratch: &mut Scratch, count: usize) -> Arrived {
     let Scratch { bytes, frames, batch } = scratch;
     let fresh = &bytes[..count];
-    if !connection.partial.is_empty() {
-        connection.partial.extend_from_slice(fresh);
+    if let Some(partial) = &mut connection.partial {
+        partial.extend_from_slice(fresh);
         return receive_owned(connection, shared, scratch);
     }
     frames.clear();
@@ -69,17 +69,19 @@ pub(super) fn receive(connection: &mut Connection, shared: &Shared, scratch: &mu
         }
         [] | [..] => &fresh[..consumed],
     };
-    connection.partial.extend_from_slice(&fresh[consumed..]);
+    if consumed < fresh.len() {
+        connection.partial.get_or_insert_default().extend_from_slice(&fresh[consumed..]);
+    }
     hand_on(connection, shared, frames, batch, Region { bytes, owned: None }, failure)
 }
 
 /// Cuts what lies in the connection's own buffer into messages, which share it, and hands them on.
 pub(super) fn receive_owned(connection: &mut Connection, shared: &Shared, scratch: &mut Scratch) -> Arrived {
     scratch.frames.clear();
-    let whole = std::mem::take(&mut connection.partial);
-    let (consumed, failure) = cut(connection, &shared.config.framing, &whole, &mut scratch.frames);
-    connection.partial = whole;
-    let whole = connection.partial.split_to(consumed).freeze();
+    let mut partial = connection.partial.take().unwrap_or_default();
+    let (consumed, failure) = cut(connection, &shared.config.framing, &partial, &mut scratch.frames);
+    let whole = partial.split_to(consumed).freeze();
+    connection.partial = Some(partial);
     let region = Region { bytes: &whole, owned: Some(whole.clone()) };
     hand_on(connection, shared, &mut scratch.frames, &mut scratch.batch, region, failure)
 }
@@ -105,11 +107,11 @@ fn hand_on(
     failure: Option<FramingError>,
 ) -> Arrived {
     let mut news = Arrived::default();
-    if connection.partial.is_empty() && !connection.is_busy {
+    let is_open = connection.has_partial();
+    if !is_open && !connection.is_busy {
         // An idle connection owns no buffer.
-        connection.partial = BytesMut::new();
+        connection.partial = None;
     }
-    let is_open = !connection.partial.is_empty();
     if !frames.is_empty() || is_open != connection.frame_open {
         // A new frame gets a new deadline, even if it follows another in the same read.
         news.frame_open = (is_open || connection.frame_open).then_some(is_open);
@@ -266,8 +268,8 @@ fn route_correlated(
 fn heartbeat_answered(connection: &mut Connection, shared: &Shared, news: &mut Arrived) {
     connection.heartbeats_outstanding = connection.heartbeats_outstanding.saturating_sub(1);
     let rtt = clock::now().since(connection.heartbeat_sent);
-    let nanos = u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX).max(1);
-    shared.counters.heartbeat_rtt.store(nanos, Ordering::Relaxed);
+    let micros = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX).max(1);
+    shared.counters.heartbeat_rtt.store(micros, Ordering::Relaxed);
     news.heartbeat_reply = true;
 }
 
