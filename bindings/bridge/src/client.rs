@@ -7,14 +7,14 @@ use crate::events::BridgeEvents;
 use crate::fork::Here;
 use crate::guard::caught;
 use crate::message::{MessageReader, MessageRecord, Outgoing};
-use crate::names::NETWORK_KINDS;
+use crate::network::NetworkPathRecord;
 use crate::operation::Operation;
 use crate::receipt::BridgeReceipt;
 use crate::report::ReportRecord;
 use crate::runtime;
 use crate::stats::StatsRecord;
 use bytes::Bytes;
-use keepline::{Client, Idempotent, Message, NetworkPath};
+use keepline::{Client, Idempotent, Message};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -40,19 +40,6 @@ impl Drop for Inner {
         // Operations under way hold handles of the client, which alone would keep it alive.
         self.client.abort();
     }
-}
-
-/// A way to the network, as the host's system tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NetworkPathRecord {
-    /// The same number means the same network.
-    pub id: u64,
-    /// Whether anything can be reached over it.
-    pub available: bool,
-    /// What it is: a name of the contract's `network_kinds`.
-    pub kind: String,
-    /// Whether bytes cost money.
-    pub metered: bool,
 }
 
 /// Making clients.
@@ -391,16 +378,5 @@ impl BridgeClient {
             Ok(inner) => Operation::new(inner.runtime.clone(), make(inner.client.clone())),
             Err(error) => Operation::failed(error),
         }
-    }
-}
-
-impl NetworkPathRecord {
-    fn parse(self) -> Result<NetworkPath, BridgeError> {
-        let Some((_, kind)) = NETWORK_KINDS.iter().find(|(name, _)| *name == self.kind) else {
-            let names: Vec<&str> = NETWORK_KINDS.iter().map(|(name, _)| *name).collect();
-            let rule = format!("must be one of: {}", names.join(", "));
-            return Err(BridgeError::invalid("network_path.kind", self.kind.escape_debug(), rule));
-        };
-        Ok(NetworkPath { id: self.id, available: self.available, kind: *kind, metered: self.metered })
     }
 }
