@@ -16,8 +16,8 @@ use tokio::net::{TcpSocket, TcpStream};
 /// A name that resolves to more is cut: nobody waits for the 33rd address.
 const MAX_ADDRESSES: usize = 32;
 
-/// How much earlier a dial gives up than the machine gives it up: it knows what it was waiting for, and says so. One slot
-/// of the wheel.
+/// How much earlier than the machine a dial gives up waiting for a name: it knows what it was waiting for, and says so. One
+/// slot of the wheel. While it waits for an address both would say the same.
 const SPEAKS_FIRST: Duration = Duration::from_millis(50);
 
 /// A connected socket with its options set.
@@ -36,8 +36,7 @@ pub(crate) async fn dial(
     deadline: Time,
     mss: Option<u16>,
 ) -> Result<Dialed, Ending> {
-    let deadline = deadline - SPEAKS_FIRST;
-    let addresses = resolve(&endpoint, remaining(deadline)).await?;
+    let addresses = resolve(&endpoint, remaining(deadline).saturating_sub(SPEAKS_FIRST)).await?;
     let mut last = Ending::new(Cause::Dns(DnsFailure::NoAddress), None);
     for address in addresses {
         let limit = remaining(deadline).min(config.connect_per_address);
