@@ -4,6 +4,7 @@ use crate::clock;
 use crate::driver::Connection;
 use crate::error::Error;
 use crate::io::ending_of;
+use crate::io::transport::Socket;
 use crate::shared::{Shared, Wish};
 use bytes::{Buf, Bytes};
 use keepline_proto::session::Command;
@@ -17,7 +18,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 /// Why the connection of a stream is over, once it is.
@@ -41,7 +41,7 @@ struct Slot {
 
 #[derive(Debug)]
 struct Ready {
-    tcp: Arc<TcpStream>,
+    socket: Arc<Socket>,
     prefix: Bytes,
     epoch: Epoch,
     revoked: Revoked,
@@ -49,17 +49,17 @@ struct Ready {
 
 impl StreamSlot {
     /// Offers a connection; returns the socket, which the driver keeps to be able to end it.
-    pub(crate) fn offer(&self, connection: Connection) -> Option<Arc<TcpStream>> {
-        let (tcp, prefix, epoch) = connection.into_stream();
-        let tcp = Arc::new(tcp?);
+    pub(crate) fn offer(&self, connection: Connection) -> Option<Arc<Socket>> {
+        let (socket, prefix, epoch) = connection.into_socket();
+        let socket = Arc::new(socket?);
         let revoked = Revoked::default();
         self.last_received.store(clock::now().as_nanos(), Ordering::Relaxed);
         let mut slot = self.slot();
         slot.current = Some((epoch, revoked.clone()));
-        slot.ready = Some(Ready { tcp: tcp.clone(), prefix, epoch, revoked });
+        slot.ready = Some(Ready { socket: socket.clone(), prefix, epoch, revoked });
         drop(slot);
         self.offered.notify_one();
-        Some(tcp)
+        Some(socket)
     }
 
     /// Ends the connection `epoch`, wherever it is.
@@ -138,7 +138,7 @@ impl Streams {
         let ended = |ending| Error::closed(Some(ending)).with_report_of(self.client.shared());
         let ready = self.slot.take().await.map_err(ended)?;
         Ok(Stream {
-            tcp: ready.tcp,
+            socket: ready.socket,
             prefix: ready.prefix,
             epoch: ready.epoch,
             revoked: ready.revoked,
@@ -173,7 +173,7 @@ impl fmt::Debug for Streams {
 ///
 /// Dropping it ends the connection; the client then dials the next.
 pub struct Stream {
-    tcp: Arc<TcpStream>,
+    socket: Arc<Socket>,
     prefix: Bytes,
     epoch: Epoch,
     revoked: Revoked,
@@ -193,7 +193,7 @@ impl Stream {
     /// # Errors
     /// What the system says, after the connection has ended.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.peer_addr()
+        self.socket.peer_addr()
     }
 
     fn revoked(&self) -> Option<io::Error> {
@@ -234,7 +234,7 @@ impl AsyncRead for Stream {
             if let Some(error) = stream.revoked() {
                 return Poll::Ready(Err(error));
             }
-            match stream.tcp.try_read(buffer.initialize_unfilled()) {
+            match stream.socket.try_read(buffer.initialize_unfilled()) {
                 Ok(0) => {
                     if let Some(error) = stream.revoked() {
                         return Poll::Ready(Err(error));
@@ -248,7 +248,7 @@ impl AsyncRead for Stream {
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(stream.tcp.poll_read_ready(context))?;
+                    ready!(stream.socket.poll_read_ready(context))?;
                 }
                 Err(error) => return Poll::Ready(Err(stream.failed(error))),
             }
@@ -271,10 +271,10 @@ impl AsyncWrite for Stream {
             if let Some(error) = stream.revoked() {
                 return Poll::Ready(Err(error));
             }
-            match stream.tcp.try_write_vectored(slices) {
+            match stream.socket.try_write_vectored(slices) {
                 Ok(count) => return Poll::Ready(Ok(count)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(stream.tcp.poll_write_ready(context))?;
+                    ready!(stream.socket.poll_write_ready(context))?;
                 }
                 Err(error) => return Poll::Ready(Err(stream.failed(error))),
             }
@@ -290,7 +290,7 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match socket2::SockRef::from(&*self.tcp).shutdown(std::net::Shutdown::Write) {
+        match self.socket.shutdown(std::net::Shutdown::Write) {
             Err(error) if error.kind() != io::ErrorKind::NotConnected => Poll::Ready(Err(error)),
             Ok(()) | Err(_) => Poll::Ready(Ok(())),
         }

@@ -4,7 +4,8 @@ use super::frames::{self, Arrived};
 use super::look::Look;
 use crate::clock;
 use crate::greeting::Greeting;
-use crate::io::{ending_of, os};
+use crate::io::ending_of;
+use crate::io::transport::{Socket, Transport};
 use crate::message::Message;
 use crate::shared::Shared;
 use crate::stats::add;
@@ -21,8 +22,7 @@ use std::io::IoSlice;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::OwnedWriteHalf;
 
 /// Slices of one `writev`. The kernel takes 1,024; beyond a few dozen there is nothing to gain.
 const SLICES: usize = 64;
@@ -56,7 +56,7 @@ pub(super) enum WriteStep {
 
 pub(crate) struct Connection {
     pub(super) epoch: Epoch,
-    reader: OwnedReadHalf,
+    pub(super) transport: Transport,
     inline_half: Option<Box<OwnedWriteHalf>>,
     pub(super) framer: Framer,
     /// The beginning of a frame that has not arrived whole.
@@ -91,12 +91,12 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(epoch: Epoch, stream: TcpStream, framing: &Framing) -> Connection {
-        let (reader, writer) = stream.into_split();
+    pub(super) fn new(epoch: Epoch, socket: Socket, framing: &Framing) -> Connection {
+        let (transport, inline_half) = Transport::new(socket);
         Connection {
             epoch,
-            reader,
-            inline_half: Some(Box::new(writer)),
+            transport,
+            inline_half,
             framer: Framer::new(framing),
             partial: None,
             frame_open: false,
@@ -120,10 +120,6 @@ impl Connection {
         }
     }
 
-    pub(super) fn stream(&self) -> &TcpStream {
-        self.reader.as_ref()
-    }
-
     /// Makes it keep to itself while another connection has the gate.
     pub(super) fn run_beside(&mut self, config: &ValidConfig) {
         self.is_beside = true;
@@ -144,18 +140,18 @@ impl Connection {
     }
 
     pub(super) fn kernel_figures(&self) -> KernelFigures {
-        os::kernel_figures(self.stream())
+        self.transport.kernel_figures()
     }
 
     /// The socket, and the bytes that were read from it and belong to its next owner.
-    pub(crate) fn into_stream(mut self) -> (Option<TcpStream>, Bytes, Epoch) {
+    pub(crate) fn into_socket(mut self) -> (Option<Socket>, Bytes, Epoch) {
         let mut prefix = BytesMut::new();
         for message in self.parked.iter().flat_map(|parked| parked.iter()) {
             prefix.extend_from_slice(&message.payload);
         }
         self.partial.iter().for_each(|partial| prefix.extend_from_slice(partial));
-        let stream = self.take_inline_half().and_then(|half| self.reader.reunite(half).ok());
-        (stream, prefix.freeze(), self.epoch)
+        let writer = self.take_inline_half();
+        (self.transport.into_socket(writer), prefix.freeze(), self.epoch)
     }
 
     /// Carries the greeting's messages both ways and asks for its end.
@@ -232,7 +228,7 @@ impl Connection {
         } else if self.greeting.is_none()
             && let Some(parked) = &mut self.parked
         {
-            if !self.is_open && self.inline_half.is_some() {
+            if !self.is_open {
                 // Before the gate opens there is no reader yet: the frames keep their place.
                 return ReadStep::Nothing;
             }
@@ -252,7 +248,7 @@ impl Connection {
         }
         frames::with_scratch(|scratch| {
             let mut buffer = ReadBuf::new(&mut scratch.bytes);
-            let read = Pin::new(&mut self.reader).poll_read(context, &mut buffer);
+            let read = Pin::new(&mut self.transport).poll_read(context, &mut buffer);
             let count = buffer.filled().len();
             match read {
                 Poll::Pending => ReadStep::Nothing,
@@ -270,7 +266,7 @@ impl Connection {
     fn read_owned(&mut self, context: &mut Context<'_>, shared: &Shared) -> ReadStep {
         let partial = self.partial.get_or_insert_default();
         partial.reserve(frames::SCRATCH);
-        match tokio_util::io::poll_read_buf(Pin::new(&mut self.reader), context, &mut **partial) {
+        match tokio_util::io::poll_read_buf(Pin::new(&mut self.transport), context, &mut **partial) {
             Poll::Pending => {
                 self.is_busy = false;
                 if !self.has_partial() {
@@ -344,21 +340,21 @@ impl Connection {
             self.blocked = false;
             if self.draining && !self.half_closed {
                 self.half_closed = true;
-                let _already_gone = socket2::SockRef::from(self.stream()).shutdown(std::net::Shutdown::Write);
+                let _already_gone = self.transport.end_writes();
             }
             return WriteStep::Nothing;
         }
         self.yielded = false;
         let mut slices = [IoSlice::new(&[]); SLICES];
         let filled = self.flight.slices(&mut slices);
-        match self.reader.as_ref().try_write_vectored(&slices[..filled]) {
+        match self.transport.try_write_vectored(&slices[..filled]) {
             Ok(written) => {
                 self.advance(written, shared);
                 self.blocked = false;
                 WriteStep::Progress
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                match self.reader.as_ref().poll_write_ready(context) {
+                match self.transport.poll_write_ready(context) {
                     Poll::Pending => {
                         self.blocked = true;
                         WriteStep::Blocked

@@ -72,7 +72,7 @@ impl Connection {
         let writer = &mut *guard;
         let is_first = self.flight.is_empty() && !(self.is_open && writer.outbox.has_waiting());
         // An error is met again, and judged, by the write that follows.
-        let written = if is_first { self.stream().try_write(frame).unwrap_or_default() } else { 0 };
+        let written = if is_first { self.transport.try_write(frame).unwrap_or_default() } else { 0 };
         add(&shared.counters.bytes_out, written as u64);
         if !self.is_open {
             self.prelude += written as u64;

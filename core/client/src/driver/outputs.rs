@@ -3,7 +3,7 @@
 use super::{Connection, Driver, Io};
 use crate::clock;
 use crate::greeting::Greeting;
-use crate::io::dial::dial;
+use crate::io::dial::{Order, dial};
 use crate::io::sockopt;
 use crate::stats::count;
 use crate::writer::News;
@@ -53,7 +53,13 @@ impl Driver {
                             %epoch, mss, "large segments vanish on the way to the peer: dialling with smaller ones"
                         );
                     }
-                    let future = dial(self.shared.endpoint.clone(), self.shared.config.clone(), deadline, mss);
+                    let order = Order {
+                        endpoint: self.shared.endpoint.clone(),
+                        config: self.shared.config.clone(),
+                        deadline,
+                        mss,
+                    };
+                    let future = dial(order);
                     let dialing = Io::Dialing(Box::new((epoch, Box::pin(future))));
                     let slot = if matches!(self.io, Io::Nothing) { &mut self.io } else { &mut self.other };
                     *slot = dialing;
@@ -71,13 +77,13 @@ impl Driver {
                 Output::Open { epoch } => self.open(epoch),
                 Output::Sample { epoch } => self.sample = epoch,
                 Output::SetUserTimeout { epoch, timeout } => {
-                    if let Some(stream) = self.stream(epoch) {
+                    if let Some(stream) = self.tcp(epoch) {
                         tracing::debug!(%epoch, ?timeout, "user timeout");
                         sockopt::set_user_timeout(stream, timeout);
                     }
                 }
                 Output::ProbeKernel { epoch, now } => {
-                    if let Some(stream) = self.stream(epoch) {
+                    if let Some(stream) = self.tcp(epoch) {
                         tracing::debug!(%epoch, now, "kernel probe");
                         let keepalive = if now { Some(KERNEL_PROBE) } else { self.shared.config.keepalive };
                         sockopt::set_keepalive(stream, keepalive);
@@ -108,9 +114,9 @@ impl Driver {
         if let Some(streams) = &shared.streams {
             if let Some(slot) = self.slot_mut(epoch)
                 && let Io::Open(connection) = std::mem::replace(slot, Io::Nothing)
-                && let Some(stream) = streams.offer(*connection)
+                && let Some(socket) = streams.offer(*connection)
             {
-                *slot = Io::Lent(Box::new((epoch, stream)));
+                *slot = Io::Lent(Box::new((epoch, socket)));
             }
             return;
         }
@@ -157,15 +163,17 @@ impl Driver {
         match io {
             Io::Nothing => {}
             Io::Dialing(..) => {}
-            Io::Open(connection) if is_beside => sockopt::abort_on_close(connection.stream()),
+            Io::Open(connection) if is_beside => connection.transport.abort_on_close(),
             Io::Lent(lent) => {
-                let (epoch, stream) = *lent;
+                let (epoch, socket) = *lent;
                 self.lent = epoch;
-                // Ends the user's reads and writes at once, wherever the stream is.
-                if matches!(how, CloseHow::Abort) {
-                    sockopt::abort_on_close(&stream);
+                if matches!(how, CloseHow::Abort)
+                    && let Some(stream) = socket.tcp()
+                {
+                    sockopt::abort_on_close(stream);
                 }
-                let _already_gone = socket2::SockRef::from(&*stream).shutdown(std::net::Shutdown::Both);
+                // Ends the user's reads and writes at once, wherever the stream is.
+                let _already_gone = socket.shutdown(std::net::Shutdown::Both);
             }
             Io::Open(mut connection) => {
                 let standing = self.last_standing(&connection, how);
@@ -195,8 +203,8 @@ impl Driver {
         };
         match how {
             CloseHow::Abort => {
-                sockopt::abort_on_close(connection.stream());
-                sockopt::silence(connection.stream());
+                connection.transport.abort_on_close();
+                connection.transport.silence();
                 Standing::of(written, &connection.kernel_figures(), connection.half_closed)
             }
             CloseHow::Graceful => {

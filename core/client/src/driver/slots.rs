@@ -2,6 +2,7 @@
 
 use super::{Connection, Dialing, Driver};
 use crate::io::os;
+use crate::io::transport::Socket;
 use keepline_proto::session::NetworkPath;
 use keepline_proto::{Epoch, KernelFigures};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ pub(super) enum Io {
     Dialing(Box<(Epoch, Dialing)>),
     Open(Box<Connection>),
     /// A stream client's connection, in the user's hands.
-    Lent(Box<(Epoch, Arc<TcpStream>)>),
+    Lent(Box<(Epoch, Arc<Socket>)>),
 }
 
 impl Io {
@@ -35,10 +36,11 @@ impl Io {
         }
     }
 
-    pub(super) fn stream(&self) -> Option<&TcpStream> {
+    /// The TCP socket, if there is one.
+    pub(super) fn tcp(&self) -> Option<&TcpStream> {
         match self {
-            Io::Open(connection) => Some(connection.stream()),
-            Io::Lent(lent) => Some(&lent.1),
+            Io::Open(connection) => connection.transport.tcp(),
+            Io::Lent(lent) => lent.1.tcp(),
             Io::Nothing | Io::Dialing(..) => None,
         }
     }
@@ -50,7 +52,7 @@ impl Driver {
         if path.is_some_and(|path| !path.available) {
             return None;
         }
-        let stream = self.stream(self.session.epoch())?;
+        let stream = self.tcp(self.session.epoch())?;
         let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
         let unspecified = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
         let probe = std::net::UdpSocket::bind(unspecified).ok()?;
@@ -74,12 +76,12 @@ impl Driver {
         }
     }
 
-    /// The socket of this epoch, in whoever's hands.
-    pub(super) fn stream(&self, epoch: Epoch) -> Option<&TcpStream> {
-        self.slot(epoch)?.stream()
+    /// The TCP socket of this epoch, in whoever's hands.
+    pub(super) fn tcp(&self, epoch: Epoch) -> Option<&TcpStream> {
+        self.slot(epoch)?.tcp()
     }
 
     pub(super) fn kernel_figures(&self, epoch: Epoch) -> KernelFigures {
-        self.stream(epoch).map(os::kernel_figures).unwrap_or_default()
+        self.tcp(epoch).map(os::kernel_figures).unwrap_or_default()
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod dial;
 pub(crate) mod os;
 pub(crate) mod sockopt;
+pub(crate) mod transport;
 
 use keepline_proto::cause::DnsFailure;
 use keepline_proto::{Cause, Detector, Ending};

@@ -1,0 +1,47 @@
+//! From an endpoint to a connected socket, stage by stage: names, addresses, TCP.
+
+mod connect;
+mod resolve;
+
+use crate::clock;
+use crate::endpoint::Endpoint;
+use crate::io::dial_failure;
+use crate::io::sockopt::{self, SocketOptions};
+use crate::io::transport::Socket;
+use keepline_proto::config::ValidConfig;
+use keepline_proto::{Ending, Time};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the machine asks for, with what the user declared.
+pub(crate) struct Order {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) config: Arc<ValidConfig>,
+    /// The end of the whole attempt.
+    pub(crate) deadline: Time,
+    /// Bounds the segments of both directions.
+    pub(crate) mss: Option<u16>,
+}
+
+impl Order {
+    fn remaining(&self) -> Duration {
+        self.deadline.since(clock::now())
+    }
+}
+
+/// A connected socket with its options set.
+pub(crate) struct Dialed {
+    pub(crate) socket: Socket,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) options: SocketOptions,
+}
+
+/// Connects as ordered, or says at which stage and why it failed.
+pub(crate) async fn dial(order: Order) -> Result<Dialed, Ending> {
+    let addresses = resolve::resolve(&order).await?;
+    let stream = connect::connect(&order, &addresses).await?;
+    let options = sockopt::apply(&stream, &order.config).map_err(|error| dial_failure(&error))?;
+    let peer = stream.peer_addr().ok();
+    Ok(Dialed { socket: Socket::Tcp(stream), peer, options })
+}

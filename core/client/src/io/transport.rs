@@ -1,0 +1,187 @@
+//! What carries the bytes of a connection: one face over the kinds of socket.
+
+use crate::io::{os, sockopt};
+use keepline_proto::KernelFigures;
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+/// A connected socket, whole: as it is dialled, and as a stream client's user has it.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// The TCP socket, if it is one: only that has a keepalive, a user timeout and figures of the kernel.
+    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Socket::Tcp(stream) => Some(stream),
+            #[cfg(unix)]
+            Socket::Unix(_) => None,
+        }
+    }
+
+    /// The address on the other side; a Unix socket has none.
+    pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Socket::Tcp(stream) => stream.peer_addr(),
+            #[cfg(unix)]
+            Socket::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => stream.try_read(buffer),
+            #[cfg(unix)]
+            Socket::Unix(stream) => stream.try_read(buffer),
+        }
+    }
+
+    pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => stream.try_write_vectored(slices),
+            #[cfg(unix)]
+            Socket::Unix(stream) => stream.try_write_vectored(slices),
+        }
+    }
+
+    pub(crate) fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(stream) => stream.poll_read_ready(context),
+            #[cfg(unix)]
+            Socket::Unix(stream) => stream.poll_read_ready(context),
+        }
+    }
+
+    pub(crate) fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(stream) => stream.poll_write_ready(context),
+            #[cfg(unix)]
+            Socket::Unix(stream) => stream.poll_write_ready(context),
+        }
+    }
+
+    /// Ends one direction or both, for every holder of the socket.
+    pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        match self {
+            Socket::Tcp(stream) => socket2::SockRef::from(stream).shutdown(how),
+            #[cfg(unix)]
+            Socket::Unix(stream) => socket2::SockRef::from(stream).shutdown(how),
+        }
+    }
+}
+
+/// The socket of one connection in the driver's hands.
+///
+/// Of TCP a read half: callers may write by themselves through the other one. It stands for both directions.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    Tcp(OwnedReadHalf),
+    #[cfg(unix)]
+    Unix(Box<UnixStream>),
+}
+
+impl Transport {
+    /// Takes the socket over, and gives the half that callers may write to by themselves, if it has one.
+    pub(crate) fn new(socket: Socket) -> (Transport, Option<Box<OwnedWriteHalf>>) {
+        match socket {
+            Socket::Tcp(stream) => {
+                let (reader, writer) = stream.into_split();
+                (Transport::Tcp(reader), Some(Box::new(writer)))
+            }
+            #[cfg(unix)]
+            Socket::Unix(stream) => (Transport::Unix(Box::new(stream)), None),
+        }
+    }
+
+    /// The TCP socket, if it is one.
+    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Transport::Tcp(half) => Some(half.as_ref()),
+            #[cfg(unix)]
+            Transport::Unix(_) => None,
+        }
+    }
+
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Transport::Tcp(half) => half.as_ref().try_write(bytes),
+            #[cfg(unix)]
+            Transport::Unix(stream) => stream.try_write(bytes),
+        }
+    }
+
+    pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Transport::Tcp(half) => half.as_ref().try_write_vectored(slices),
+            #[cfg(unix)]
+            Transport::Unix(stream) => stream.try_write_vectored(slices),
+        }
+    }
+
+    pub(crate) fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Transport::Tcp(half) => half.as_ref().poll_write_ready(context),
+            #[cfg(unix)]
+            Transport::Unix(stream) => stream.poll_write_ready(context),
+        }
+    }
+
+    /// What the kernel knows of it; nothing for a Unix socket.
+    pub(crate) fn kernel_figures(&self) -> KernelFigures {
+        self.tcp().map(os::kernel_figures).unwrap_or_default()
+    }
+
+    /// Says to the peer that nothing more comes.
+    pub(crate) fn end_writes(&self) -> io::Result<()> {
+        match self {
+            Transport::Tcp(half) => socket2::SockRef::from(half.as_ref()).shutdown(Shutdown::Write),
+            #[cfg(unix)]
+            Transport::Unix(stream) => socket2::SockRef::from(&**stream).shutdown(Shutdown::Write),
+        }
+    }
+
+    /// Makes its close a reset, where there is such a thing.
+    pub(crate) fn abort_on_close(&self) {
+        if let Some(stream) = self.tcp() {
+            sockopt::abort_on_close(stream);
+        }
+    }
+
+    /// Keeps it from transmitting anything more.
+    pub(crate) fn silence(&self) {
+        if let Some(stream) = self.tcp() {
+            sockopt::silence(stream);
+        }
+    }
+
+    /// The socket again, with the half that was given at the beginning if there was one.
+    pub(crate) fn into_socket(self, writer: Option<OwnedWriteHalf>) -> Option<Socket> {
+        match (self, writer) {
+            (Transport::Tcp(reader), Some(writer)) => reader.reunite(writer).ok().map(Socket::Tcp),
+            (Transport::Tcp(_), None) => None,
+            #[cfg(unix)]
+            (Transport::Unix(stream), _) => Some(Socket::Unix(*stream)),
+        }
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Tcp(half) => Pin::new(half).poll_read(context, buffer),
+            #[cfg(unix)]
+            Transport::Unix(stream) => Pin::new(&mut **stream).poll_read(context, buffer),
+        }
+    }
+}
