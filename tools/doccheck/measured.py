@@ -1,4 +1,4 @@
-"""What was measured stands in the documents as it was measured: `tools/detection_page.py --write` would change nothing."""
+"""What scripts write into the documents stands there as they would write it now: measured figures, and drawings."""
 
 import subprocess
 import sys
@@ -6,11 +6,14 @@ from pathlib import Path
 
 from .report import Report
 
+SCRIPTS = ("tools/detection_page.py", "tools/sequence_drawings.py")
+
 
 def check(root: Path, report: Report) -> None:
-    """Asks the script that writes them."""
-    asked = subprocess.run(
-        [sys.executable, "-B", str(root / "tools/detection_page.py"), "--check"], capture_output=True, text=True, check=False
-    )
-    stale = ", ".join(asked.stdout.split("\n")).strip(", ") + asked.stderr
-    report.expect(asked.returncode == 0, f"{stale}: not as measured; tools/detection_page.py --write")
+    """Asks each script."""
+    for script in SCRIPTS:
+        asked = subprocess.run(
+            [sys.executable, "-B", str(root / script), "--check"], capture_output=True, text=True, check=False
+        )
+        stale = ", ".join(asked.stdout.split("\n")).strip(", ") + asked.stderr
+        report.expect(asked.returncode == 0, f"{stale}: not as {script} --write would write it")

@@ -53,7 +53,8 @@ class Peer:
     def do_listen(self, on):
         """Listens (1) or refuses new connections (0)."""
         if self.listener:
-            self.selector.unregister(self.listener)
+            if self.listener.fileno() in self.selector.get_map():
+                self.selector.unregister(self.listener)
             self.listener.close()
             self.listener = None
         if on == "1":

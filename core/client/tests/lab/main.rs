@@ -7,6 +7,7 @@ mod support;
 
 mod backpressure;
 mod establish;
+mod life;
 mod names;
 mod nat;
 mod noise;

@@ -72,7 +72,7 @@ impl Lab {
 }
 
 /// Moves this thread, for good, into a network namespace, with the name servers that belong to it.
-fn enter(namespace: &str) -> io::Result<()> {
+pub(super) fn enter(namespace: &str) -> io::Result<()> {
     setns(File::open(Path::new("/run/netns").join(namespace))?, CloneFlags::CLONE_NEWNET)?;
     let resolver = Path::new("/etc/netns").join(namespace).join("resolv.conf");
     if resolver.exists() {

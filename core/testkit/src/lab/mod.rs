@@ -8,11 +8,13 @@ mod error;
 mod inside;
 mod peer;
 mod require;
+mod sockets;
 mod witness;
 
 pub use error::LabError;
 pub use peer::{LabPeer, PeerConnection, PeerCounts, PeerOptions};
 pub use require::require;
+pub use sockets::{TcpSocketEntry, TcpState, TcpTimer};
 pub use witness::{LabWitness, Witnessed};
 
 use control::Pipe;
