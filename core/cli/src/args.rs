@@ -2,7 +2,7 @@
 
 use crate::demo::FaultName;
 use crate::encoding::Encoding;
-use crate::exit::EXIT_CODES;
+use crate::exit::{DOCTOR_CODES, EXIT_CODES};
 use crate::values;
 use bytes::Bytes;
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -14,6 +14,7 @@ Examples:
   keepline connect localhost:6379 --framing resp --heartbeat 'PING\\r\\n'
   keepline connect plc:502 --framing modbus --profile industrial
   keepline explain --detect-within 10s --heartbeat PING
+  keepline doctor plc:502 --framing modbus
   keepline demo";
 
 /// Keeps a TCP connection useful through everything that kills one.
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     /// Prints every option in force, where it came from, and how long each fault can go unnoticed
     #[command(after_help = EXIT_CODES)]
     Explain(Explain),
+    /// Why it does not connect: names, route, TCP, TLS, greeting, one after the other, with a verdict in words
+    #[command(after_help = DOCTOR_CODES)]
+    Doctor(Doctor),
     /// Shows how a naive client and a Keepline client fare through five faults, measured here and now
     #[command(after_help = EXIT_CODES)]
     Demo(Demo),
@@ -81,6 +85,27 @@ pub(crate) struct Explain {
     /// As one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Doctor {
+    /// What to examine
+    #[arg(value_name = "HOST:PORT")]
+    pub(crate) endpoint: String,
+    #[command(flatten)]
+    pub(crate) tuning: Tuning,
+    /// As one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How long each stage waits for somebody else
+    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "8s")]
+    pub(crate) patience: Duration,
+    /// Also whether full-size packets arrive: sends the heartbeat many times in one go
+    #[arg(long)]
+    pub(crate) path_mtu: bool,
+    /// Also whether a connection survives this much silence; may be given several times
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub(crate) idle: Vec<Duration>,
 }
 
 #[derive(Args)]

@@ -13,6 +13,14 @@ pub(crate) enum Exit {
     GaveUp = 4,
     Lost = 5,
     Unsent = 6,
+    Names = 10,
+    Route = 11,
+    Tcp = 12,
+    Proxy = 13,
+    Tls = 14,
+    Greeting = 15,
+    PathMtu = 16,
+    Idle = 17,
     /// 128 + SIGINT, as shells have it.
     Interrupted = 130,
 }
@@ -27,6 +35,20 @@ Exit codes:
   5    the connection was lost (--once)
   6    ended with messages that were never sent
   130  stopped at once by a second Ctrl-C";
+
+pub(crate) const DOCTOR_CODES: &str = "\
+Exit codes:
+  0    the way is open; there may be notes
+  1    a local failure: stdout or the system
+  2    wrong usage or configuration; the message names the field
+  10   names: the name does not resolve
+  11   route: this machine has no way there
+  12   tcp: no address takes a connection
+  13   proxy: the proxy does not connect
+  14   tls: TLS fails
+  15   greeting: the server does not answer as it should
+  16   path_mtu: full-size packets do not arrive
+  17   idle: a silent connection does not survive";
 
 /// Why the program ends early, in words for stderr.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
-//! The `keepline` program: a netcat that survives, the worst cases of a configuration, and a demonstration.
+//! The `keepline` program: a netcat that survives, the worst cases of a configuration, why it does not connect, and a demonstration.
 
 mod args;
 mod connect;
 mod demo;
+mod doctor;
 mod encoding;
 mod exit;
 mod explain;
@@ -44,6 +45,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     let result = match cli.command {
         Command::Connect(arguments) => runtime.block_on(connect::run(arguments, cli.no_color, cli.verbose)),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Doctor(arguments) => runtime.block_on(doctor::run(arguments, cli.no_color)),
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments, cli.no_color)),
     };
     runtime.shutdown_timeout(LAST_WRITES);

@@ -281,6 +281,32 @@ impl Builder {
         self.spawn(true).map(Streams::new)
     }
 
+    /// The endpoint as it was given, or what is wrong with it.
+    pub(crate) fn endpoint_text(&self) -> String {
+        self.endpoint.as_ref().map_or_else(|error| error.value.clone(), ToString::to_string)
+    }
+
+    /// The endpoint, checked.
+    pub(crate) fn parsed_endpoint(&self) -> Result<Endpoint, Error> {
+        Ok(self.endpoint.clone()?)
+    }
+
+    /// One attempt of this length, and no second one.
+    pub(crate) fn once(mut self, total: Duration) -> Builder {
+        self.config.max_attempts = Some(1);
+        self.config.connect_total = Some(total);
+        self
+    }
+
+    /// Leaves the connection in peace for this much silence, then sends the declared heartbeat, if there is one.
+    pub(crate) fn silent_for(mut self, silence: Duration) -> Builder {
+        (self.config.user_timeout, self.config.rto_max, self.config.read_idle) = (Choice::Off, Choice::Off, None);
+        if let Some(heartbeat) = &mut self.config.heartbeat {
+            heartbeat.interval = Some(silence);
+        }
+        self
+    }
+
     fn spawn(self, streaming: bool) -> Result<Client, Error> {
         let config = self.validate()?;
         let endpoint = self.endpoint?;

@@ -27,6 +27,7 @@ mod alarm;
 mod builder;
 mod client;
 mod clock;
+pub mod doctor;
 mod driver;
 mod endpoint;
 mod error;

@@ -6,6 +6,7 @@
 mod support;
 
 mod backpressure;
+mod doctor;
 mod establish;
 mod life;
 mod names;

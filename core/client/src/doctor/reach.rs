@@ -1,0 +1,161 @@
+//! From the endpoint to a TCP connection: names, route, each address.
+
+use super::diagnosis::{Examined, Fact, StageName};
+use super::{Reached, since};
+use crate::clock;
+use crate::endpoint::Endpoint;
+use crate::io::{dial_failure, resolve_failure, sockopt};
+use keepline_proto::Cause;
+use keepline_proto::cause::DnsFailure;
+use keepline_proto::config::ValidConfig;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// More addresses of one name are not examined: eight tell the story, and each is a connection to somebody's server.
+const ADDRESSES: usize = 8;
+
+/// A first packet that was lost is sent again after 1 s: a handshake that lasted longer lost one.
+const SENT_AGAIN: Duration = Duration::from_millis(950);
+
+/// From the name to addresses.
+pub(super) async fn names(
+    endpoint: &Endpoint,
+    _config: &ValidConfig,
+    patience: Duration,
+    examined: &mut Examined,
+) -> Option<Vec<SocketAddr>> {
+    let begun = clock::now();
+    if let Some(address) = endpoint.literal() {
+        examined.passed(StageName::Names, begun, vec![Fact::new("address", address)]);
+        return Some(vec![address]);
+    }
+    let lookup = tokio::net::lookup_host((endpoint.host(), endpoint.port()));
+    let failure = match tokio::time::timeout(patience, lookup).await {
+        Err(_elapsed) => (Cause::Dns(DnsFailure::Timeout), Fact::new("resolver", format!("no answer in {patience:?}"))),
+        // A name server that cannot answer says so in a round trip; the resolver's own patience ends with the same words.
+        Ok(Err(error)) if is_temporary(&error) && since(begun) >= SENT_AGAIN => {
+            (Cause::Dns(DnsFailure::Timeout), Fact::new("resolver", error))
+        }
+        Ok(Err(error)) => (resolve_failure(&error).cause, Fact::new("resolver", error)),
+        Ok(Ok(found)) => {
+            let addresses: Vec<SocketAddr> = found.take(ADDRESSES).collect();
+            if !addresses.is_empty() {
+                let facts = addresses.iter().map(|address| Fact::new(family(address), address.ip())).collect();
+                if since(begun) >= SENT_AGAIN {
+                    examined.warned(StageName::Names, begun, None, facts);
+                } else {
+                    examined.passed(StageName::Names, begun, facts);
+                }
+                return Some(addresses);
+            }
+            (Cause::Dns(DnsFailure::NoAddress), Fact::new("resolver", "no address"))
+        }
+    };
+    examined.failed(StageName::Names, begun, Some(failure.0), vec![failure.1]);
+    None
+}
+
+fn is_temporary(error: &std::io::Error) -> bool {
+    resolve_failure(error).cause == Cause::Dns(DnsFailure::Temporary)
+}
+
+fn family(address: &SocketAddr) -> &'static str {
+    match address {
+        SocketAddr::V4(_) => "v4",
+        SocketAddr::V6(_) => "v6",
+    }
+}
+
+/// Whether this machine has a way to at least one of them. Sends nothing: connecting a datagram socket only asks the table.
+pub(super) fn route(addresses: &[SocketAddr], examined: &mut Examined) -> bool {
+    let begun = clock::now();
+    let asked: Vec<(SocketAddr, std::io::Result<SocketAddr>)> =
+        addresses.iter().map(|to| (*to, local_to(*to))).collect();
+    let facts = asked.iter().map(|(to, local)| match local {
+        Ok(local) => Fact::new("route", format!("{} from {}", to.ip(), local.ip())),
+        Err(error) => Fact::new("no_route", format!("{}: {error}", to.ip())),
+    });
+    let facts = facts.collect();
+    let failures: Vec<Cause> =
+        asked.iter().filter_map(|(_, local)| local.as_ref().err()).map(|error| dial_failure(error).cause).collect();
+    match failures.first() {
+        None => examined.passed(StageName::Route, begun, facts),
+        Some(cause) if failures.len() < addresses.len() => {
+            examined.warned(StageName::Route, begun, Some(*cause), facts);
+        }
+        Some(cause) => {
+            examined.failed(StageName::Route, begun, Some(*cause), facts);
+            return false;
+        }
+    }
+    true
+}
+
+/// The address of this machine that packets to `to` would carry.
+fn local_to(to: SocketAddr) -> std::io::Result<SocketAddr> {
+    let socket = UdpSocket::bind(if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
+    socket.connect(to)?;
+    socket.local_addr()
+}
+
+/// TCP with each address, all at once. Whether one of them answers.
+pub(super) async fn tcp(addresses: &[SocketAddr], patience: Duration, examined: &mut Examined) -> bool {
+    let begun = clock::now();
+    let mut all = JoinSet::new();
+    for address in addresses.iter().copied() {
+        all.spawn(connect(address, patience));
+    }
+    let mut reached: Vec<(Reached, Option<Fact>)> = all.join_all().await;
+    reached.sort_by_key(|(reached, _)| addresses.iter().position(|address| *address == reached.address));
+    let mut facts = Vec::new();
+    for (reached, detail) in &reached {
+        let words = match reached.outcome {
+            Ok(()) if reached.took >= SENT_AGAIN => "open, slow: its first packet had to be sent again".to_owned(),
+            Ok(()) => "open".to_owned(),
+            Err((Cause::ConnectTimeout, _)) => "no answer: filtered, switched off, or its queue is full".to_owned(),
+            Err((cause, Some(errno))) => format!("{cause} (errno {errno})"),
+            Err((cause, None)) => cause.to_string(),
+        };
+        facts.push(Fact::new("address", format!("{}: {words}, {:.1} ms", reached.address, millis(reached.took))));
+        facts.extend(detail.clone());
+    }
+    let failure = reached.iter().find_map(|(reached, _)| reached.outcome.err()).map(|(cause, _)| cause);
+    let is_open = reached.iter().any(|(reached, _)| reached.outcome.is_ok());
+    let is_slow = reached.iter().any(|(reached, _)| reached.outcome.is_ok() && reached.took >= SENT_AGAIN);
+    match failure {
+        Some(cause) if !is_open => examined.failed(StageName::Tcp, begun, Some(cause), facts),
+        Some(cause) => examined.warned(StageName::Tcp, begun, Some(cause), facts),
+        None if is_slow => examined.warned(StageName::Tcp, begun, None, facts),
+        None => examined.passed(StageName::Tcp, begun, facts),
+    }
+    is_open
+}
+
+async fn connect(address: SocketAddr, patience: Duration) -> (Reached, Option<Fact>) {
+    let begun = clock::now();
+    let connected = tokio::time::timeout(patience, TcpStream::connect(address)).await;
+    let took = since(begun);
+    let (outcome, detail) = match connected {
+        Err(_elapsed) => (Err((Cause::ConnectTimeout, None)), None),
+        Ok(Err(error)) => {
+            let ending = dial_failure(&error);
+            (Err((ending.cause, ending.errno)), None)
+        }
+        Ok(Ok(stream)) => {
+            let figures = crate::io::os::kernel_figures(&stream);
+            // A server with one slot has it back at once.
+            sockopt::abort_on_close(&stream);
+            let detail = figures.segment_size.zip(figures.rtt);
+            let told = detail
+                .map(|(size, rtt)| Fact::new("segment", format!("{size} bytes, round trip {:.1} ms", millis(rtt))));
+            (Ok(()), told)
+        }
+    };
+    (Reached { address, took, outcome }, detail)
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}
