@@ -103,4 +103,8 @@ pub struct ClientConfig {
     pub stall_limit_ms: Option<u64>,
     /// A second connection may be made beside a suspect one.
     pub concurrent_ok: bool,
+    /// Retries count against the budget that the clients of a process share for one endpoint.
+    pub governed: Option<bool>,
+    /// A connection is asked for a sign of life when another one from the same local address died of a silent path.
+    pub sibling_probes: Option<bool>,
 }

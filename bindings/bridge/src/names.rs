@@ -6,7 +6,7 @@ use keepline::proto::outbox::Outcome;
 use keepline::recorder::{Transition, Wish};
 use keepline::{
     Cause, Detector, ErrorKind, EventKind, Jitter, NetworkKind, Overflow, Profile, State, Suspicion, Unsolicited,
-    WhileDown,
+    WaitClass, WhileDown,
 };
 use std::fmt::Display;
 
@@ -25,6 +25,7 @@ pub fn all() -> Vec<(&'static str, Names)> {
         ("outcomes", told(Outcome::ALL)),
         ("transitions", told(Transition::NAMES)),
         ("wishes", told(Wish::ALL)),
+        ("wait_classes", told(WaitClass::ALL)),
         ("error_kinds", told(ErrorKind::ALL)),
         ("border_error_kinds", told(BORDER_KINDS)),
         ("while_down", told(WhileDown::ALL)),

@@ -81,6 +81,8 @@ BAD_OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("auto_replies", {"framing": LINES, "auto_replies": (AutoReply(Matcher.any(), b"pong"),)}),
     ("stall_limit", {"stall_limit": timedelta(0)}),
     ("concurrent_ok", {"concurrent_ok": "yes"}),
+    ("governed", {"governed": None}),
+    ("sibling_probes", {"sibling_probes": 1}),
 ]
 
 

@@ -5,7 +5,7 @@ mod rows;
 use crate::args::Explain;
 use crate::exit::{Exit, Failure};
 use crate::words;
-use keepline::{Bound, DetectionBounds, Endpoint, ValidConfig};
+use keepline::{Bound, DetectionBounds, Endpoint, ValidConfig, WaitBounds};
 use rows::{Row, Shown};
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
@@ -60,6 +60,7 @@ fn to_json(endpoint: Option<&Endpoint>, valid: &ValidConfig, rows: &[Row]) -> Va
     json!({
         "endpoint": endpoint.map(ToString::to_string),
         "options": options,
+        "waits": waits_to_json(valid),
         "detection": detection,
         "detection_bound_ms": valid.detection_bound().map_or(Value::Null, words::millis),
         "notices": notices,
@@ -82,16 +83,11 @@ fn to_text(endpoint: Option<&Endpoint>, valid: &ValidConfig, rows: &[Row]) -> St
     for (row, value) in rows.iter().zip(&values) {
         line(&format!("  {}  {}  {}", padded(row.name, widths.0), padded(value, widths.1), row.source.as_str()));
     }
-    let backoff = &valid.backoff;
     line("");
-    line("Waits between attempts");
-    line(&format!("  first  100ms + 0 to {}", Shown::Time(backoff.first_spread)));
-    line(&format!(
-        "  then   100ms + 0 to min({}, {} × {}^n), n = 1, 2, …",
-        Shown::Time(backoff.max),
-        Shown::Time(backoff.initial),
-        backoff.multiplier
-    ));
+    line("Waits between attempts, by what failed: at least, and a random part up to");
+    for cells in wait_table(valid) {
+        line(&format!("  {}", cells.map(|cell| padded(&cell, WAIT_COLUMN)).concat()));
+    }
     line("");
     line("How long a fault can go unnoticed at worst");
     let bounds = valid.detection_bounds();
@@ -119,6 +115,31 @@ fn to_text(endpoint: Option<&Endpoint>, valid: &ValidConfig, rows: &[Row]) -> St
         }
     }
     text
+}
+
+/// The longest name of a class, and a space.
+const WAIT_COLUMN: usize = 16;
+
+/// The waits of each class, under a heading.
+fn wait_table(valid: &ValidConfig) -> Vec<[String; 6]> {
+    let heading = ["", "at least", "first", "second", "third", "at most"].map(str::to_owned);
+    let row = |waits: WaitBounds| {
+        let WaitBounds { class, floor, first, second, third, max } = waits;
+        let times = [floor, first, second, third, max].map(|time| Shown::Time(time).to_string());
+        let [floor, first, second, third, max] = times;
+        [class.to_string(), floor, first, second, third, max]
+    };
+    std::iter::once(heading).chain(WaitBounds::all(&valid.backoff).map(row)).collect()
+}
+
+fn waits_to_json(valid: &ValidConfig) -> Map<String, Value> {
+    let row = |waits: WaitBounds| {
+        let WaitBounds { class, floor, first, second, third, max } = waits;
+        let windows = [first, second, third].map(words::millis);
+        let told = json!({ "floor_ms": words::millis(floor), "windows_ms": windows, "max_ms": words::millis(max) });
+        (class.to_string(), told)
+    };
+    WaitBounds::all(&valid.backoff).map(row).collect()
 }
 
 fn width<'a>(texts: impl Iterator<Item = &'a str>) -> usize {

@@ -139,6 +139,7 @@ fn suspicion(evidence: Suspicion) -> &'static str {
         Suspicion::Woke => "the machine was asleep",
         Suspicion::NetworkChanged => "the network changed",
         Suspicion::PathRefused => "the network says that there is no way",
+        Suspicion::SiblingDied => "another connection from the same address died of a silent path",
         other => other.as_str(),
     }
 }

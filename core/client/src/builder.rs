@@ -4,6 +4,7 @@ use crate::client::Client;
 use crate::driver::Driver;
 use crate::endpoint::{Endpoint, IntoEndpoint};
 use crate::error::Error;
+use crate::governor::Governor;
 use crate::greeting::{GreetingError, GreetingIo, Hook};
 use crate::shared::Shared;
 use crate::streams::Streams;
@@ -31,6 +32,7 @@ pub struct Builder {
     runtime: Option<Handle>,
     seed: Option<u64>,
     inline_writes: bool,
+    governor: Option<Governor>,
 }
 
 impl Client {
@@ -45,6 +47,7 @@ impl Client {
             runtime: None,
             seed: None,
             inline_writes: true,
+            governor: None,
         }
     }
 }
@@ -126,6 +129,12 @@ impl Builder {
         max_in_flight(usize) => max_in_flight = Some;
         /// Sets how long a peer may keep its window shut.
         stall_limit(Duration) => stall_limit = Some;
+        /// Sets whether retries count against the budget that the clients of a process share for one endpoint; they do
+        /// unless given. [`Builder::governor`] gives another budget.
+        governed(bool) => governed = Some;
+        /// Sets whether a connection is asked for a sign of life when another one from the same local address died of a
+        /// silent path; it is unless given.
+        sibling_probes(bool) => sibling_probes = Some;
         /// Declares a greeting as sends and expected replies.
         greeting(Script) => greeting = |script| Some(Greeting::Script(script));
     }
@@ -196,6 +205,13 @@ impl Builder {
     /// hold a lock of theirs, such as an interpreter's: they only append and wake.
     pub fn inline_writes(mut self, allowed: bool) -> Builder {
         self.inline_writes = allowed;
+        self
+    }
+
+    /// Sets the budget of retries that this client shares with all that have the same one; that of the process unless
+    /// given.
+    pub fn governor(mut self, governor: Governor) -> Builder {
+        self.governor = Some(governor);
         self
     }
 
@@ -320,7 +336,7 @@ impl Builder {
             tracing::warn!(field = notice.field, "{}", notice.text);
         }
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
-        let shared = Arc::new(Shared::new(config, endpoint, self.hook, streaming, self.inline_writes));
+        let shared = Arc::new(Shared::new(config, endpoint, self.hook, streaming, self.inline_writes, self.governor));
         if streaming {
             // Messages have no meaning on a stream client: every send is refused as closed.
             shared.writer().ended = true;

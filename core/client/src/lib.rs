@@ -32,6 +32,7 @@ mod driver;
 mod endpoint;
 mod error;
 mod events;
+mod governor;
 mod greeting;
 mod inbox;
 mod io;
@@ -48,6 +49,7 @@ pub use client::Client;
 pub use endpoint::{Endpoint, IntoEndpoint};
 pub use error::Error;
 pub use events::Events;
+pub use governor::Governor;
 pub use greeting::{GreetingError, GreetingFuture, GreetingIo};
 pub use io::sockopt::SocketOptions;
 pub use message::{Idempotent, Message, Payload};
@@ -64,9 +66,11 @@ pub use keepline_proto::config::{
 pub use keepline_proto::correlator::{Correlation, IdField};
 pub use keepline_proto::event::{Disconnected, MessageCounts, Suspicion};
 pub use keepline_proto::framing::{self, Endian, Framing, LengthPrefixed};
+pub use keepline_proto::governor::RetryBudget;
 pub use keepline_proto::outbox::Outcome;
 pub use keepline_proto::recorder::{self, Report};
 pub use keepline_proto::session::{NetworkKind, NetworkPath};
 pub use keepline_proto::{
-    Cause, ConfigError, Detector, Ending, Epoch, ErrorKind, Event, EventKind, KernelFigures, State, Time,
+    Cause, ConfigError, Detector, Ending, Epoch, ErrorKind, Event, EventKind, KernelFigures, State, Time, WaitBounds,
+    WaitClass,
 };

@@ -3,6 +3,7 @@
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::events::EventRing;
+use crate::governor::Governor;
 use crate::greeting::Hook;
 use crate::inbox::Inbox;
 use crate::io::sockopt::SocketOptions;
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     /// Boxed: few clients have one, and it is two pointers.
     pub(crate) hook: Option<Box<Hook>>,
     pub(crate) inline_writes: bool,
+    /// Where it is not the process's own.
+    pub(crate) governor: Option<Governor>,
     writer: Mutex<Writer>,
     /// Somebody waits for room in the outbox, a free request slot or an open gate.
     pub(crate) room: Notify,
@@ -78,6 +81,7 @@ impl Shared {
         hook: Option<Hook>,
         streaming: bool,
         inline_writes: bool,
+        governor: Option<Governor>,
     ) -> Shared {
         Shared {
             writer: Mutex::new(Writer::new(&config)),
@@ -95,7 +99,13 @@ impl Shared {
             endpoint,
             hook: hook.map(Box::new),
             inline_writes,
+            governor,
         }
+    }
+
+    /// Who holds the retries of this client back; `None` if nobody does.
+    pub(crate) fn governor(&self) -> Option<Governor> {
+        self.config.governed.then(|| self.governor.clone().unwrap_or_else(Governor::of_process))
     }
 
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {

@@ -3,9 +3,12 @@
 //! Ten thousand clients with heartbeats cost one wake-up per occupied slot instead of one timer each. Each client has a
 //! seat; the seats of one slot are a list through their numbers, so that arming and letting go allocate nothing.
 
+mod roll_call;
+
 use crate::alarm::Alarm;
 use crate::clock;
 use keepline_proto::Time;
+use roll_call::RollCall;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -37,6 +40,7 @@ static WHEELS: Mutex<Vec<(Id, Weak<Wheel>)>> = Mutex::new(Vec::new());
 pub(crate) struct Wheel {
     table: Mutex<Table>,
     changed: Arc<Notify>,
+    siblings: RollCall,
 }
 
 /// A client's place on the wheel. It has one deadline at a time.
@@ -56,6 +60,8 @@ struct Table {
     free: Option<u32>,
     /// Occupied slots, the earliest first, each with its first seat.
     slots: VecDeque<(u64, u32)>,
+    /// The seats that a warning still has to reach: the next one, and how many.
+    to_warn: (usize, usize),
 }
 
 #[derive(Debug)]
@@ -75,7 +81,8 @@ impl Wheel {
             return wheel;
         }
         let changed = Arc::new(Notify::new());
-        let wheel = Arc::new(Wheel { table: Mutex::default(), changed: changed.clone() });
+        let wheel =
+            Arc::new(Wheel { table: Mutex::default(), changed: changed.clone(), siblings: RollCall::default() });
         wheels.push((handle.id(), Arc::downgrade(&wheel)));
         handle.spawn(turn(Arc::downgrade(&wheel), changed));
         wheel
@@ -95,14 +102,15 @@ impl Wheel {
     fn take_due(&self, due: &mut Vec<Waker>) -> Option<Time> {
         let mut table = self.table();
         let now = clock::now();
+        let warned = table.warn_some(due).then(|| now + SLOT);
         while let Some((slot, _)) = table.slots.front() {
             let at = Time::from_nanos(slot.saturating_mul(SLOT_NANOS));
             if at > now {
-                return Some(at);
+                return Some(warned.map_or(at, |warned| warned.min(at)));
             }
             table.empty_first(due);
         }
-        None
+        warned
     }
 }
 
@@ -113,6 +121,11 @@ impl Drop for Wheel {
 }
 
 impl Seat {
+    /// The wheel it belongs to.
+    pub(crate) fn wheel(&self) -> &Wheel {
+        &self.wheel
+    }
+
     /// Wakes `waker` after `delay`, rounded up to a slot. A seat that will be woken before is left as it is: who sits
     /// there answers with the later deadline. Unless `later_too`, which moves it: then nobody is woken in vain.
     pub(crate) fn arm(&mut self, delay: Duration, waker: &Waker, later_too: bool) {
@@ -295,7 +308,7 @@ mod tests {
         due.len()
     }
 
-    fn waker() -> Waker {
+    pub(super) fn waker() -> Waker {
         struct Nobody;
         impl Wake for Nobody {
             fn wake(self: Arc<Self>) {}

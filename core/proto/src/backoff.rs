@@ -46,6 +46,11 @@ impl BackoffEntry {
         self.step
     }
 
+    /// Moves on to `step`, if it is not there yet.
+    pub fn raise_to(&mut self, step: u32) {
+        self.step = self.step.max(step);
+    }
+
     /// Goes back to the start of the curve.
     pub fn reset(&mut self) {
         *self = BackoffEntry::new();

@@ -55,11 +55,13 @@ pub enum Suspicion {
     NetworkChanged,
     /// The kernel retransmits, and the network says that there is no way. Only a hint: such messages can be forged.
     PathRefused,
+    /// Another connection from the same local address died of a silent path.
+    SiblingDied,
 }
 
 names!(Suspicion {
     HeartbeatLate => "heartbeat_late", Retransmits => "retransmits", Woke => "woke", NetworkChanged => "network_changed",
-    PathRefused => "path_refused",
+    PathRefused => "path_refused", SiblingDied => "sibling_died",
 });
 
 /// One numbered fact.
@@ -141,7 +143,8 @@ pub struct Disconnected {
     pub ending: Ending,
     /// How long it had been `Connected`; `None` for an attempt that never was.
     pub up_for: Option<Duration>,
-    /// When the next attempt starts, from now; `None` if there will be none by itself.
+    /// When the next attempt starts, from now; `None` if there will be none by itself. Where many clients of one process
+    /// retry one endpoint, the budget of retries may hold it for longer: the report of that attempt tells.
     pub retry_in: Option<Duration>,
     /// The number of attempts that failed in a row, this one included; 0 if a connection ended.
     pub failures: u32,

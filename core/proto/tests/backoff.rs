@@ -141,13 +141,13 @@ fn server_that_closes_after_accepting_does_not_reset_the_curve() {
     let mut world = SimWorld::new(exact_curve());
     world.accept_and_close();
     world.start();
-    let waits: Vec<_> = (0..7)
+    let waits: Vec<_> = (0..8)
         .map(|_| {
             world.run_until("disconnected");
             world.last_end().retry_in.unwrap_or_default()
         })
         .collect();
-    assert_eq!(waits, [600, 600, 1100, 2100, 4100, 8100, 10_100].map(millis));
+    assert_eq!(waits, [600, 600, 1100, 2100, 4100, 8100, 16_100, 30_100].map(millis));
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn greeting_alone_does_not_reset_the_curve_before_it_stayed_up() {
     let script = Script::default().send("HELLO").expect(Matcher::Exact("WELCOME".into()));
     let mut world = SimWorld::new(Config { greeting: Some(Greeting::Script(script)), ..exact_curve() });
     world.start();
-    for wait in [600, 600, 1100, 2100, 4100, 8100, 10_100] {
+    for wait in [600, 600, 1100, 2100, 4100, 8100, 16_100, 30_100] {
         world.run_until("connected");
         world.run_for(millis(9_999));
         world.end(Cause::Reset);

@@ -47,6 +47,8 @@ impl ClientConfig {
             auto_replies: self.auto_replies.into_iter().map(Into::into).collect(),
             stall_limit: duration(self.stall_limit_ms),
             concurrent_ok: self.concurrent_ok,
+            governed: self.governed,
+            sibling_probes: self.sibling_probes,
         })
     }
 

@@ -155,6 +155,8 @@ impl ClientConfig {
             auto_replies: valid.auto_replies.iter().map(Into::into).collect(),
             stall_limit_ms: Some(millis(valid.stall_limit)),
             concurrent_ok: valid.concurrent_ok,
+            governed: Some(valid.governed),
+            sibling_probes: Some(valid.sibling_probes),
         }
     }
 }

@@ -135,6 +135,10 @@ class Config:
     """How long a peer may keep its window shut."""
     concurrent_ok: bool = False
     """Allows a second connection beside a suspect one: whichever proves alive first stays."""
+    governed: bool = True
+    """Counts retries against the budget that the clients of a process share for one endpoint."""
+    sibling_probes: bool = True
+    """Asks for a sign of life when another connection from the same local address died of a silent path."""
 
     def resolve(self) -> "Resolved":
         """Decides every value and checks it, without making a client.
@@ -187,6 +191,8 @@ class ConfigOptions(TypedDict, total=False):
     auto_replies: tuple[AutoReply, ...]
     stall_limit: Duration | None
     concurrent_ok: bool
+    governed: bool
+    sibling_probes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +234,8 @@ def declared(config: Config) -> dict[str, Any]:
         "max_in_flight": count("max_in_flight", config.max_in_flight),
         "stall_limit_ms": millis("stall_limit", config.stall_limit),
         "concurrent_ok": _flag("concurrent_ok", config.concurrent_ok),
+        "governed": _flag("governed", config.governed),
+        "sibling_probes": _flag("sibling_probes", config.sibling_probes),
         "auto_replies": [_part("auto_replies", reply, AutoReply).record() for reply in config.auto_replies],
     }
     for field in ("user_timeout", "rto_max", "frame_within"):
@@ -302,6 +310,8 @@ def decided(record: dict[str, Any]) -> Config:
         auto_replies=tuple(AutoReply.read(reply) for reply in record["auto_replies"]),
         stall_limit=seconds(record["stall_limit_ms"]),
         concurrent_ok=record["concurrent_ok"],
+        governed=record["governed"],
+        sibling_probes=record["sibling_probes"],
     )
 
 

@@ -133,6 +133,7 @@ class Transition(StrEnum):
     NETWORK_LOST = "network_lost"
     NETWORK_BACK = "network_back"
     NETWORK_CHANGED = "network_changed"
+    HELD = "held"
     SLEPT = "slept"
     ASKED = "asked"
     DRAINING = "draining"
@@ -147,3 +148,4 @@ class Suspicion(StrEnum):
     WOKE = "woke"
     NETWORK_CHANGED = "network_changed"
     PATH_REFUSED = "path_refused"
+    SIBLING_DIED = "sibling_died"

@@ -131,6 +131,7 @@ pub(super) fn of(tuning: &Tuning, config: &Config, valid: &ValidConfig) -> Vec<R
     let source = near_profile(config.rto_max != Choice::Auto, valid.rto_max == Some(values.rto_max));
     row("rto_max", time_or_off(valid.rto_max), source);
     row("read_idle", time_or_off(valid.read_idle), by_default(valid.read_idle.is_some()));
+    row("sibling_probes", on_or_off(valid.sibling_probes), by_default(config.sibling_probes.is_some()));
     row("stall_limit", Shown::Time(valid.stall_limit), by_profile(config.stall_limit.is_some()));
 
     let as_profile = valid.connect_per_address == values.connect_per_address;
@@ -152,6 +153,8 @@ pub(super) fn of(tuning: &Tuning, config: &Config, valid: &ValidConfig) -> Vec<R
     row("stable_after", Shown::Time(valid.stable_after), by_profile(config.stable_after.is_some()));
     let attempts = valid.max_attempts.map_or(Shown::Off, |most| Shown::Count(most.into()));
     row("max_attempts", attempts, by_default(valid.max_attempts.is_some()));
+
+    row("governed", on_or_off(valid.governed), by_default(config.governed.is_some()));
 
     row("while_down", word(valid.while_down.as_str()), by_profile(config.while_down.is_some()));
     row("outbox.messages", count(valid.outbox.messages), by_default(config.outbox_messages.is_some()));
@@ -177,6 +180,10 @@ pub(super) fn of(tuning: &Tuning, config: &Config, valid: &ValidConfig) -> Vec<R
     row("greeting", greeting, by_default(valid.greeting.is_some()));
     row("auto_replies", count(valid.auto_replies.len()), by_default(!valid.auto_replies.is_empty()));
     rows
+}
+
+fn on_or_off(is_on: bool) -> Shown {
+    if is_on { Shown::Word("on".to_owned()) } else { Shown::Off }
 }
 
 fn time_or_off(time: Option<Duration>) -> Shown {

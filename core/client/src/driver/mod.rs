@@ -7,6 +7,8 @@ mod frames;
 mod handover;
 mod look;
 mod outputs;
+mod retries;
+mod siblings;
 mod slots;
 
 use crate::clock::{self, Clock};
@@ -18,7 +20,8 @@ pub(crate) use connection::Connection;
 use connection::{ReadStep, WriteStep};
 use keepline_proto::cause::ProtocolFailure;
 use keepline_proto::session::{Command, NetworkChange};
-use keepline_proto::{Cause, CloseHow, Ending, Epoch, KernelFigures, Session, State, Time};
+use keepline_proto::{Cause, CloseHow, Ending, Epoch, Session, State, Time};
+use siblings::Remains;
 use slots::Io;
 use std::future::Future;
 use std::pin::Pin;
@@ -47,6 +50,10 @@ pub(crate) struct Driver {
     unwritten: bool,
     /// A heartbeat was answered since the seat was armed: its deadlines are over.
     answered: bool,
+    /// The budget of retries has given the next attempt its time.
+    permitted: bool,
+    /// The last silent death of a sibling that this client has heard of.
+    siblings_heard: u32,
     /// What the machine waits for; [`Time::FAR_FUTURE`] for nothing but inputs.
     wait: Time,
     io: Io,
@@ -59,8 +66,8 @@ pub(crate) struct Driver {
     unsettled: bool,
     /// The stream whose user was not told yet that it is over; 0 for none.
     lent: Epoch,
-    /// What the kernel knew when the connection was closed. Boxed: a living client has none.
-    figures_at_death: Option<Box<KernelFigures>>,
+    /// What the connection leaves behind when it is closed. Boxed: a living client has none.
+    remains: Option<Box<Remains>>,
     finished: bool,
     /// `None` while nobody listens.
     span: Option<Arc<tracing::Span>>,
@@ -81,13 +88,15 @@ impl Driver {
             seat: wheel.sit(),
             unwritten: false,
             answered: false,
+            permitted: false,
+            siblings_heard: 0,
             wait: Time::FAR_FUTURE,
             io: Io::Nothing,
             other: Io::Nothing,
             sample: Epoch(0),
             unsettled: false,
             lent: Epoch(0),
-            figures_at_death: None,
+            remains: None,
             finished: false,
             span,
         };
@@ -299,19 +308,24 @@ impl Driver {
             self.look(now);
             acted = true;
         }
-        if self.wait <= now {
-            let last_received = match self.slot(self.session.epoch()) {
-                Some(Io::Open(connection)) => connection.last_received,
-                Some(Io::Lent(..)) => {
-                    self.shared.streams.as_ref().map_or(Time::ZERO, |streams| streams.last_received())
-                }
-                Some(Io::Nothing | Io::Dialing(..)) | None => Time::ZERO,
-            };
+        if self.wait <= now && self.is_held(now) {
+            acted = true;
+        } else if self.wait <= now {
+            let last_received = self.last_received();
             self.session.handle_deadline(now, last_received);
             self.act();
             acted = true;
         }
         acted | self.writer_deadlines(now)
+    }
+
+    /// When the last byte of the connection came in.
+    fn last_received(&self) -> Time {
+        match self.slot(self.session.epoch()) {
+            Some(Io::Open(connection)) => connection.last_received,
+            Some(Io::Lent(..)) => self.shared.streams.as_ref().map_or(Time::ZERO, |streams| streams.last_received()),
+            Some(Io::Nothing | Io::Dialing(..)) | None => Time::ZERO,
+        }
     }
 
     /// Expiry of what waits, and replies that can no longer be told apart.
@@ -363,8 +377,9 @@ impl Future for Driver {
         driver.shared.register_driver(context.waker());
         loop {
             driver.wishes();
-            // Bytes that are there already are read before a deadline is judged.
+            // Bytes that are there already are read before a deadline is judged, and before a sibling's death is.
             let mut again = driver.io_turn(context);
+            driver.hear_of_siblings();
             again |= driver.deadlines();
             again |= std::mem::take(&mut driver.unwritten);
             if driver.finished {

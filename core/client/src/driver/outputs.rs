@@ -48,6 +48,7 @@ impl Driver {
                 }
                 Output::Dial { epoch, deadline, mss } => {
                     count(&self.shared.counters.attempts);
+                    self.count_retry(epoch);
                     if let Some(mss) = mss {
                         tracing::warn!(
                             %epoch, mss, "large segments vanish on the way to the peer: dialling with smaller ones"
@@ -150,8 +151,7 @@ impl Driver {
     }
 
     pub(super) fn close(&mut self, epoch: Epoch, how: CloseHow) {
-        let figures = self.kernel_figures(epoch);
-        self.figures_at_death = (figures != KernelFigures::default()).then(|| Box::new(figures));
+        self.remains = self.remains(epoch);
         let mut settled = Vec::new();
         let Some(slot) = self.slot_mut(epoch) else {
             self.unsettled = true;
@@ -259,9 +259,11 @@ impl Driver {
 
     /// Completes the report and keeps it before anybody is told, so that the errors of this end have it too.
     fn keep_report(&mut self, end: &mut Disconnected) {
-        let figures = self.figures_at_death.take();
+        let remains = self.remains.take();
+        self.warn_siblings(end, remains.as_deref());
         if let Some(report) = &mut end.report {
-            Arc::make_mut(report).figures = figures.map(|figures| *figures);
+            let figures = remains.map(|remains| remains.figures);
+            Arc::make_mut(report).figures = figures.filter(|figures| *figures != KernelFigures::default());
             self.shared.events.keep(report.clone());
         }
     }

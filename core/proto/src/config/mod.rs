@@ -108,4 +108,9 @@ pub struct Config {
     pub stall_limit: Option<Duration>,
     /// Whether a second connection may be made beside a suspect one.
     pub concurrent_ok: bool,
+    /// Whether retries count against the budget that the clients of a process share for one endpoint. They do unless given.
+    pub governed: Option<bool>,
+    /// Whether a connection is asked for a sign of life when another one from the same local address died of a silent path.
+    /// It is unless given.
+    pub sibling_probes: Option<bool>,
 }

@@ -73,6 +73,9 @@ impl Config {
             auto_replies: self.auto_replies.clone(),
             stall_limit: self.stall_limit.unwrap_or(values.stall_limit),
             concurrent_ok: self.concurrent_ok,
+            // A fleet must not hurt its server, and one death says much of its siblings: on unless somebody objects.
+            governed: self.governed.unwrap_or(true),
+            sibling_probes: self.sibling_probes.unwrap_or(true),
             notices,
         };
         settings.notices = notice::tell(&self, &settings);

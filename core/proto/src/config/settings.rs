@@ -218,6 +218,10 @@ pub struct Settings {
     pub stall_limit: Duration,
     /// Whether a second connection may be made beside a suspect one.
     pub concurrent_ok: bool,
+    /// Whether retries count against the budget that the clients of a process share for one endpoint.
+    pub governed: bool,
+    /// Whether a connection is asked for a sign of life when a sibling died of a silent path.
+    pub sibling_probes: bool,
     /// What the user should know.
     pub notices: Vec<Notice>,
 }

@@ -29,7 +29,9 @@ impl Liveness {
         let verdict_near = self.timers.is_set(Timer::Verdict);
         let repeats = match self.condition {
             Condition::Stalled | Condition::Suspect(Suspicion::Retransmits | Suspicion::PathRefused) => true,
-            Condition::Suspect(Suspicion::HeartbeatLate | Suspicion::Woke | Suspicion::NetworkChanged) => {
+            Condition::Suspect(
+                Suspicion::HeartbeatLate | Suspicion::Woke | Suspicion::NetworkChanged | Suspicion::SiblingDied,
+            ) => {
                 self.write_blocked || self.evidence().delivery.is_late() || self.kernel_probe.is_some() || !verdict_near
             }
             Condition::Healthy => self.write_blocked,

@@ -108,6 +108,7 @@ fn moment(what: Transition) -> Option<Moment> {
         | Transition::NetworkLost
         | Transition::NetworkBack
         | Transition::NetworkChanged
+        | Transition::Held { .. }
         | Transition::Slept { .. }
         | Transition::Asked(_)
         | Transition::Draining

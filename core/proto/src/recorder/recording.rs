@@ -215,6 +215,7 @@ fn place(what: Transition) -> Place {
         | Transition::NetworkLost
         | Transition::NetworkBack
         | Transition::NetworkChanged
+        | Transition::Held { .. }
         | Transition::Slept { .. }
         | Transition::Asked(_)
         | Transition::Draining

@@ -66,6 +66,11 @@ pub enum Transition {
     NetworkBack,
     /// The system says that the network changed.
     NetworkChanged,
+    /// The budget of retries held the attempt beyond its wait.
+    Held {
+        /// For so many milliseconds.
+        millis: u32,
+    },
     /// The machine slept.
     Slept {
         /// For so many seconds.
@@ -178,6 +183,7 @@ impl Transition {
         "network_lost",
         "network_back",
         "network_changed",
+        "held",
         "slept",
         "asked",
         "draining",
@@ -211,6 +217,7 @@ impl Transition {
             Transition::NetworkLost => "network_lost",
             Transition::NetworkBack => "network_back",
             Transition::NetworkChanged => "network_changed",
+            Transition::Held { .. } => "held",
             Transition::Slept { .. } => "slept",
             Transition::Asked(_) => "asked",
             Transition::Draining => "draining",
@@ -247,6 +254,7 @@ impl Transition {
             | Transition::NetworkLost
             | Transition::NetworkBack
             | Transition::NetworkChanged
+            | Transition::Held { .. }
             | Transition::Slept { .. }
             | Transition::Draining => None,
         }

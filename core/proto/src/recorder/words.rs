@@ -76,6 +76,12 @@ impl Report {
             Transition::Probing { times } => {
                 format!("the kernel's probes go unanswered: {times} by {last:.3} s")
             }
+            Transition::Held { millis } => {
+                format!(
+                    "held for {} beyond its wait by the budget of retries",
+                    Rough(Duration::from_millis(millis.into()))
+                )
+            }
             Transition::Slept { seconds } => {
                 format!("the machine woke after {} of sleep", Rough(Duration::from_secs(seconds.into())))
             }
@@ -167,6 +173,7 @@ fn doubt(evidence: Suspicion) -> &'static str {
         Suspicion::Woke => "the machine, or this process, was asleep",
         Suspicion::NetworkChanged => "the network changed",
         Suspicion::PathRefused => "the network says that there is no way to the endpoint",
+        Suspicion::SiblingDied => "another connection from the same address died of a silent path",
     }
 }
 

@@ -222,6 +222,7 @@ impl Session {
             return;
         }
         self.settle_network();
+        self.settle_waits();
         // First: a connection that dies now must not be followed by an attempt whose time is over.
         self.expire_challenger();
         match &mut self.phase {

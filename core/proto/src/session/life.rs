@@ -1,7 +1,7 @@
 //! From attempt to connection to its end, and what comes next: the turns every input can lead to.
 
 use super::Session;
-use super::phase::{Attempt, Link, Phase, Step, VERIFIED_BY_AGE};
+use super::phase::{Attempt, Link, Phase, Step};
 use crate::cause::{Cause, Detector, Ending, GreetingFailure};
 use crate::config::Settings;
 use crate::event::{Disconnected, EventKind, MessageCounts};
@@ -29,6 +29,14 @@ pub(super) enum Next {
     Stop,
 }
 
+/// How long a connection was up.
+#[derive(Clone, Copy)]
+struct UpFor {
+    lasted: Duration,
+    /// Long enough for what is remembered of failures to be over.
+    stood: bool,
+}
+
 impl Session {
     /// Starts an attempt.
     pub(super) fn dial(&mut self) {
@@ -43,6 +51,7 @@ impl Session {
         let deadline = self.now + self.config.connect_total;
         self.emit(EventKind::Connecting { epoch });
         self.push(Output::Dial { epoch, deadline, mss: self.segments.limit(self.now) });
+        self.note_held(epoch);
         Attempt { epoch, step: Step::Dialing, deadline, peer: None, inbox_full: false, frame_open: false }
     }
 
@@ -86,6 +95,7 @@ impl Session {
         let challenger = None;
         self.phase = Phase::Up(Link { epoch, since, verified, inbox_full_told: inbox_full, liveness, challenger });
         self.failures = 0;
+        self.waits.note_success();
         self.push(Output::Open { epoch });
         self.emit(EventKind::Connected { epoch, peer, after: self.now.since(self.absent_since) });
         if inbox_full {
@@ -138,6 +148,8 @@ impl Session {
         }
         let challenger = self.take_challenger();
         let up_for = self.leave();
+        let stood = up_for.is_some_and(|up_for| up_for.stood);
+        let up_for = up_for.map(|up_for| up_for.lasted);
         let failed = up_for.is_none() && next == Next::Retry;
         if failed {
             self.failures = self.failures.saturating_add(1);
@@ -148,8 +160,8 @@ impl Session {
         let next = if fatal || exhausted { Next::Stop } else { next };
         let next = if next == Next::Retry && challenger.is_some() { Next::Challenger } else { next };
         let delay = match next {
-            Next::Retry if self.network.is_down() => Some(self.retry_delay(&ending).max(self.offline_delay())),
-            Next::Retry => Some(self.retry_delay(&ending)),
+            Next::Retry if self.network.is_down() => Some(self.retry_delay(&ending, stood).max(self.offline_delay())),
+            Next::Retry => Some(self.retry_delay(&ending, stood)),
             Next::Offline => Some(self.offline_delay()),
             Next::Now | Next::Challenger => Some(Duration::ZERO),
             Next::Stop => None,
@@ -213,22 +225,18 @@ impl Session {
     }
 
     /// Leaves the living phase: how long the connection was up, and what that means for the curve.
-    fn leave(&mut self) -> Option<Duration> {
+    fn leave(&mut self) -> Option<UpFor> {
         let (since, verified) = match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Up(link) => (link.since, link.verified),
             Phase::Draining(drain) => (drain.since, drain.verified),
             Phase::Idle | Phase::Connecting(_) | Phase::Waiting(_) | Phase::Offline(_) | Phase::Closed => return None,
         };
-        let up_for = self.now.since(since);
         self.absent_since = self.now;
-        if (verified || up_for >= VERIFIED_BY_AGE) && up_for >= self.config.stable_after {
-            self.backoff.reset();
+        let stood = self.has_stood(since, verified);
+        if stood {
+            self.waits.reset();
         }
-        Some(up_for)
-    }
-
-    fn retry_delay(&mut self, ending: &Ending) -> Duration {
-        self.backoff.next_delay(&self.config.backoff, ending, &mut self.rng)
+        Some(UpFor { lasted: self.now.since(since), stood })
     }
 
     /// How an attempt ends whose deadline passes at this step.

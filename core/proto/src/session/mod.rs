@@ -11,14 +11,15 @@ mod life;
 mod network;
 mod phase;
 mod segments;
+mod waiting;
 
 pub use input::{Command, NetworkChange, NetworkKind, NetworkPath};
 
-use crate::backoff::BackoffEntry;
 use crate::config::ValidConfig;
 use crate::event::{Event, EventKind, State};
 use crate::output::{Output, OutputQueue};
 use crate::recorder::Recorder;
+use crate::wait::Waits;
 use crate::{Epoch, Time};
 use network::Network;
 use phase::Phase;
@@ -59,7 +60,7 @@ pub struct Session {
     events: u64,
     phase: Phase,
     network: Network,
-    backoff: BackoffEntry,
+    waits: Waits,
     segments: Segments,
     /// Attempts that failed in a row.
     failures: u32,
@@ -83,7 +84,7 @@ impl Session {
             events: 0,
             phase: Phase::Idle,
             network: Network::default(),
-            backoff: BackoffEntry::new(),
+            waits: Waits::new(),
             segments: Segments::default(),
             failures: 0,
             absent_since: now,
@@ -121,6 +122,11 @@ impl Session {
             Phase::Waiting(until) | Phase::Offline(until) => Some(until),
             Phase::Idle | Phase::Connecting(_) | Phase::Up(_) | Phase::Draining(_) | Phase::Closed => None,
         }
+    }
+
+    /// What is remembered of failures, class by class.
+    pub fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     /// The next thing to do. The last one is [`Output::Wait`]; after it comes the next input.

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// How long the network has to hold still before a change counts: a handover makes several within a second.
 const SETTLE_AFTER: Duration = Duration::from_secs(1);
 
+/// A connection that was heard within the last second has its path: the other one died of something else.
+const HEARD_JUST_NOW: Duration = Duration::from_secs(1);
+
 /// What is known of the network. Boxed: most clients are never told of it.
 #[derive(Debug, Default)]
 pub(super) struct Network(Option<Box<Known>>);
@@ -112,6 +115,22 @@ impl Session {
         }
     }
 
+    /// Takes the news that another connection from the same local address died of a silent path at `died_at`: a living
+    /// connection is asked once, with a short deadline. One that began later, or was heard just now, is left alone.
+    pub fn handle_sibling_died(&mut self, now: Time, died_at: Time, last_received: Time) {
+        if !self.admit(now) || !self.config.sibling_probes {
+            return;
+        }
+        if let Some((link, settings, now)) = self.link()
+            && link.since < died_at
+            && link.liveness.state() == State::Connected
+            && now.since(last_received.max(link.since)) >= HEARD_JUST_NOW
+        {
+            let findings = link.liveness.probe(now, Suspicion::SiblingDied, settings);
+            self.apply(findings);
+        }
+    }
+
     /// Acts on a change of the network that has settled.
     pub(super) fn settle_network(&mut self) {
         let Some(change) = self.network.take_settled(self.now) else { return };
@@ -126,11 +145,15 @@ impl Session {
                 self.lose_network();
             }
             Some(Settled::Back) => {
+                self.waits.forgive_network();
                 self.recorder.note_all(self.now, Transition::NetworkBack);
                 self.regain_network(change.route_intact);
             }
             Some(Settled::Changed) => {
                 self.recorder.note_all(self.now, Transition::NetworkChanged);
+                if change.path.is_some() {
+                    self.waits.forgive_network();
+                }
                 self.change_network(change.route_intact);
             }
         }

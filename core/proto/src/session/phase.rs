@@ -3,9 +3,10 @@
 use crate::liveness::Liveness;
 use crate::{Epoch, State, Time};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Up for this long without a byte, a connection counts as verified: a server that refuses says so earlier.
-pub(super) const VERIFIED_BY_AGE: std::time::Duration = std::time::Duration::from_secs(60);
+pub(super) const VERIFIED_BY_AGE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) enum Phase {

@@ -4,7 +4,7 @@ use super::{History, Violation};
 use keepline_proto::backoff::{RETRY_AFTER_MAX, floor};
 use keepline_proto::config::{Jitter, Settings};
 use keepline_proto::event::Disconnected;
-use keepline_proto::{Cause, Epoch, EventKind, Output, Time};
+use keepline_proto::{Cause, Epoch, EventKind, Output, Time, WaitClass};
 use std::time::Duration;
 
 /// The longest wait while there is no network: 30 s, plus the spread of the first retry.
@@ -146,7 +146,10 @@ fn judge_wait(end: &Disconnected, settings: &Settings) -> Result<(), String> {
         let asked = matches!(end.ending.cause, Cause::Requested | Cause::NetworkChanged);
         return must(asked, "only a wish or a new network makes the next attempt immediate");
     }
+    // Whether the connection had proved itself is not told: either class may be meant.
+    let classes = [true, false].map(|stood| WaitClass::of(&end.ending, stood).curve(&settings.backoff));
     let curve = &settings.backoff;
+    let longest = classes.iter().map(|curve| curve.max).max().unwrap_or(curve.max);
     let least = match (end.ending.retry_after, curve.jitter) {
         (Some(hint), _) => hint.min(RETRY_AFTER_MAX),
         (None, Jitter::None) => floor(end.ending.cause) + curve.first_spread.min(curve.initial),
@@ -154,7 +157,7 @@ fn judge_wait(end: &Disconnected, settings: &Settings) -> Result<(), String> {
     };
     must(wait >= least, "the wait is shorter than its floor")?;
     let hint = end.ending.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX).saturating_add(curve.first_spread);
-    let drawn = floor(end.ending.cause).saturating_add(curve.max.max(curve.first_spread));
+    let drawn = floor(end.ending.cause).saturating_add(longest.max(curve.first_spread));
     let offline = OFFLINE_RETRY.saturating_add(curve.first_spread);
     must(wait <= hint.max(drawn).max(offline), "the wait is longer than the curve")
 }
