@@ -209,7 +209,7 @@ impl Waits {
     pub fn draw(&mut self, declared: &Backoff, ending: &Ending, stood: bool, rng: &mut Rng) -> Duration {
         let class = WaitClass::of(ending, stood);
         let memory = self.0.get_or_insert_default();
-        let entry = memory.enter(class);
+        let entry = memory.enter(class, declared);
         entry.next_delay(&class.curve(declared), ending, rng)
     }
 
@@ -269,18 +269,30 @@ impl Waits {
 
 impl Memory {
     /// The place of a class, moved to where its next wait is drawn.
-    fn enter(&mut self, class: WaitClass) -> &mut BackoffEntry {
+    fn enter(&mut self, class: WaitClass, declared: &Backoff) -> &mut BackoffEntry {
         let furthest = |is_of: fn(WaitClass) -> bool| {
             let classes = WaitClass::ALL.iter().filter(|class| is_of(**class));
             classes.map(|class| self.places[*class as usize].step()).max().unwrap_or_default()
         };
         // The fleet was spread by its first wait; a second such wait, in another class, would only be a short one.
         let begun = furthest(|_any| true).min(1);
-        let least = if class.goes_on() { furthest(WaitClass::is_of_the_peer).max(begun) } else { begun };
+        let restored = if class.goes_on() { restored(furthest(WaitClass::is_of_the_peer), class, declared) } else { 0 };
         let entry = &mut self.places[class as usize];
-        entry.raise_to(least);
+        entry.raise_to(restored.max(begun));
         entry
     }
+}
+
+/// What a class goes on from that finds others at `furthest`: its own longer end is for its own failures alone.
+fn restored(furthest: u32, class: WaitClass, declared: &Backoff) -> u32 {
+    /// With the slowest growth that makes a difference the end of the curve is reached by then.
+    const SATURATED: u32 = 64;
+    let curve = class.curve(declared);
+    let is_within = |step: u32| window(&curve, step) <= declared.max;
+    if is_within(furthest) {
+        return furthest;
+    }
+    (0..furthest.min(SATURATED)).rev().find(|step| is_within(*step)).unwrap_or_default()
 }
 
 /// The waits of one class, for whoever wants to know what a configuration comes to.

@@ -134,6 +134,16 @@ fn connection_that_ends_before_it_stood_restores_what_was_saved_in_a_class_of_it
 }
 
 #[test]
+fn long_outage_before_it_does_not_make_the_first_kick_a_long_wait() {
+    let mut waits = Luckless::new();
+    for _ in 0..30 {
+        waits.draw(Cause::Refused);
+    }
+    let kicks: Vec<_> = (0..4).map(|_| waits.draw(Cause::PeerClosed)).collect();
+    assert_eq!(kicks, [8_100, 16_100, 30_100, 30_100].map(millis), "the declared 10 s first, its own longer end later");
+}
+
+#[test]
 fn server_that_closes_a_second_after_each_handshake_is_left_alone_longer_and_longer() {
     let mut world = SimWorld::new(exact());
     world.start();

@@ -458,10 +458,18 @@ impl Walk {
         // The machine learns the time first: a step back is one only then.
         self.judge_deadline();
         let epoch = self.session.epoch();
-        match self.rng.u8(..5) {
+        match self.rng.u8(..7) {
             0 => {
                 let last_received = self.last_received;
                 self.input(|session, now| session.handle_deadline(now - secs(1000), last_received));
+            }
+            5 => {
+                let until = self.now + secs(self.rng.u64(..100));
+                self.input(|session, now| session.handle_held(now, until));
+            }
+            6 => {
+                let (died_at, last_received) = (self.now - secs(self.rng.u64(..2)), self.last_received);
+                self.input(|session, now| session.handle_sibling_died(now, died_at, last_received));
             }
             1 => self.input(|session, now| session.handle_dialed(now - secs(5), epoch, None)),
             2 => self.input(|session, now| session.handle_drained(now, epoch)),
