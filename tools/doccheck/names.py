@@ -45,6 +45,7 @@ def declared(root: Path) -> dict[str, set[str]]:
             *code.fields(root, kernel, "KernelFigures"),
         },
         "states.md": set(enums["State"]),
+        "waits.md": set(enums["WaitClass"]),
         "causes.md": {*code.causes(root), *enums["Detector"]},
         "errors.md": {*enums["ErrorKind"], *enums["Outcome"]},
         "configuration.md": {

@@ -16,6 +16,7 @@ mod path;
 mod peer;
 mod probe;
 mod roam;
+mod siblings;
 mod starved;
 mod stopped;
 mod trials;
