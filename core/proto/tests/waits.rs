@@ -103,6 +103,21 @@ fn only_the_first_wait_since_the_last_reset_is_spread_by_its_own_window() {
 }
 
 #[test]
+fn first_waits_of_ten_thousand_clients_fill_the_first_spread_evenly() {
+    const CLIENTS: u64 = 10_000;
+    let declared = config().parse().unwrap().backoff;
+    let mut bins = [0; 10];
+    for seed in 0..CLIENTS {
+        let ending = Ending::new(Cause::Reset, Some(Detector::OsError));
+        let wait = Waits::new().draw(&declared, &ending, true, &mut Rng::with_seed(seed));
+        let share = (wait - floor(Cause::Reset)).as_secs_f64() / declared.first_spread.as_secs_f64();
+        bins[((share * 10.0) as usize).min(9)] += 1;
+    }
+    // A thousand each; six standard deviations are 180.
+    assert!(bins.iter().all(|bin| (820..=1_180).contains(bin)), "{bins:?}");
+}
+
+#[test]
 fn server_that_refused_and_then_says_nothing_is_not_asked_more_often() {
     let mut waits = Luckless::new();
     for _ in 0..6 {
