@@ -319,15 +319,6 @@ impl Driver {
         acted | self.writer_deadlines(now)
     }
 
-    /// When the last byte of the connection came in.
-    fn last_received(&self) -> Time {
-        match self.slot(self.session.epoch()) {
-            Some(Io::Open(connection)) => connection.last_received,
-            Some(Io::Lent(..)) => self.shared.streams.as_ref().map_or(Time::ZERO, |streams| streams.last_received()),
-            Some(Io::Nothing | Io::Dialing(..)) | None => Time::ZERO,
-        }
-    }
-
     /// Expiry of what waits, and replies that can no longer be told apart.
     fn writer_deadlines(&mut self, now: Time) -> bool {
         let mut writer = self.shared.writer();

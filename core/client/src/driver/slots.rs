@@ -4,7 +4,7 @@ use super::{Connection, Dialing, Driver};
 use crate::io::os;
 use crate::io::transport::Socket;
 use keepline_proto::session::NetworkPath;
-use keepline_proto::{Epoch, KernelFigures};
+use keepline_proto::{Epoch, KernelFigures, Time};
 use std::sync::Arc;
 use tokio::net::TcpStream;
 
@@ -83,5 +83,14 @@ impl Driver {
 
     pub(super) fn kernel_figures(&self, epoch: Epoch) -> KernelFigures {
         self.tcp(epoch).map(os::kernel_figures).unwrap_or_default()
+    }
+
+    /// When the last byte of the connection came in.
+    pub(super) fn last_received(&self) -> Time {
+        match self.slot(self.session.epoch()) {
+            Some(Io::Open(connection)) => connection.last_received,
+            Some(Io::Lent(..)) => self.shared.streams.as_ref().map_or(Time::ZERO, |streams| streams.last_received()),
+            Some(Io::Nothing | Io::Dialing(..)) | None => Time::ZERO,
+        }
     }
 }
