@@ -107,4 +107,6 @@ pub struct ClientConfig {
     pub governed: Option<bool>,
     /// A connection is asked for a sign of life when another one from the same local address died of a silent path.
     pub sibling_probes: Option<bool>,
+    /// The client watches the way to its peer.
+    pub network_monitor: Option<bool>,
 }

@@ -83,6 +83,7 @@ BAD_OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("concurrent_ok", {"concurrent_ok": "yes"}),
     ("governed", {"governed": None}),
     ("sibling_probes", {"sibling_probes": 1}),
+    ("network_monitor", {"network_monitor": "no"}),
 ]
 
 

@@ -169,6 +169,9 @@ pub(crate) struct Tuning {
     /// The largest window of waits between attempts
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) backoff_max: Option<Duration>,
+    /// Does not watch the way to the peer: changes of the network are found only by the silence that they cause
+    #[arg(long)]
+    pub(crate) no_network_monitor: bool,
     /// Gives up after so many failed attempts in a row
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_attempts: Option<u32>,
@@ -193,6 +196,7 @@ impl Tuning {
             backoff_max: self.backoff_max,
             max_attempts: self.max_attempts,
             while_down: self.while_down,
+            network_monitor: self.no_network_monitor.then_some(false),
             framing: self.framing.clone().unwrap_or_else(Framing::lines),
             ..Config::default()
         }

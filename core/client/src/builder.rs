@@ -8,7 +8,6 @@ use crate::governor::Governor;
 use crate::greeting::{GreetingError, GreetingIo, Hook};
 use crate::shared::Shared;
 use crate::streams::Streams;
-use crate::wheel::Wheel;
 use keepline_proto::config::{
     AutoReply, Choice, Config, Greeting, Heartbeat, Jitter, Keepalive, Matcher, Overflow, Profile, Script, Unsolicited,
     ValidConfig, WhileDown,
@@ -135,6 +134,9 @@ impl Builder {
         /// Sets whether a connection is asked for a sign of life when another one from the same local address died of a
         /// silent path; it is unless given.
         sibling_probes(bool) => sibling_probes = Some;
+        /// Sets whether the client watches the way to its peer: a change makes the connection prove itself, or be replaced,
+        /// and without a network nothing is dialled. On unless given; what [`Client::network_changed`] tells counts too.
+        network_monitor(bool) => network_monitor = Some;
         /// Declares a greeting as sends and expected replies.
         greeting(Script) => greeting = |script| Some(Greeting::Script(script));
     }
@@ -341,7 +343,7 @@ impl Builder {
             // Messages have no meaning on a stream client: every send is refused as closed.
             shared.writer().ended = true;
         }
-        let driver = Driver::new(shared.clone(), Wheel::of(&runtime), seed);
+        let driver = Driver::new(shared.clone(), &runtime, seed);
         // Boxed: a task is rounded up to whole cache lines, by as much as 127 bytes for each client.
         runtime.spawn(Box::pin(driver));
         Ok(Client::new(shared))

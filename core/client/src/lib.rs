@@ -37,6 +37,7 @@ mod greeting;
 mod inbox;
 mod io;
 mod message;
+mod network;
 mod receipt;
 mod shared;
 mod stats;

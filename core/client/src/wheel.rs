@@ -94,6 +94,12 @@ impl Wheel {
         Seat { wheel: self, number, armed: 0 }
     }
 
+    /// Wakes everybody who was ever armed or introduced.
+    pub(crate) fn wake_all(&self) {
+        let wakers: Vec<Waker> = self.table().seats.iter().filter_map(|entry| entry.waker.clone()).collect();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,6 +155,18 @@ impl Seat {
     }
 }
 
+impl Seat {
+    /// The wheel it belongs to.
+    pub(crate) fn wheel(&self) -> &Arc<Wheel> {
+        &self.wheel
+    }
+
+    /// Lets [`Wheel::wake_all`] reach whoever sits here without a deadline.
+    pub(crate) fn introduce(&self, waker: &Waker) {
+        self.wheel.table().introduce(self.number, waker);
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         // A wheel that wakes for nobody goes back to sleep.
@@ -198,10 +216,14 @@ impl Table {
         }
         let entry = &mut self.seats[number as usize];
         (entry.slot, entry.previous, entry.next) = (slot, NOBODY, next);
-        match &mut entry.waker {
+        self.introduce(number, waker);
+    }
+
+    fn introduce(&mut self, number: u32, waker: &Waker) {
+        match &mut self.seats[number as usize].waker {
             // Nearly always the same task: its count is left alone.
             Some(known) => known.clone_from(waker),
-            None => entry.waker = Some(waker.clone()),
+            unknown @ None => *unknown = Some(waker.clone()),
         }
     }
 

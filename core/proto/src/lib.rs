@@ -12,6 +12,7 @@ pub mod framing;
 pub mod governor;
 pub mod kernel;
 mod liveness;
+pub mod netlink;
 pub mod outbox;
 pub mod output;
 pub mod recorder;

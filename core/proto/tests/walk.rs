@@ -443,8 +443,13 @@ impl Walk {
         let path = NetworkPath { id: self.rng.u64(..3), available, kind: NetworkKind::Wifi, metered: false };
         let route_intact = [None, Some(true), Some(false)][self.rng.usize(..3)];
         let change = NetworkChange { path: self.rng.bool().then_some(path), route_intact };
+        let before = NetworkPath { id: self.rng.u64(..3), available: true, ..path };
         self.audit.allow_dial();
-        self.input(|session, now| session.handle_network_changed(now, change));
+        match self.rng.u8(..4) {
+            0 => self.input(|session, now| session.handle_network_found(now, path)),
+            1 => self.input(|session, now| session.handle_network_seen(now, before, change)),
+            _ => self.input(|session, now| session.handle_network_changed(now, change)),
+        }
     }
 
     fn sleep(&mut self) {

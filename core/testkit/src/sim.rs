@@ -12,7 +12,7 @@ use crate::history::Audit;
 use keepline_proto::cause::Detector;
 use keepline_proto::config::{Config, ValidConfig};
 use keepline_proto::{
-    Cause, Command, Ending, Epoch, Event, KernelFigures, NetworkChange, Output, Session, State, Time,
+    Cause, Command, Ending, Epoch, Event, KernelFigures, NetworkChange, NetworkPath, Output, Session, State, Time,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -271,6 +271,18 @@ impl SimWorld {
     pub fn change_network(&mut self, change: NetworkChange) {
         self.audit.allow_dial();
         self.input(|session, now| session.handle_network_changed(now, change));
+    }
+
+    /// The driver sees another way to the peer.
+    pub fn see_network(&mut self, before: NetworkPath, change: NetworkChange) {
+        self.audit.allow_dial();
+        self.input(|session, now| session.handle_network_seen(now, before, change));
+    }
+
+    /// A look just before an attempt or after an end finds this.
+    pub fn find_network(&mut self, path: NetworkPath) {
+        self.audit.allow_dial();
+        self.input(|session, now| session.handle_network_found(now, path));
     }
 
     /// The writer meets a full buffer.

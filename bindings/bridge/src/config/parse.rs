@@ -49,6 +49,7 @@ impl ClientConfig {
             concurrent_ok: self.concurrent_ok,
             governed: self.governed,
             sibling_probes: self.sibling_probes,
+            network_monitor: self.network_monitor,
         })
     }
 

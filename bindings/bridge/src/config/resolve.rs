@@ -157,6 +157,7 @@ impl ClientConfig {
             concurrent_ok: valid.concurrent_ok,
             governed: Some(valid.governed),
             sibling_probes: Some(valid.sibling_probes),
+            network_monitor: Some(valid.network_monitor),
         }
     }
 }

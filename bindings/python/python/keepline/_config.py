@@ -139,6 +139,8 @@ class Config:
     """Counts retries against the budget that the clients of a process share for one endpoint."""
     sibling_probes: bool = True
     """Asks for a sign of life when another connection from the same local address died of a silent path."""
+    network_monitor: bool | None = None
+    """Watches the way to the peer: a change makes the connection prove itself, without a network nothing is dialled."""
 
     def resolve(self) -> "Resolved":
         """Decides every value and checks it, without making a client.
@@ -193,6 +195,7 @@ class ConfigOptions(TypedDict, total=False):
     concurrent_ok: bool
     governed: bool
     sibling_probes: bool
+    network_monitor: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +239,7 @@ def declared(config: Config) -> dict[str, Any]:
         "concurrent_ok": _flag("concurrent_ok", config.concurrent_ok),
         "governed": _flag("governed", config.governed),
         "sibling_probes": _flag("sibling_probes", config.sibling_probes),
+        "network_monitor": _optional_flag("network_monitor", config.network_monitor),
         "auto_replies": [_part("auto_replies", reply, AutoReply).record() for reply in config.auto_replies],
     }
     for field in ("user_timeout", "rto_max", "frame_within"):
@@ -312,7 +316,12 @@ def decided(record: dict[str, Any]) -> Config:
         concurrent_ok=record["concurrent_ok"],
         governed=record["governed"],
         sibling_probes=record["sibling_probes"],
+        network_monitor=record["network_monitor"],
     )
+
+
+def _optional_flag(field: str, value: object) -> bool | None:
+    return None if value is None else _flag(field, value)
 
 
 def _flag(field: str, value: object) -> bool:

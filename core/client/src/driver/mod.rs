@@ -6,6 +6,7 @@ mod connection;
 mod frames;
 mod handover;
 mod look;
+mod network;
 mod outputs;
 mod retries;
 mod siblings;
@@ -13,6 +14,7 @@ mod slots;
 
 use crate::clock::{self, Clock};
 use crate::io::dial::Dialed;
+use crate::network::Sight;
 use crate::shared::{Shared, Wish};
 use crate::wheel::{Seat, Wheel};
 use crate::writer::News;
@@ -28,6 +30,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use tokio::runtime::Handle;
 
 /// Reads of one turn: then other tasks of the runtime get theirs.
 const READS_PER_TURN: usize = 16;
@@ -46,6 +49,8 @@ pub(crate) struct Driver {
     clock: Clock,
     /// Wakes us in time.
     seat: Seat,
+    /// What was seen last of the way to the peer; `None` if nobody is to look, or the peer is on this host.
+    sight: Option<Arc<Sight>>,
     /// A heartbeat was queued, and nothing written since.
     unwritten: bool,
     /// A heartbeat was answered since the seat was armed: its deadlines are over.
@@ -74,7 +79,7 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(shared: Arc<Shared>, wheel: Arc<Wheel>, seed: u64) -> Driver {
+    pub(crate) fn new(shared: Arc<Shared>, runtime: &Handle, seed: u64) -> Driver {
         let id = CLIENTS.fetch_add(1, Ordering::Relaxed);
         let span = tracing::info_span!("keepline", client = id);
         let span = (!span.is_disabled()).then(|| Arc::new(span));
@@ -85,7 +90,8 @@ impl Driver {
             session: Session::new(shared.config.clone(), seed, clock::now()),
             shared,
             clock: Clock::new(),
-            seat: wheel.sit(),
+            seat: Wheel::of(runtime).sit(),
+            sight: None,
             unwritten: false,
             answered: false,
             permitted: false,
@@ -100,6 +106,7 @@ impl Driver {
             finished: false,
             span,
         };
+        driver.first_look(runtime);
         driver.session.handle_start(clock::now());
         driver.act();
         driver
@@ -113,6 +120,9 @@ impl Driver {
                     if matches!(command, Command::Abort | Command::Close { .. }) {
                         self.shared.writer().ended = true;
                     }
+                    if command == Command::Resume {
+                        self.look_before_attempt();
+                    }
                     self.session.handle_command(now, command);
                 }
                 Wish::Network(path) => {
@@ -124,6 +134,7 @@ impl Driver {
                     self.session.handle_gave_up(now, ending);
                 }
                 Wish::StreamEnded(epoch, ending) => {
+                    self.look_after(epoch, &ending);
                     self.session.handle_ended_with(now, epoch, ending, self.kernel_figures(epoch))
                 }
             }
@@ -169,9 +180,13 @@ impl Driver {
                     connection.run_beside(&self.shared.config);
                 }
                 self.io = Io::Open(connection);
+                self.watch(dialed.peer);
                 self.session.handle_dialed(clock::now(), epoch, dialed.peer);
             }
-            Err(ending) => self.session.handle_ended(clock::now(), epoch, ending),
+            Err(ending) => {
+                self.look_after(epoch, &ending);
+                self.session.handle_ended(clock::now(), epoch, ending);
+            }
         }
         self.act();
     }
@@ -292,6 +307,7 @@ impl Driver {
 
     /// Ends the connection, with what its socket still tells after the death.
     fn end(&mut self, epoch: Epoch, ending: Ending) {
+        self.look_after(epoch, &ending);
         self.session.handle_ended_with(clock::now(), epoch, ending, self.kernel_figures(epoch));
         self.act();
     }
@@ -308,6 +324,8 @@ impl Driver {
             self.look(now);
             acted = true;
         }
+        // Judged by the time after the look: what is due is never told to be due in the past.
+        let now = if self.wait <= now && self.look_before_attempt() { clock::now() } else { now };
         if self.wait <= now && self.is_held(now) {
             acted = true;
         } else if self.wait <= now {
@@ -346,13 +364,18 @@ impl Driver {
     /// each byte; but not after a heartbeat, which would otherwise cost two wake-ups.
     fn arm(&mut self, context: &mut Context<'_>) {
         let wait = (self.wait != Time::FAR_FUTURE).then_some(self.wait);
-        let mut earliest = [wait, self.look_at()].into_iter().flatten().min();
+        let mut earliest = [wait, self.look_at(), self.look_for_network_at()].into_iter().flatten().min();
         if self.shared.config.outbox.age.is_some() || self.shared.config.correlation.is_some() {
             let writer = self.shared.writer();
             let desync = writer.correlator.as_ref().and_then(|correlator| correlator.desync_deadline());
             earliest = [earliest, writer.outbox.next_expiry(), desync].into_iter().flatten().min();
         }
-        let Some(deadline) = earliest else { return };
+        let Some(deadline) = earliest else {
+            if self.sight.is_some() {
+                self.seat.introduce(context.waker());
+            }
+            return;
+        };
         let answered = std::mem::take(&mut self.answered);
         self.seat.arm(deadline.since(clock::now()), context.waker(), answered);
     }
@@ -367,6 +390,7 @@ impl Future for Driver {
         let _inside = span.as_ref().map(|span| span.enter());
         driver.shared.register_driver(context.waker());
         loop {
+            driver.network_turn();
             driver.wishes();
             // Bytes that are there already are read before a deadline is judged, and before a sibling's death is.
             let mut again = driver.io_turn(context);

@@ -241,7 +241,10 @@ impl Driver {
                 self.finish(ending);
                 return;
             }
-            EventKind::Suspect { epoch, evidence } => tracing::info!(%epoch, %evidence, "suspect"),
+            EventKind::Suspect { epoch, evidence } => {
+                tracing::info!(%epoch, %evidence, "suspect");
+                self.look_on_suspicion();
+            }
             EventKind::Stalled { epoch } => tracing::info!(%epoch, "the peer does not read"),
             EventKind::Recovered { epoch } => tracing::info!(%epoch, "recovered"),
             EventKind::InboxFull { epoch } => {

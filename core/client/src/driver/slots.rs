@@ -3,7 +3,6 @@
 use super::{Connection, Dialing, Driver};
 use crate::io::os;
 use crate::io::transport::Socket;
-use keepline_proto::session::NetworkPath;
 use keepline_proto::{Epoch, KernelFigures, Time};
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -47,19 +46,6 @@ impl Io {
 }
 
 impl Driver {
-    /// Whether the local address of the connection is still the one that the route uses.
-    pub(super) fn route_intact(&self, path: Option<NetworkPath>) -> Option<bool> {
-        if path.is_some_and(|path| !path.available) {
-            return None;
-        }
-        let stream = self.tcp(self.session.epoch())?;
-        let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
-        let unspecified = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-        let probe = std::net::UdpSocket::bind(unspecified).ok()?;
-        // Connecting a datagram socket sends nothing; it only asks for the route.
-        Some(probe.connect(peer).is_ok() && probe.local_addr().is_ok_and(|address| address.ip() == local.ip()))
-    }
-
     /// The place of this epoch.
     pub(super) fn slot(&self, epoch: Epoch) -> Option<&Io> {
         [&self.io, &self.other].into_iter().find(|io| io.epoch() == Some(epoch))

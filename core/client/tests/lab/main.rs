@@ -9,6 +9,7 @@ mod backpressure;
 mod doctor;
 mod establish;
 mod life;
+mod monitor;
 mod names;
 mod nat;
 mod noise;

@@ -1,4 +1,4 @@
-//! Rows 49 to 52: the client's own network changes or goes down.
+//! Rows 49 to 52: the client's own network changes or goes down, and nobody tells but the test.
 
 use super::support::{Journal, SOON, assert_noticed, echo, in_lab, lines, peer, ping, quick, secs};
 use keepline::{Cause, Detector, NetworkKind, NetworkPath, State};
@@ -14,7 +14,7 @@ const ROAD: u64 = 2;
 fn new_address_that_the_system_tells_of_is_followed_at_once() {
     in_lab(LabOptions::default(), async |lab| {
         let peer = peer(lab);
-        let client = quick().connect().await.unwrap();
+        let client = quick().network_monitor(false).connect().await.unwrap();
         client.network_changed(path(HOME, true));
         let mut journal = Journal::of(&client);
         journal.next("connected", SOON).await;
@@ -38,7 +38,7 @@ fn new_address_that_the_system_tells_of_is_followed_at_once() {
 fn new_address_that_nobody_tells_of_is_noticed_within_the_bound() {
     in_lab(LabOptions::default(), async |lab| {
         let _peer = peer(lab);
-        let client = quick().connect().await.unwrap();
+        let client = quick().network_monitor(false).connect().await.unwrap();
         let mut journal = Journal::of(&client);
         journal.next("connected", SOON).await;
         let fault = Instant::now();
@@ -59,7 +59,7 @@ fn new_address_that_nobody_tells_of_is_noticed_within_the_bound() {
 fn new_address_that_nobody_tells_of_is_told_apart_by_the_kernel_alone() {
     in_lab(LabOptions::default(), async |lab| {
         let _peer = peer(lab);
-        let client = lines().connect().await.unwrap();
+        let client = lines().network_monitor(false).connect().await.unwrap();
         let mut journal = Journal::of(&client);
         journal.next("connected", SOON).await;
         let fault = Instant::now();
@@ -79,7 +79,7 @@ fn new_address_that_nobody_tells_of_is_told_apart_by_the_kernel_alone() {
 fn new_route_with_the_old_address_changes_nothing() {
     in_lab(LabOptions::default(), async |lab| {
         let peer = peer(lab);
-        let client = quick().connect().await.unwrap();
+        let client = quick().network_monitor(false).connect().await.unwrap();
         let mut journal = Journal::of(&client);
         let epoch = journal.next("connected", SOON).await.event.kind.epoch();
         lab.fault("roam", &["keep_addr=1"]).unwrap();
@@ -96,7 +96,7 @@ fn new_route_with_the_old_address_changes_nothing() {
 fn hint_on_an_intact_network_costs_one_probe_and_no_connection() {
     in_lab(LabOptions::default(), async |lab| {
         let peer = peer(lab);
-        let client = quick().connect().await.unwrap();
+        let client = quick().network_monitor(false).connect().await.unwrap();
         let mut journal = Journal::of(&client);
         let epoch = journal.next("connected", SOON).await.event.kind.epoch();
         client.network_changed(None);
@@ -112,7 +112,7 @@ fn hint_on_an_intact_network_costs_one_probe_and_no_connection() {
 fn link_that_goes_down_is_told_as_the_own_network_then_unreachable_then_back() {
     in_lab(LabOptions::default(), async |lab| {
         let _peer = peer(lab);
-        let client = quick().connect().await.unwrap();
+        let client = quick().network_monitor(false).connect().await.unwrap();
         let mut journal = Journal::of(&client);
         journal.next("connected", SOON).await;
         let fault = Instant::now();
@@ -135,7 +135,10 @@ fn link_that_flaps_costs_at_most_one_connection() {
         // The deadline is longer than the flapping: what is tested is what the hints cost. With a shorter one the connection
         // may truly die of the flapping: two seconds can pass in which each retransmission meets a link that is down. The
         // attempts that follow fail while it is down, and each is told of; that would be silence found, not a hint's cost.
-        let client = lines().user_timeout(secs(30)).heartbeat(ping().every(secs(1)).reply_within(secs(10)));
+        let client = lines()
+            .network_monitor(false)
+            .user_timeout(secs(30))
+            .heartbeat(ping().every(secs(1)).reply_within(secs(10)));
         let client = client.connect().await.unwrap();
         let mut journal = Journal::of(&client);
         journal.next("connected", SOON).await;
@@ -158,7 +161,7 @@ fn link_that_flaps_costs_at_most_one_connection() {
 fn without_a_network_nothing_is_tried_until_it_is_back() {
     in_lab(LabOptions::default(), async |lab| {
         let peer = peer(lab);
-        let client = quick().connect().await.unwrap();
+        let client = quick().network_monitor(false).connect().await.unwrap();
         let mut journal = Journal::of(&client);
         journal.next("connected", SOON).await;
         lab.fault("link_down", &["side=client"]).unwrap();

@@ -113,4 +113,6 @@ pub struct Config {
     /// Whether a connection is asked for a sign of life when another one from the same local address died of a silent path.
     /// It is unless given.
     pub sibling_probes: Option<bool>,
+    /// Whether the driver watches the way to the peer. On unless given.
+    pub network_monitor: Option<bool>,
 }

@@ -76,6 +76,8 @@ impl Config {
             // A fleet must not hurt its server, and one death says much of its siblings: on unless somebody objects.
             governed: self.governed.unwrap_or(true),
             sibling_probes: self.sibling_probes.unwrap_or(true),
+            // A change that nobody sees costs a whole detection time, and watching costs an idle client nothing.
+            network_monitor: self.network_monitor.unwrap_or(true),
             notices,
         };
         settings.notices = notice::tell(&self, &settings);

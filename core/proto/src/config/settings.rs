@@ -222,6 +222,8 @@ pub struct Settings {
     pub governed: bool,
     /// Whether a connection is asked for a sign of life when a sibling died of a silent path.
     pub sibling_probes: bool,
+    /// Whether the driver watches the way to the peer.
+    pub network_monitor: bool,
     /// What the user should know.
     pub notices: Vec<Notice>,
 }

@@ -73,7 +73,7 @@ impl Session {
             self.end_challenger(ending);
             return;
         }
-        let ending = figures.explain(ending);
+        let ending = self.explain_by_network(figures.explain(ending));
         if let Some((link, _, _)) = self.link() {
             link.liveness.note_large_data(&figures);
         }

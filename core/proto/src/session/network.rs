@@ -4,7 +4,7 @@ use super::life::Next;
 use super::phase::Phase;
 use super::{NetworkChange, NetworkPath, Session};
 use crate::Time;
-use crate::cause::Cause;
+use crate::cause::{Cause, Ending};
 use crate::event::{EventKind, State, Suspicion};
 use crate::output::CloseHow;
 use crate::recorder::Transition;
@@ -16,21 +16,31 @@ const SETTLE_AFTER: Duration = Duration::from_secs(1);
 /// A connection that was heard within the last second has its path: the other one died of something else.
 const HEARD_JUST_NOW: Duration = Duration::from_secs(1);
 
-/// What is known of the network. Boxed: most clients are never told of it.
+/// What is known of the network. Boxed: most clients never hear of it.
 #[derive(Debug, Default)]
 pub(super) struct Network(Option<Box<Known>>);
 
+/// Two witnesses, each with numbers of its own for networks: what one said is taken back by nobody else.
 #[derive(Debug, Default)]
 struct Known {
-    /// The last path that was told.
+    /// What the user was told by the system, and told us.
+    told: Word,
+    /// What the driver saw.
+    seen: Word,
+    pending: Option<Pending>,
+}
+
+/// The last word of one witness.
+#[derive(Debug, Default)]
+struct Word {
     path: Option<u64>,
     down: bool,
-    pending: Option<Pending>,
 }
 
 #[derive(Debug)]
 struct Pending {
-    change: NetworkChange,
+    told: Option<NetworkChange>,
+    seen: Option<NetworkChange>,
     settle_at: Time,
 }
 
@@ -43,7 +53,7 @@ enum Settled {
 
 impl Network {
     pub(super) fn is_down(&self) -> bool {
-        self.0.as_ref().is_some_and(|known| known.down)
+        self.0.as_ref().is_some_and(|known| known.told.down || known.seen.down)
     }
 
     pub(super) fn settle_at(&self) -> Time {
@@ -60,35 +70,68 @@ impl Network {
         self.0.as_ref()?.pending.as_ref()
     }
 
-    fn note(&mut self, now: Time, change: NetworkChange) {
-        let known_path = self.pending().and_then(|pending| pending.change.path);
-        let path = change.path.or(known_path);
-        let change = NetworkChange { path, ..change };
-        self.0.get_or_insert_default().pending = Some(Pending { change, settle_at: now + SETTLE_AFTER });
+    /// The change to write down, which counts a second from now.
+    fn note(&mut self, now: Time) -> &mut Pending {
+        let known = self.0.get_or_insert_default();
+        let pending = known.pending.get_or_insert(Pending { told: None, seen: None, settle_at: now });
+        pending.settle_at = now + SETTLE_AFTER;
+        pending
     }
 
-    fn take_settled(&mut self, now: Time) -> Option<NetworkChange> {
-        let pending = &mut self.0.as_mut()?.pending;
-        pending.take_if(|pending| pending.settle_at <= now).map(|pending| pending.change)
+    fn note_told(&mut self, now: Time, change: NetworkChange) {
+        let told = &mut self.note(now).told;
+        let path = change.path.or(told.and_then(|earlier| earlier.path));
+        *told = Some(NetworkChange { path, ..change });
     }
 
-    fn learn(&mut self, path: Option<NetworkPath>) -> Option<Settled> {
+    fn note_seen(&mut self, now: Time, before: NetworkPath, change: NetworkChange) {
+        self.0.get_or_insert_default().seen.path.get_or_insert(before.id);
+        self.note(now).seen = Some(change);
+    }
+
+    fn take_settled(&mut self, now: Time) -> Option<Pending> {
+        self.0.as_mut()?.pending.take_if(|pending| pending.settle_at <= now)
+    }
+
+    /// Learns what settled: what it comes to, and whether the connection's route is said to be intact.
+    fn learn(&mut self, pending: Pending) -> Option<(Settled, Option<bool>)> {
         let was_down = self.is_down();
-        match path {
-            // Something changed; but without a path nobody says that a lost network is back.
-            None => (!was_down).then_some(Settled::Changed),
-            Some(path) => {
-                let network = self.0.get_or_insert_default();
-                let known = network.path.replace(path.id) == Some(path.id);
-                network.down = !path.available;
-                match (was_down, network.down) {
-                    (false, true) => Some(Settled::Lost),
-                    (true, false) => Some(Settled::Back),
-                    (true, true) => None,
-                    (false, false) => (!known).then_some(Settled::Changed),
-                }
-            }
+        let known = self.0.get_or_insert_default();
+        let told = pending.told.filter(|change| known.told.is_news(change.path));
+        let seen = pending.seen.filter(|change| known.seen.is_news(change.path));
+        let settled = match (was_down, self.is_down()) {
+            (false, true) => Settled::Lost,
+            (true, false) => Settled::Back,
+            (false, false) if told.is_some() || seen.is_some() => Settled::Changed,
+            // Without a path nobody says that a lost network is back.
+            (true, true) | (false, false) => return None,
+        };
+        let verdicts = [told, seen].map(|change| change.and_then(|change| change.route_intact));
+        // Whoever saw the address go is right: a probe over it could only fail.
+        let intact = if verdicts.contains(&Some(false)) { Some(false) } else { verdicts[0].or(verdicts[1]) };
+        Some((settled, intact))
+    }
+
+    /// Learns at once what was found; while nothing was ever wrong there is nothing to remember.
+    fn find(&mut self, path: NetworkPath) {
+        if self.0.is_none() && path.available {
+            return;
         }
+        let known = self.0.get_or_insert_default();
+        known.seen = Word { path: Some(path.id), down: !path.available };
+        if let Some(pending) = &mut known.pending {
+            pending.seen = None;
+        }
+    }
+}
+
+impl Word {
+    /// Takes the next word, and says whether it differs from the last.
+    fn is_news(&mut self, path: Option<NetworkPath>) -> bool {
+        let Some(path) = path else { return true };
+        let was_down = std::mem::replace(&mut self.down, !path.available);
+        let was_known = self.path.replace(path.id) == Some(path.id);
+        !was_known || was_down != self.down
     }
 }
 
@@ -96,7 +139,39 @@ impl Session {
     /// Takes the system's word that the network changed. It counts once nothing has changed for a second.
     pub fn handle_network_changed(&mut self, now: Time, change: NetworkChange) {
         if self.admit(now) {
-            self.network.note(self.now, change);
+            self.network.note_told(self.now, change);
+        }
+    }
+
+    /// Takes what the driver itself saw: the way to the peer was `before`, and is another one now. It counts as a change
+    /// that the system tells of, but has numbers of its own: it neither confirms nor takes back what the system said.
+    pub fn handle_network_seen(&mut self, now: Time, before: NetworkPath, change: NetworkChange) {
+        if self.admit(now) {
+            self.network.note_seen(self.now, before, change);
+        }
+    }
+
+    /// Takes what a look at the network found just before an attempt, or just after an end: it counts at once, for what
+    /// comes next. An attempt that waits for its time waits for a network instead if there is none, and one that waits for
+    /// a network is made if there is one.
+    pub fn handle_network_found(&mut self, now: Time, path: NetworkPath) {
+        if !self.admit(now) {
+            return;
+        }
+        if path.available && self.link().is_some() {
+            // A living connection has to be asked: that follows what was seen, once it has settled.
+            return;
+        }
+        let was_down = self.network.is_down();
+        self.network.find(path);
+        match (&self.phase, was_down, self.network.is_down()) {
+            (Phase::Waiting(_), false, true) => self.lose(),
+            (Phase::Offline(_), true, false) => {
+                self.segments.forget();
+                self.recorder.note_all(self.now, Transition::NetworkBack);
+                self.dial();
+            }
+            (_, _, _) => {}
         }
     }
 
@@ -133,30 +208,42 @@ impl Session {
 
     /// Acts on a change of the network that has settled.
     pub(super) fn settle_network(&mut self) {
-        let Some(change) = self.network.take_settled(self.now) else { return };
-        let settled = self.network.learn(change.path);
-        if settled.is_some() {
-            self.segments.forget();
-        }
+        let Some(pending) = self.network.take_settled(self.now) else { return };
+        let is_named = pending.told.or(pending.seen).is_some_and(|change| change.path.is_some());
+        let Some((settled, route_intact)) = self.network.learn(pending) else { return };
         match settled {
-            None => {}
-            Some(Settled::Lost) => {
-                self.recorder.note_all(self.now, Transition::NetworkLost);
-                self.lose_network();
-            }
-            Some(Settled::Back) => {
+            Settled::Lost => self.lose(),
+            Settled::Back => {
                 self.waits.forgive_network();
+                self.segments.forget();
                 self.recorder.note_all(self.now, Transition::NetworkBack);
-                self.regain_network(change.route_intact);
+                self.regain_network(route_intact);
             }
-            Some(Settled::Changed) => {
+            Settled::Changed => {
+                self.segments.forget();
                 self.recorder.note_all(self.now, Transition::NetworkChanged);
-                if change.path.is_some() {
+                if is_named {
                     self.waits.forgive_network();
                 }
-                self.change_network(change.route_intact);
+                self.change_network(route_intact);
             }
         }
+    }
+
+    /// What the end of an established connection means while there is no network.
+    pub(super) fn explain_by_network(&mut self, ending: Ending) -> Ending {
+        let is_silence = matches!(ending.cause, Cause::PathSilent | Cause::PeerUnresponsive | Cause::Unreachable);
+        if is_silence && self.network.is_down() && self.link().is_some() {
+            Ending { cause: Cause::LocalNetworkDown, ..ending }
+        } else {
+            ending
+        }
+    }
+
+    fn lose(&mut self) {
+        self.segments.forget();
+        self.recorder.note_all(self.now, Transition::NetworkLost);
+        self.lose_network();
     }
 
     fn lose_network(&mut self) {

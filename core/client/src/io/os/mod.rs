@@ -11,6 +11,16 @@ mod timer;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use timer::{set_timer, timer};
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod netlink;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use netlink::network_news;
+
+#[cfg(unix)]
+mod interfaces;
+#[cfg(unix)]
+pub(crate) use interfaces::own_addresses;
+
 #[cfg(target_vendor = "apple")]
 mod apple;
 #[cfg(target_vendor = "apple")]
