@@ -9,7 +9,9 @@ mod news;
 
 use crate::wheel::Wheel;
 use keepline_proto::session::NetworkPath;
-pub(crate) use look::{Look, OwnAddress, Target};
+#[cfg(unix)]
+pub(crate) use look::OwnAddress;
+pub(crate) use look::{Look, Target};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -135,10 +137,12 @@ impl Monitor {
     }
 
     /// Looks at every peer again, and wakes the clients if anything is different.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     fn look_again(&self) {
         self.look_at_all(&Look::now());
     }
 
+    #[cfg(any(target_os = "linux", target_os = "android", test))]
     fn look_at_all(&self, look: &Look) {
         let mut sights = self.sights();
         let mut is_changed = false;
@@ -179,6 +183,7 @@ impl Drop for Monitor {
 
 #[cfg(test)]
 mod tests {
+    use super::look::OwnAddress;
     use super::*;
     use std::net::Ipv4Addr;
 

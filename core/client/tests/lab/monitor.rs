@@ -1,10 +1,16 @@
 //! Rows 27 and 49 to 52: the client's own network changes or goes down, and the client sees it by itself.
 
-use super::support::{Journal, SOON, assert_noticed, echo, in_lab, lines, millis, peer, ping, quick, secs};
+use super::support::{
+    Journal, PORT, SOON, assert_noticed, echo, in_lab, lines, millis, on_one_thread_in_lab, peer, ping, quick, secs,
+};
 use keepline::{Cause, Client, Event, EventKind, State, Suspicion};
 use keepline_testkit::lab::{LabOptions, SERVER};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Metadata, Subscriber};
 
 /// What a client waits for a network to hold still.
 const SETTLES: Duration = secs(1);
@@ -94,7 +100,7 @@ fn new_address_is_seen_and_followed_at_once() {
 fn stream_on_an_address_that_goes_is_ended_for_its_user() {
     in_lab(LabOptions::default(), async |lab| {
         let _peer = peer(lab);
-        let streams = Client::builder((SERVER, super::support::PORT)).connect_streams().await.unwrap();
+        let streams = Client::builder((SERVER, PORT)).connect_streams().await.unwrap();
         let mut stream = streams.next().await.unwrap();
         let fault = Instant::now();
         lab.fault("roam", &[]).unwrap();
@@ -147,6 +153,29 @@ fn interface_that_the_connection_does_not_use_comes_and_goes_unnoticed() {
         journal.assert_unbroken();
         assert_eq!(Some(echo(&client, "still here").await), epoch);
         assert_eq!(peer.counts().unwrap().accepted, 1);
+    });
+}
+
+#[test]
+fn idle_client_is_not_even_woken_by_changes_that_are_not_its_own() {
+    on_one_thread_in_lab(LabOptions::default(), async |lab| {
+        let _peer = peer(lab);
+        let turns = Turns::default();
+        let _counting = tracing::subscriber::set_default(turns.clone());
+        let client = Client::builder((SERVER, PORT)).connect().await.unwrap();
+        tokio::time::sleep(secs(2)).await;
+        let before = turns.count();
+        for _ in 0..3 {
+            ip("link add other0 type veth peer name other1");
+            ip("address add 10.99.0.1/24 dev other0");
+            ip("link set other0 up");
+            ip("link delete other0");
+            tokio::time::sleep(millis(400)).await;
+        }
+        assert_eq!(turns.count(), before);
+        lab.fault("roam", &[]).unwrap();
+        Journal::of(&client).next_end_by(Cause::NetworkChanged, SOON).await;
+        assert!(turns.count() > before, "what is counted here is counted");
     });
 }
 
@@ -275,7 +304,7 @@ fn many_clients_of_a_host_share_one_look_and_all_follow() {
 
 fn named() -> keepline::Builder {
     let config = lines().heartbeat(ping().every(secs(1)).reply_within(secs(2))).validate().unwrap();
-    Client::builder(("svc.lab", super::support::PORT)).valid_config(config)
+    Client::builder(("svc.lab", PORT)).valid_config(config)
 }
 
 fn is_by_network(event: &Event) -> bool {
@@ -297,4 +326,33 @@ fn open_netlink_sockets() -> usize {
         fields[1] == "0" && u32::from_str_radix(fields[3], 16).unwrap() == 0x551
     };
     table.lines().skip(1).filter(subscribed).count()
+}
+
+/// Counts the turns of drivers: each enters the span of its client.
+#[derive(Clone, Default)]
+struct Turns(Arc<AtomicU64>);
+
+impl Turns {
+    fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Subscriber for Turns {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_span() && metadata.name() == "keepline"
+    }
+
+    fn new_span(&self, _span: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn enter(&self, _span: &Id) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn exit(&self, _span: &Id) {}
+    fn record(&self, _span: &Id, _values: &Record<'_>) {}
+    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+    fn event(&self, _event: &tracing::Event<'_>) {}
 }

@@ -21,7 +21,7 @@ pub(crate) fn own_addresses() -> io::Result<Vec<OwnAddress>> {
     while let Some(entry) = unsafe { next.as_ref() } {
         // SAFETY: the address of an entry is null or belongs to the list.
         if let Some(ip) = unsafe { ip(entry.ifa_addr) } {
-            let is_alive = entry.ifa_flags as u32 & ALIVE == ALIVE;
+            let is_alive = entry.ifa_flags & ALIVE == ALIVE;
             addresses.push(OwnAddress { ip, is_alive });
         }
         next = entry.ifa_next;
