@@ -209,7 +209,7 @@ impl Session {
     /// Acts on a change of the network that has settled.
     pub(super) fn settle_network(&mut self) {
         let Some(pending) = self.network.take_settled(self.now) else { return };
-        let is_named = pending.told.or(pending.seen).is_some_and(|change| change.path.is_some());
+        let is_named = [pending.told, pending.seen].into_iter().flatten().any(|change| change.path.is_some());
         let Some((settled, route_intact)) = self.network.learn(pending) else { return };
         match settled {
             Settled::Lost => self.lose(),
