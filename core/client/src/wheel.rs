@@ -127,11 +127,6 @@ impl Drop for Wheel {
 }
 
 impl Seat {
-    /// The wheel it belongs to.
-    pub(crate) fn wheel(&self) -> &Wheel {
-        &self.wheel
-    }
-
     /// Wakes `waker` after `delay`, rounded up to a slot. A seat that will be woken before is left as it is: who sits
     /// there answers with the later deadline. Unless `later_too`, which moves it: then nobody is woken in vain.
     pub(crate) fn arm(&mut self, delay: Duration, waker: &Waker, later_too: bool) {
@@ -153,9 +148,7 @@ impl Seat {
             self.wheel.changed.notify_one();
         }
     }
-}
 
-impl Seat {
     /// The wheel it belongs to.
     pub(crate) fn wheel(&self) -> &Arc<Wheel> {
         &self.wheel
