@@ -72,6 +72,8 @@ def written(value: str) -> str:
         return f"{size[1] or 1} MiB"
     if policy := re.fullmatch(r"WhileDown::(\w+)", value):
         return policy[1].lower()
+    if choice := re.fullmatch(r"Addresses::(\w+)", value):
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", choice[1]).lower()
     if re.fullmatch(r"[\d_.]+", value):
         return f"{float(value):g}"
     return {"None": "none", "true": "on", "false": "off"}[value]

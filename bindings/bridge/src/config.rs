@@ -51,6 +51,12 @@ pub struct ClientConfig {
     pub connect_per_address_ms: Option<u64>,
     /// Deadline for a whole attempt.
     pub connect_total_ms: Option<u64>,
+    /// How the addresses of one name are dialled, by name.
+    pub addresses: Option<String>,
+    /// How long an address has for itself before the next one is dialled beside it.
+    pub address_stagger_ms: Option<u64>,
+    /// A name that leads to this machine or into a private network is refused.
+    pub refuse_private_addresses: bool,
     /// How long `connect` waits for the first `Connected`.
     pub connect_within_ms: Option<u64>,
     /// The window of the first retry.

@@ -5,8 +5,8 @@ use keepline::cause::{DnsFailure, GreetingFailure, ProtocolFailure, ProxyFailure
 use keepline::proto::outbox::Outcome;
 use keepline::recorder::{Transition, Wish};
 use keepline::{
-    Cause, Detector, ErrorKind, EventKind, Jitter, NetworkKind, Overflow, Profile, State, Suspicion, Unsolicited,
-    WaitClass, WhileDown,
+    Addresses, Cause, Detector, ErrorKind, EventKind, Jitter, NetworkKind, Overflow, Profile, State, Suspicion,
+    Unsolicited, WaitClass, WhileDown,
 };
 use std::fmt::Display;
 
@@ -32,6 +32,7 @@ pub fn all() -> Vec<(&'static str, Names)> {
         ("overflow", told(Overflow::ALL)),
         ("unsolicited", told(Unsolicited::ALL)),
         ("jitters", told(Jitter::ALL)),
+        ("addresses", told(Addresses::ALL)),
         ("endians", told(crate::config::ENDIANS)),
         ("network_kinds", NETWORK_KINDS.iter().map(|(name, _)| (*name).to_owned()).collect()),
     ]

@@ -31,6 +31,7 @@ CONTRACT: dict[str, Any] = json.loads(contract_path().read_text())
         ("overflow", get_args(_names.OverflowName)),
         ("unsolicited", get_args(_names.UnsolicitedName)),
         ("jitters", get_args(_names.JitterName)),
+        ("addresses", get_args(_names.AddressesName)),
         ("endians", get_args(_names.EndianName)),
         ("network_kinds", get_args(_names.NetworkKindName)),
     ],

@@ -6,7 +6,7 @@ use crate::exit::{DOCTOR_CODES, EXIT_CODES};
 use crate::values;
 use bytes::Bytes;
 use clap::{ArgAction, Args, Parser, Subcommand};
-use keepline::{Choice, Config, Framing, Heartbeat, Keepalive, Matcher, Profile, WhileDown};
+use keepline::{Addresses, Choice, Config, Framing, Heartbeat, Keepalive, Matcher, Profile, WhileDown};
 use std::time::Duration;
 
 const EXAMPLES: &str = "\
@@ -163,6 +163,9 @@ pub(crate) struct Tuning {
     /// What happens to messages while there is no connection: queue or reject
     #[arg(long, value_name = "POLICY", value_parser = values::while_down)]
     pub(crate) while_down: Option<WhileDown>,
+    /// How the addresses of a name are dialled: happy_eyeballs or one_at_a_time
+    #[arg(long, value_name = "HOW", value_parser = values::addresses)]
+    pub(crate) addresses: Option<Addresses>,
     /// How long to wait for the first connection
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) connect_within: Option<Duration>,
@@ -192,6 +195,7 @@ impl Tuning {
             keepalive: self.keepalive.unwrap_or_default(),
             user_timeout: self.user_timeout.unwrap_or_default(),
             read_idle: self.read_idle,
+            addresses: self.addresses,
             connect_within: self.connect_within,
             backoff_max: self.backoff_max,
             max_attempts: self.max_attempts,

@@ -2,7 +2,7 @@
 
 use crate::encoding::unescape;
 use bytes::Bytes;
-use keepline::{Choice, Endian, Framing, Keepalive, LengthPrefixed, Matcher, Profile, WhileDown};
+use keepline::{Addresses, Choice, Endian, Framing, Keepalive, LengthPrefixed, Matcher, Profile, WhileDown};
 use std::time::Duration;
 
 /// Reads `500ms`, `10s`, `1.5s`, `2m`, `1h`, `30d`; a bare number means seconds.
@@ -104,6 +104,11 @@ pub(crate) fn profile(text: &str) -> Result<Profile, String> {
 /// Reads `queue` or `reject`.
 pub(crate) fn while_down(text: &str) -> Result<WhileDown, String> {
     named(text, WhileDown::ALL, WhileDown::as_str)
+}
+
+/// Reads `happy_eyeballs` or `one_at_a_time`.
+pub(crate) fn addresses(text: &str) -> Result<Addresses, String> {
+    named(text, Addresses::ALL, Addresses::as_str)
 }
 
 fn named<T: Copy>(text: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Result<T, String> {

@@ -6,11 +6,13 @@ use crate::endpoint::{Endpoint, IntoEndpoint};
 use crate::error::Error;
 use crate::governor::Governor;
 use crate::greeting::{GreetingError, GreetingIo, Hook};
+use crate::io::names::Names;
+use crate::resolver::Resolver;
 use crate::shared::Shared;
 use crate::streams::Streams;
 use keepline_proto::config::{
-    AutoReply, Choice, Config, Greeting, Heartbeat, Jitter, Keepalive, Matcher, Overflow, Profile, Script, Unsolicited,
-    ValidConfig, WhileDown,
+    Addresses, AutoReply, Choice, Config, Greeting, Heartbeat, Jitter, Keepalive, Matcher, Overflow, Profile, Script,
+    Unsolicited, ValidConfig, WhileDown,
 };
 use keepline_proto::correlator::Correlation;
 use keepline_proto::framing::Framing;
@@ -28,6 +30,7 @@ pub struct Builder {
     config: Config,
     valid: Option<Arc<ValidConfig>>,
     hook: Option<Hook>,
+    resolver: Option<Arc<dyn Resolver>>,
     runtime: Option<Handle>,
     seed: Option<u64>,
     inline_writes: bool,
@@ -43,6 +46,7 @@ impl Client {
             config: Config::default(),
             valid: None,
             hook: None,
+            resolver: None,
             runtime: None,
             seed: None,
             inline_writes: true,
@@ -86,6 +90,10 @@ impl Builder {
         connect_per_address(Duration) => connect_per_address = Some;
         /// Sets the deadline of a whole attempt.
         connect_total(Duration) => connect_total = Some;
+        /// Sets how the addresses of a name are dialled: in a race, or one at a time.
+        addresses(Addresses) => addresses = Some;
+        /// Sets how long an address has for itself before the next one is dialled beside it, 100 ms to 2 s.
+        address_stagger(Duration) => address_stagger = Some;
         /// Sets how long [`Builder::connect`] waits for the first `Connected`.
         connect_within(Duration) => connect_within = Some;
         /// Sets the window of the first retry.
@@ -153,6 +161,21 @@ impl Builder {
     /// client, as many controllers do, drop the first for the second.
     pub fn concurrent_ok(mut self) -> Builder {
         self.config.concurrent_ok = true;
+        self
+    }
+
+    /// Refuses names that lead to this machine or into a private network. For names that come from outside: whoever owns
+    /// a name decides where it leads.
+    ///
+    /// Addresses that are given as such are dialled, whatever they are.
+    pub fn refuse_private_addresses(mut self) -> Builder {
+        self.config.refuse_private_addresses = true;
+        self
+    }
+
+    /// Sets who resolves names; the system unless given.
+    pub fn resolver(mut self, resolver: impl Resolver) -> Builder {
+        self.resolver = Some(Arc::new(resolver));
         self
     }
 
@@ -338,7 +361,10 @@ impl Builder {
             tracing::warn!(field = notice.field, "{}", notice.text);
         }
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
-        let shared = Arc::new(Shared::new(config, endpoint, self.hook, streaming, self.inline_writes, self.governor));
+        let has_name = endpoint.literal().is_none();
+        let names = has_name.then(|| Arc::new(Names::new(self.resolver)));
+        let inline_writes = self.inline_writes;
+        let shared = Arc::new(Shared::new(config, endpoint, self.hook, names, streaming, inline_writes, self.governor));
         if streaming {
             // Messages have no meaning on a stream client: every send is refused as closed.
             shared.writer().ended = true;

@@ -39,6 +39,7 @@ mod io;
 mod message;
 mod network;
 mod receipt;
+mod resolver;
 mod shared;
 mod stats;
 mod streams;
@@ -55,14 +56,15 @@ pub use greeting::{GreetingError, GreetingFuture, GreetingIo};
 pub use io::sockopt::SocketOptions;
 pub use message::{Idempotent, Message, Payload};
 pub use receipt::Receipt;
+pub use resolver::{ResolveError, Resolver, Resolving, SystemResolver};
 pub use stats::Stats;
 pub use streams::{Stream, Streams};
 
 pub use keepline_proto as proto;
 pub use keepline_proto::cause;
 pub use keepline_proto::config::{
-    AutoReply, Bound, Choice, Config, DetectionBounds, Heartbeat, Jitter, Keepalive, Matcher, Notice, Overflow,
-    Profile, Script, Step, Unsolicited, ValidConfig, WhileDown,
+    Addresses, AutoReply, Bound, Choice, Config, DetectionBounds, Heartbeat, Jitter, Keepalive, Matcher, Notice,
+    Overflow, Profile, Script, Step, Unsolicited, ValidConfig, WhileDown,
 };
 pub use keepline_proto::correlator::{Correlation, IdField};
 pub use keepline_proto::event::{Disconnected, MessageCounts, Suspicion};

@@ -6,6 +6,7 @@ use crate::events::EventRing;
 use crate::governor::Governor;
 use crate::greeting::Hook;
 use crate::inbox::Inbox;
+use crate::io::names::Names;
 use crate::io::sockopt::SocketOptions;
 use crate::stats::Counters;
 use crate::streams::StreamSlot;
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) endpoint: Endpoint,
     /// Boxed: few clients have one, and it is two pointers.
     pub(crate) hook: Option<Box<Hook>>,
+    /// Only where there is a name to resolve.
+    pub(crate) names: Option<Arc<Names>>,
     pub(crate) inline_writes: bool,
     /// Where it is not the process's own.
     pub(crate) governor: Option<Governor>,
@@ -79,6 +82,7 @@ impl Shared {
         config: Arc<ValidConfig>,
         endpoint: Endpoint,
         hook: Option<Hook>,
+        names: Option<Arc<Names>>,
         streaming: bool,
         inline_writes: bool,
         governor: Option<Governor>,
@@ -98,6 +102,7 @@ impl Shared {
             config,
             endpoint,
             hook: hook.map(Box::new),
+            names,
             inline_writes,
             governor,
         }

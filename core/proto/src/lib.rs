@@ -15,6 +15,7 @@ mod liveness;
 pub mod netlink;
 pub mod outbox;
 pub mod output;
+pub mod race;
 pub mod recorder;
 pub mod session;
 pub mod time;

@@ -4,6 +4,7 @@
 //! crate only: no address, no payload, no secret can get into it.
 
 mod opening;
+mod pairs;
 mod recording;
 mod report;
 mod transition;

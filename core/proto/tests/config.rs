@@ -20,6 +20,7 @@ fn every_duration_refuses_zero_and_more_than_a_year() {
         ("read_idle", |config, value| config.read_idle = Some(value)),
         ("connect.per_address", |config, value| config.connect_per_address = Some(value)),
         ("connect.total", |config, value| config.connect_total = Some(value)),
+        ("address_stagger", |config, value| config.address_stagger = Some(value)),
         ("connect.within", |config, value| config.connect_within = Some(value)),
         ("backoff.first_spread", |config, value| config.first_spread = Some(value)),
         ("backoff.initial", |config, value| config.backoff_initial = Some(value)),
@@ -52,6 +53,8 @@ fn every_duration_refuses_zero_and_more_than_a_year() {
 #[test]
 fn every_rule_names_field_value_and_rule() {
     let rows: &[Row] = &[
+        ("address_stagger", |c| c.address_stagger = Some(millis(99)), "must be at least 100ms (got 99ms)"),
+        ("address_stagger", |c| c.address_stagger = Some(millis(2_001)), "must be at most 2s (got 2.001s)"),
         ("detect_within", |c| c.detect_within = Some(millis(3_999)), "must be at least 4s (got 3.999s)"),
         ("detect_within", |c| c.detect_within = Some(secs(86_401)), "must be at most 1d (got 86401s)"),
         (

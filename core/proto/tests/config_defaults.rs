@@ -1,6 +1,8 @@
 //! Every profile has the promised defaults, and what is explicit moves what is derived.
 
-use keepline_proto::config::{Choice, Config, Heartbeat, Jitter, Keepalive, Overflow, Profile, Unsolicited, WhileDown};
+use keepline_proto::config::{
+    Addresses, Choice, Config, Heartbeat, Jitter, Keepalive, Overflow, Profile, Unsolicited, WhileDown,
+};
 use keepline_proto::correlator::{Correlation, IdField};
 use keepline_proto::framing::{Endian, Framing};
 use std::time::Duration;
@@ -97,6 +99,8 @@ fn profiles_have_the_promised_defaults() {
         assert_eq!(config.connect_per_address, millis(expected.connect.0), "{profile}");
         assert_eq!(config.connect_total, secs(expected.connect.1), "{profile}");
         assert_eq!(config.connect_within, config.connect_total, "{profile}");
+        let one_at_a_time = config.addresses == Addresses::OneAtATime;
+        assert_eq!(one_at_a_time, profile == Profile::Industrial, "{profile}");
         assert_eq!(config.backoff.first_spread, millis(expected.first_spread), "{profile}");
         assert_eq!(config.backoff.initial, millis(expected.backoff.0), "{profile}");
         assert_eq!(config.backoff.max, secs(expected.backoff.1), "{profile}");
@@ -119,6 +123,7 @@ fn mobile_without_a_heartbeat_keeps_its_probes() {
 #[test]
 fn values_outside_the_profiles_have_one_default_each() {
     let config = Config::default().parse().unwrap();
+    assert_eq!((config.address_stagger, config.refuse_private_addresses), (millis(250), false));
     assert_eq!((config.outbox.messages, config.inbox_bytes), (65_536, MIB));
     assert_eq!((config.overflow, config.unsolicited), (Overflow::Auto, Unsolicited::Deliver));
     assert_eq!((config.max_attempts, config.read_idle), (None, None));

@@ -1,6 +1,8 @@
 //! How `detect_within` sets the rest, and what the computed detection bounds promise.
 
-use keepline_proto::config::{Choice, Config, Heartbeat, Keepalive, Matcher, Profile, ValidConfig, WhileDown};
+use keepline_proto::config::{
+    Addresses, Choice, Config, Heartbeat, Keepalive, Matcher, Profile, ValidConfig, WhileDown,
+};
 use std::time::Duration;
 
 #[test]
@@ -235,6 +237,7 @@ fn choices_with_a_price_are_told() {
         while_down: Some(WhileDown::Queue),
         backoff_jitter: Some(Jitter::None),
         connect_per_address: Some(millis(7_100)),
+        addresses: Some(Addresses::HappyEyeballs),
         frame_within: Choice::On(secs(3)),
         greeting: Some(Greeting::Script(Script::default().send("HELLO"))),
         heartbeat: Some(Heartbeat::new("PING").reply_within(millis(800))),
@@ -243,10 +246,18 @@ fn choices_with_a_price_are_told() {
     assert_notice(&config, "while_down", "queue: commands may reach the machine");
     assert_notice(&config, "backoff.jitter", "return in step");
     assert_notice(&config, "connect.per_address", "sent again at 7s");
+    assert_notice(&config, "addresses", "two connections for a moment");
     assert_notice(&config, "frame_within", "has no effect");
     assert_notice(&config, "greeting", "expects nothing");
     assert_notice(&config, "heartbeat.reply_within", "800ms: below 2s");
-    assert_eq!(config.notices.len(), 6, "{:?}", config.notices);
+    assert_eq!(config.notices.len(), 7, "{:?}", config.notices);
+}
+
+#[test]
+fn stagger_between_addresses_that_are_dialled_one_at_a_time_is_told_to_be_idle() {
+    let config =
+        parse(Config { addresses: Some(Addresses::OneAtATime), address_stagger: Some(millis(300)), ..pinging() });
+    assert_notice(&config, "address_stagger", "has no effect");
 }
 
 #[test]

@@ -61,6 +61,7 @@ fn check_promises(explicit: &Config, config: &ValidConfig) -> Result<(), TestCas
         prop_assert!(duration >= Duration::from_millis(1) && duration <= year);
     }
     prop_assert!(config.connect_per_address <= config.connect_total);
+    prop_assert!((100..=2_000).contains(&config.address_stagger.as_millis()));
     prop_assert!(config.backoff.initial <= config.backoff.max);
     prop_assert!((1.0..=100.0).contains(&config.backoff.multiplier));
     prop_assert!(config.outbox.messages > 0 && config.outbox.bytes > 0 && config.inbox_bytes > 0);
@@ -116,7 +117,7 @@ fn any_config() -> impl Strategy<Value = Config> {
         option::weighted(0.1, durations()),
     );
     let policy = (
-        prop::collection::vec(option::weighted(0.15, durations()), 8),
+        prop::collection::vec(option::weighted(0.15, durations()), 9),
         option::weighted(0.3, floats()),
         prop::collection::vec(option::weighted(0.15, counts()), 5),
         choice(durations()),
@@ -142,6 +143,7 @@ fn any_config() -> impl Strategy<Value = Config> {
             backoff_max: durations[5],
             stable_after: durations[6],
             stall_limit: durations[7],
+            address_stagger: durations[8],
             backoff_multiplier,
             max_attempts: counts[0].map(|count| count as u32),
             outbox_messages: counts[1],

@@ -3,7 +3,7 @@
 use super::ClientConfig;
 use super::declare::{parse_greeting, size};
 use crate::error::BridgeError;
-use keepline::{Choice, Config, Heartbeat, Jitter, Keepalive, Overflow, Profile, Unsolicited, WhileDown};
+use keepline::{Addresses, Choice, Config, Heartbeat, Jitter, Keepalive, Overflow, Profile, Unsolicited, WhileDown};
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ impl ClientConfig {
             read_idle: duration(self.read_idle_ms),
             connect_per_address: duration(self.connect_per_address_ms),
             connect_total: duration(self.connect_total_ms),
+            addresses: named("addresses", self.addresses.as_deref(), Addresses::ALL)?,
+            address_stagger: duration(self.address_stagger_ms),
+            refuse_private_addresses: self.refuse_private_addresses,
             connect_within: duration(self.connect_within_ms),
             first_spread: duration(self.backoff_first_spread_ms),
             backoff_initial: duration(self.backoff_initial_ms),

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self, TypedDict, TypeVar
 
 from keepline import _core
 from keepline._errors import invalid
-from keepline._names import JitterName, OverflowName, ProfileName, UnsolicitedName, WhileDownName
+from keepline._names import AddressesName, JitterName, OverflowName, ProfileName, UnsolicitedName, WhileDownName
 from keepline._protocol import AutoReply, Correlation, Framing, Matcher, Script
 from keepline._records import DetectionBounds, Notice
 from keepline._values import OFF, Duration, Off, choice, count, data, millis, name, number, seconds
@@ -99,6 +99,12 @@ class Config:
     """Deadline for the TCP handshake with one address."""
     connect_total: Duration | None = None
     """Deadline for a whole attempt."""
+    addresses: AddressesName | None = None
+    """How the addresses of one name are dialled: in a race, or one at a time."""
+    address_stagger: Duration | None = None
+    """How long an address has for itself before the next one is dialled beside it, 0.1 s to 2 s."""
+    refuse_private_addresses: bool = False
+    """Refuses a name that leads to this machine or into a private network."""
     connect_within: Duration | None = None
     """How long ``connect`` waits for the first connection."""
     backoff: Backoff | None = None
@@ -175,6 +181,9 @@ class ConfigOptions(TypedDict, total=False):
     read_idle: Duration | None
     connect_per_address: Duration | None
     connect_total: Duration | None
+    addresses: AddressesName | None
+    address_stagger: Duration | None
+    refuse_private_addresses: bool
     connect_within: Duration | None
     backoff: Backoff | None
     stable_after: Duration | None
@@ -227,6 +236,9 @@ def declared(config: Config) -> dict[str, Any]:
         "read_idle_ms": millis("read_idle", config.read_idle),
         "connect_per_address_ms": millis("connect.per_address", config.connect_per_address),
         "connect_total_ms": millis("connect.total", config.connect_total),
+        "addresses": name("addresses", config.addresses),
+        "address_stagger_ms": millis("address_stagger", config.address_stagger),
+        "refuse_private_addresses": _flag("refuse_private_addresses", config.refuse_private_addresses),
         "connect_within_ms": millis("connect.within", config.connect_within),
         "stable_after_ms": millis("stable_after", config.stable_after),
         "max_attempts": _small_count("max_attempts", config.max_attempts),
@@ -286,6 +298,9 @@ def decided(record: dict[str, Any]) -> Config:
         read_idle=seconds(record["read_idle_ms"]),
         connect_per_address=seconds(record["connect_per_address_ms"]),
         connect_total=seconds(record["connect_total_ms"]),
+        addresses=record["addresses"],
+        address_stagger=seconds(record["address_stagger_ms"]),
+        refuse_private_addresses=record["refuse_private_addresses"],
         connect_within=seconds(record["connect_within_ms"]),
         backoff=Backoff(
             first_spread=seconds(record["backoff_first_spread_ms"]),

@@ -8,6 +8,7 @@ WhileDownName = Literal["queue", "reject"]
 OverflowName = Literal["auto", "wait", "reject"]
 UnsolicitedName = Literal["deliver", "discard"]
 JitterName = Literal["full", "equal", "centred", "decorrelated", "none"]
+AddressesName = Literal["happy_eyeballs", "one_at_a_time"]
 EndianName = Literal["big", "little"]
 NetworkKindName = Literal["unknown", "wifi", "cellular", "wired", "vpn", "other"]
 
@@ -111,6 +112,7 @@ class Transition(StrEnum):
 
     CONNECTING = "connecting"
     SMALL_SEGMENTS = "small_segments"
+    ADDRESSES_FAILED = "addresses_failed"
     DIALED = "dialed"
     GREETING = "greeting"
     CONNECTED = "connected"

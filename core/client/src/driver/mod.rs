@@ -170,6 +170,7 @@ impl Driver {
 
     fn dialed(&mut self, epoch: Epoch, result: Result<Dialed, Ending>) {
         self.io = Io::Nothing;
+        self.tell_failed_addresses(epoch);
         match result {
             Ok(dialed) => {
                 tracing::debug!(%epoch, peer = ?dialed.peer, options = ?dialed.options, "tcp established");

@@ -55,6 +55,8 @@ impl Driver {
                         );
                     }
                     let order = Order {
+                        epoch,
+                        names: self.shared.names.clone(),
                         endpoint: self.shared.endpoint.clone(),
                         config: self.shared.config.clone(),
                         deadline,
@@ -95,6 +97,15 @@ impl Driver {
                 Output::Close { epoch, how } => self.close(epoch, how),
                 Output::Emit(event) => self.emit(*event),
             }
+        }
+    }
+
+    /// Tells the flight recorder how many addresses failed before the dial ended, and how it ended.
+    pub(super) fn tell_failed_addresses(&mut self, epoch: Epoch) {
+        let failures = self.shared.names.as_ref().map_or(0, |names| names.failures(epoch));
+        if failures > 0 {
+            self.session.handle_addresses_failed(clock::now(), epoch, failures);
+            self.act();
         }
     }
 
@@ -221,6 +232,11 @@ impl Driver {
                 self.shared.set_ending(ending);
                 if disconnected.up_for.is_none() && ending.cause != Cause::Replaced {
                     count(&self.shared.counters.failures);
+                }
+                if let Some(names) = &self.shared.names
+                    && disconnected.up_for.is_none_or(|up_for| up_for < self.shared.config.stable_after)
+                {
+                    names.disappointed(disconnected.epoch, &ending);
                 }
                 self.keep_report(disconnected);
                 disconnected.messages = self.settle_requests(ending);

@@ -1,11 +1,11 @@
 //! The seam to the operating system: dialling, socket options, the kernel's figures. Nothing here decides.
 
 pub(crate) mod dial;
+pub(crate) mod names;
 pub(crate) mod os;
 pub(crate) mod sockopt;
 pub(crate) mod transport;
 
-use keepline_proto::cause::DnsFailure;
 use keepline_proto::{Cause, Detector, Ending};
 use std::io;
 
@@ -18,7 +18,7 @@ pub(crate) fn ending_of(error: &io::Error) -> Ending {
         io::ErrorKind::NetworkDown => Cause::LocalNetworkDown,
         io::ErrorKind::UnexpectedEof | io::ErrorKind::NotConnected => Cause::PeerClosed,
         io::ErrorKind::OutOfMemory => Cause::LocalResource,
-        _ => of_errno(error).unwrap_or(Cause::Reset),
+        _ => error.raw_os_error().and_then(of_errno).unwrap_or(Cause::Reset),
     };
     let mut ending = Ending::os(cause, error.raw_os_error());
     // ETIMEDOUT on an established socket is the kernel's own verdict: probes or user timeout.
@@ -37,27 +37,15 @@ pub(crate) fn dial_failure(error: &io::Error) -> Ending {
         io::ErrorKind::NetworkDown => Cause::LocalNetworkDown,
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Cause::Reset,
         io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory => Cause::LocalResource,
-        _ => of_errno(error).unwrap_or(Cause::Unreachable),
+        _ => error.raw_os_error().and_then(of_errno).unwrap_or(Cause::Unreachable),
     };
     Ending { cause, detector: None, errno: error.raw_os_error(), retry_after: None }
 }
 
-/// What a failure to resolve a name means. getaddrinfo's codes reach us only as text.
-pub(crate) fn resolve_failure(error: &io::Error) -> Ending {
-    let text = error.to_string();
-    let kind = if text.contains("not known") || text.contains("not exist") {
-        DnsFailure::NotFound
-    } else if text.contains("No address") {
-        DnsFailure::NoAddress
-    } else {
-        DnsFailure::Temporary
-    };
-    Ending { cause: Cause::Dns(kind), detector: None, errno: error.raw_os_error(), retry_after: None }
-}
-
+/// What an error number means where its kind says too little.
 #[cfg(unix)]
-fn of_errno(error: &io::Error) -> Option<Cause> {
-    match error.raw_os_error()? {
+pub(crate) fn of_errno(errno: i32) -> Option<Cause> {
+    match errno {
         libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL => Some(Cause::LocalResource),
         libc::EPERM | libc::EACCES => Some(Cause::Unreachable),
         libc::ENETDOWN => Some(Cause::LocalNetworkDown),
@@ -66,7 +54,8 @@ fn of_errno(error: &io::Error) -> Option<Cause> {
     }
 }
 
+/// The numbers are another system's.
 #[cfg(not(unix))]
-fn of_errno(_error: &io::Error) -> Option<Cause> {
+pub(crate) fn of_errno(_errno: i32) -> Option<Cause> {
     None
 }

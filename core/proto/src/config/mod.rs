@@ -23,6 +23,8 @@ pub use settings::{
 };
 pub use short::short;
 
+pub use crate::race::Addresses;
+
 use crate::correlator::Correlation;
 use crate::framing::Framing;
 use std::time::Duration;
@@ -60,6 +62,12 @@ pub struct Config {
     pub connect_per_address: Option<Duration>,
     /// Deadline for a whole attempt: every address, proxy, TLS, greeting or first heartbeat.
     pub connect_total: Option<Duration>,
+    /// How the addresses of one name are dialled.
+    pub addresses: Option<Addresses>,
+    /// How long an address has for itself before the next one is dialled beside it.
+    pub address_stagger: Option<Duration>,
+    /// Whether a name that leads to this machine or into a private network is refused.
+    pub refuse_private_addresses: bool,
     /// How long `connect()` waits for the first `Connected`.
     pub connect_within: Option<Duration>,
     /// The window of the first retry.

@@ -5,6 +5,7 @@ use crate::config::{
     Choice, Config, DetectionBounds, Greeting, Jitter, Matcher, Notice, Profile, Settings, Step, WhileDown, short,
 };
 use crate::framing::Framing;
+use crate::race::{Addresses, retransmission_before};
 use std::time::Duration;
 
 /// Adds the notices that follow from the whole configuration.
@@ -72,6 +73,20 @@ pub(super) fn tell(config: &Config, settings: &Settings) -> Vec<Notice> {
         }
         (Profile::Industrial, false) | (Profile::Balanced | Profile::Mobile | Profile::Datacenter, _) => {}
     }
+    match (config.profile, settings.addresses) {
+        (Profile::Industrial, Addresses::HappyEyeballs) => {
+            let text = "happy_eyeballs: two connections for a moment, where many controllers serve only one";
+            tell("addresses", text.to_owned());
+        }
+        (Profile::Industrial, Addresses::OneAtATime)
+        | (
+            Profile::Balanced | Profile::Mobile | Profile::Datacenter,
+            Addresses::HappyEyeballs | Addresses::OneAtATime,
+        ) => {}
+    }
+    if settings.addresses == Addresses::OneAtATime && config.address_stagger.is_some() {
+        tell("address_stagger", "has no effect: addresses are dialled one at a time".to_owned());
+    }
     if matches!(config.framing, Framing::Raw) && matches!(config.frame_within, Choice::On(_)) {
         tell("frame_within", "has no effect: raw bytes have no frames".to_owned());
     }
@@ -105,12 +120,4 @@ fn longest_pause(settings: &Settings) -> Option<(&'static str, Duration)> {
     let heartbeat = settings.heartbeat.as_ref().map(|heartbeat| ("heartbeat.interval", heartbeat.interval));
     let keepalive = settings.keepalive.map(|keepalive| ("keepalive.idle", keepalive.idle));
     heartbeat.into_iter().chain(keepalive).min_by_key(|(_, pause)| *pause)
-}
-
-/// The SYN after which a handshake deadline leaves no time for its answer. Linux sends them again after 1, 2, 3, 4, 5,
-/// 7, 11 and 19 s; half a second covers its timers and a round trip of a slow path.
-fn retransmission_before(deadline: Duration) -> Option<Duration> {
-    const SYN_SECONDS: [u64; 8] = [1, 2, 3, 4, 5, 7, 11, 19];
-    let sent = SYN_SECONDS.map(Duration::from_secs);
-    sent.into_iter().find(|sent| *sent <= deadline && deadline < *sent + Duration::from_millis(500))
 }

@@ -21,6 +21,11 @@ const DEFAULT_INBOX_BYTES: usize = 1024 * 1024;
 const DEFAULT_OUTBOX_MESSAGES: usize = 65_536;
 /// 30 s: a frame that has started and stops is a fault of the sender, not of a slow path.
 const DEFAULT_FRAME_WITHIN: Duration = Duration::from_secs(30);
+/// 250 ms: the Connection Attempt Delay of RFC 8305, section 5; most paths of the world answer within it.
+const DEFAULT_STAGGER: Duration = Duration::from_millis(250);
+/// 100 ms and 2 s: the bounds of RFC 8305, section 8. With less, each attempt makes two connections on an ordinary path.
+const STAGGER_MIN: Duration = Duration::from_millis(100);
+const STAGGER_MAX: Duration = Duration::from_secs(2);
 /// 100: with more, the first step already passes every sensible maximum.
 const MULTIPLIER_MAX: f64 = 100.0;
 
@@ -55,6 +60,9 @@ impl Config {
             read_idle: self.read_idle,
             connect_per_address,
             connect_total,
+            addresses: self.addresses.unwrap_or(values.addresses),
+            address_stagger: decide_stagger(&self)?,
+            refuse_private_addresses: self.refuse_private_addresses,
             connect_within: self.connect_within.unwrap_or(connect_total),
             backoff: decide_backoff(&self, &values)?,
             stable_after: self.stable_after.unwrap_or(values.stable_after),
@@ -111,6 +119,12 @@ fn decide_connect(config: &Config, values: &ProfileValues) -> Result<(Duration, 
         (None, Some(total)) => Ok((values.connect_per_address.min(total), total)),
         (None, None) => Ok((values.connect_per_address, values.connect_total)),
     }
+}
+
+fn decide_stagger(config: &Config) -> Result<Duration, ConfigError> {
+    let Some(given) = config.address_stagger else { return Ok(DEFAULT_STAGGER) };
+    rules::between("address_stagger", given, STAGGER_MIN, STAGGER_MAX)?;
+    Ok(given)
 }
 
 fn decide_backoff(config: &Config, values: &ProfileValues) -> Result<Backoff, ConfigError> {

@@ -2,6 +2,7 @@
 
 use crate::cause::names;
 use crate::config::{Keepalive, WhileDown};
+use crate::race::Addresses;
 use std::time::Duration;
 
 /// A set of defaults.
@@ -42,6 +43,8 @@ pub struct ProfileValues {
     pub connect_per_address: Duration,
     /// Deadline for a whole attempt.
     pub connect_total: Duration,
+    /// How the addresses of one name are dialled.
+    pub addresses: Addresses,
     /// The window of the first retry.
     pub first_spread: Duration,
     /// The window of the second retry, before the multiplier.
@@ -91,6 +94,7 @@ impl Profile {
                 rto_max: secs(2),
                 connect_per_address: secs(10),
                 connect_total: secs(30),
+                addresses: Addresses::HappyEyeballs,
                 first_spread: millis(500),
                 backoff_initial: millis(250),
                 backoff_multiplier: 2.0,
@@ -111,6 +115,7 @@ impl Profile {
                 rto_max: secs(2),
                 connect_per_address: secs(10),
                 connect_total: secs(60),
+                addresses: Addresses::HappyEyeballs,
                 first_spread: secs(1),
                 backoff_initial: millis(500),
                 backoff_multiplier: 2.0,
@@ -131,6 +136,7 @@ impl Profile {
                 rto_max: secs(1),
                 connect_per_address: millis(6_500),
                 connect_total: secs(10),
+                addresses: Addresses::OneAtATime,
                 first_spread: secs(1),
                 backoff_initial: millis(500),
                 backoff_multiplier: 2.0,
@@ -151,6 +157,7 @@ impl Profile {
                 rto_max: secs(1),
                 connect_per_address: millis(6_500),
                 connect_total: secs(15),
+                addresses: Addresses::HappyEyeballs,
                 first_spread: millis(250),
                 backoff_initial: millis(250),
                 backoff_multiplier: 2.0,

@@ -4,6 +4,7 @@ use crate::cause::names;
 use crate::config::{AutoReply, Greeting, Matcher, Profile, short};
 use crate::correlator::Correlation;
 use crate::framing::Framing;
+use crate::race::{Addresses, Rules};
 use bytes::{Bytes, BytesMut};
 use std::fmt;
 use std::ops::Deref;
@@ -163,6 +164,9 @@ impl fmt::Display for Notice {
     }
 }
 
+/// 10.5 s: two questions of 5 s each (resolv.conf's default timeout and attempts), and a moment.
+const NAME_WITHIN_MAX: Duration = Duration::from_millis(10_500);
+
 /// Every value, decided.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -182,6 +186,12 @@ pub struct Settings {
     pub connect_per_address: Duration,
     /// Deadline for a whole attempt.
     pub connect_total: Duration,
+    /// How the addresses of one name are dialled.
+    pub addresses: Addresses,
+    /// How long an address has for itself before the next one is dialled beside it.
+    pub address_stagger: Duration,
+    /// Whether a name that leads to this machine or into a private network is refused.
+    pub refuse_private_addresses: bool,
     /// How long `connect()` waits for the first `Connected`.
     pub connect_within: Duration,
     /// The curve of waits.
@@ -226,6 +236,22 @@ pub struct Settings {
     pub network_monitor: bool,
     /// What the user should know.
     pub notices: Vec<Notice>,
+}
+
+impl Settings {
+    /// What the race over the addresses of a name obeys.
+    pub fn race(&self) -> Rules {
+        Rules { addresses: self.addresses, stagger: self.address_stagger, per_address: self.connect_per_address }
+    }
+
+    /// How much of an attempt its name may take.
+    ///
+    /// Three fifths, so that an address that answers late, or the last good ones, keep two: of the shortest total of a
+    /// profile, 10 s, that is 6 s, in which the second question of the usual resolver, after 5 s, can still be answered.
+    /// At most 10.5 s, for after 10 s that resolver has given up.
+    pub fn name_within(&self) -> Duration {
+        (self.connect_total / 5 * 3).min(NAME_WITHIN_MAX)
+    }
 }
 
 /// A configuration that was parsed: the only way to get one is [`Config::parse`](crate::config::Config::parse).

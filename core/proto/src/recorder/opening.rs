@@ -91,6 +91,7 @@ fn moment(what: Transition) -> Option<Moment> {
         Transition::Connected => Some(Moment::Connected),
         Transition::Connecting
         | Transition::SmallSegments { .. }
+        | Transition::AddressesFailed { .. }
         | Transition::Suspect(_)
         | Transition::Recovered
         | Transition::Stalled

@@ -1,6 +1,7 @@
 //! The recording of one connection: the last 256 entries, where ordinary repetition costs nothing.
 
 use super::opening::Opening;
+use super::pairs::{Pair, Place, belongs, place};
 use super::transition::{Entry, Transition};
 use crate::kernel::KernelFigures;
 use crate::{Epoch, Time};
@@ -11,22 +12,6 @@ pub(super) const KEPT: usize = 256;
 
 /// 2 entries: after its opening a healthy client with a heartbeat never needs more, so its ticks allocate nothing.
 const FIRST_ROOM: usize = 2;
-
-/// Turns that come in pairs while a connection is well. Whole pairs in a row are one entry with a count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pair {
-    Heartbeat,
-    Write,
-    Inbox,
-}
-
-/// What a turn is to its pair.
-enum Place {
-    Opens(Pair),
-    Closes(Pair),
-    /// It is in no pair: it is worth an entry of its own each time.
-    Alone,
-}
 
 /// The entries of one connection.
 #[derive(Debug, Clone)]
@@ -179,47 +164,6 @@ impl Recording {
             self.entries.reserve_exact(FIRST_ROOM.max(length / 2).min(KEPT - length));
         }
         self.entries.push_back(entry);
-    }
-}
-
-fn belongs(entry: &Entry, pair: Pair) -> bool {
-    match place(entry.what) {
-        Place::Opens(of) | Place::Closes(of) => of == pair,
-        Place::Alone => false,
-    }
-}
-
-fn place(what: Transition) -> Place {
-    match what {
-        Transition::HeartbeatSent => Place::Opens(Pair::Heartbeat),
-        Transition::HeartbeatAnswered => Place::Closes(Pair::Heartbeat),
-        Transition::WriteBlocked => Place::Opens(Pair::Write),
-        Transition::WriteResumed => Place::Closes(Pair::Write),
-        Transition::InboxFull => Place::Opens(Pair::Inbox),
-        Transition::InboxDrained => Place::Closes(Pair::Inbox),
-        Transition::Connecting
-        | Transition::SmallSegments { .. }
-        | Transition::Dialed
-        | Transition::Greeting
-        | Transition::Connected
-        | Transition::Suspect(_)
-        | Transition::Recovered
-        | Transition::Stalled
-        | Transition::Retransmitting { .. }
-        | Transition::Probing { .. }
-        | Transition::WindowShut
-        | Transition::KernelAnswers
-        | Transition::KernelAsked
-        | Transition::UserTimeoutLifted
-        | Transition::UserTimeoutSet
-        | Transition::NetworkLost
-        | Transition::NetworkBack
-        | Transition::NetworkChanged
-        | Transition::Held { .. }
-        | Transition::Slept { .. }
-        | Transition::Asked(_)
-        | Transition::Draining
-        | Transition::Ended(_) => Place::Alone,
     }
 }
 

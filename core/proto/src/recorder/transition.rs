@@ -16,6 +16,11 @@ pub enum Transition {
         /// The largest, in bytes.
         mss: u16,
     },
+    /// Addresses of the name failed, before another answered or the attempt did.
+    AddressesFailed {
+        /// How many.
+        count: u32,
+    },
     /// TCP is established.
     Dialed,
     /// The greeting starts.
@@ -161,6 +166,7 @@ impl Transition {
     pub const NAMES: &'static [&'static str] = &[
         "connecting",
         "small_segments",
+        "addresses_failed",
         "dialed",
         "greeting",
         "connected",
@@ -195,6 +201,7 @@ impl Transition {
         match self {
             Transition::Connecting => "connecting",
             Transition::SmallSegments { .. } => "small_segments",
+            Transition::AddressesFailed { .. } => "addresses_failed",
             Transition::Dialed => "dialed",
             Transition::Greeting => "greeting",
             Transition::Connected => "connected",
@@ -233,6 +240,7 @@ impl Transition {
             Transition::Ended(cause) => Some(cause.as_str()),
             Transition::Connecting
             | Transition::SmallSegments { .. }
+            | Transition::AddressesFailed { .. }
             | Transition::Dialed
             | Transition::Greeting
             | Transition::Connected

@@ -92,6 +92,8 @@ impl Report {
             Transition::SmallSegments { mss } => {
                 format!("dials with segments of at most {mss} bytes: larger ones vanished")
             }
+            Transition::AddressesFailed { count: 1 } => "one address of the name failed".to_owned(),
+            Transition::AddressesFailed { count } => format!("{count} addresses of the name failed"),
             Transition::Dialed => "TCP is established".to_owned(),
             Transition::Greeting => "the greeting starts".to_owned(),
             Transition::Connected => "connected".to_owned(),

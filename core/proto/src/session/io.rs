@@ -26,6 +26,13 @@ impl Session {
         }
     }
 
+    /// Takes the news that so many addresses failed in an attempt, before what ended it: for the flight recorder only.
+    pub fn handle_addresses_failed(&mut self, now: Time, epoch: Epoch, count: u32) {
+        if self.admit_from(now, epoch) {
+            self.recorder.note(self.now, epoch, Transition::AddressesFailed { count });
+        }
+    }
+
     /// Takes the news that TCP is established.
     pub fn handle_dialed(&mut self, now: Time, epoch: Epoch, peer: Option<SocketAddr>) {
         if !self.admit_from(now, epoch) {

@@ -1,36 +1,52 @@
-//! From addresses to one TCP connection: one after the other, each with its deadline.
+//! From addresses to one TCP connection: the first that answers.
 
 use super::Order;
+use super::race::{Course, race};
+use super::resolve::{Found, SPEAKS_FIRST};
 use crate::io::{dial_failure, sockopt};
 use keepline_proto::cause::DnsFailure;
 use keepline_proto::{Cause, Ending};
-use std::io;
 use std::net::SocketAddr;
 use tokio::net::{TcpSocket, TcpStream};
 
-/// Connects to the first of `addresses` that answers before the deadline.
-pub(super) async fn connect(order: &Order, addresses: &[SocketAddr]) -> Result<TcpStream, Ending> {
-    let mut last = Ending::new(Cause::Dns(DnsFailure::NoAddress), None);
-    for &address in addresses {
-        let limit = order.remaining().min(order.config.connect_per_address);
-        if limit.is_zero() {
-            return Err(Ending::new(Cause::ConnectTimeout, None));
-        }
-        match tokio::time::timeout(limit, connect_to(order, address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = dial_failure(&error),
-            Err(_elapsed) => last = Ending::new(Cause::ConnectTimeout, None),
-        }
-        tracing::debug!(%address, cause = %last.cause, errno = last.errno, "address failed");
+/// Connects to the first of the addresses that answers before the deadline.
+pub(super) async fn connect(order: &Order, found: Found) -> Result<TcpStream, Ending> {
+    let Found { addresses, stale } = found;
+    let mut arranged = addresses.clone();
+    if let Some(names) = &order.names {
+        names.memory(&order.endpoint, |memory| memory.arrange(&mut arranged));
     }
-    Err(last)
+    let course = Course {
+        addresses: &arranged,
+        rules: order.config.race(),
+        deadline: if stale.is_some() { order.deadline - SPEAKS_FIRST } else { order.deadline },
+        failed: |address, ending: &Ending| {
+            tracing::debug!(%address, cause = %ending.cause, errno = ending.errno, "address failed");
+            if let Some(names) = &order.names {
+                names.failed(order.epoch, &order.endpoint, address, ending);
+            }
+        },
+    };
+    match race(course, |address| connect_to(order, address)).await {
+        Ok((winner, stream)) => {
+            if let Some(names) = &order.names {
+                names.connected(order.epoch, &order.endpoint, winner, &addresses);
+            }
+            Ok(stream)
+        }
+        // That the name cannot be resolved is what somebody has to repair; its old addresses may be anybody's by now.
+        Err(last) => Err(stale.or(last).unwrap_or(Ending::new(Cause::Dns(DnsFailure::NoAddress), None))),
+    }
 }
 
 /// Makes one socket and connects it.
-async fn connect_to(order: &Order, address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if let Some(mss) = order.mss {
-        sockopt::limit_segments(&socket, mss);
-    }
-    socket.connect(address).await
+async fn connect_to(order: &Order, address: SocketAddr) -> Result<TcpStream, Ending> {
+    let connecting = async {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(mss) = order.mss {
+            sockopt::limit_segments(&socket, mss);
+        }
+        socket.connect(address).await
+    };
+    connecting.await.map_err(|error: std::io::Error| dial_failure(&error))
 }

@@ -1,22 +1,28 @@
 //! From an endpoint to a connected socket, stage by stage: names, addresses, TCP.
 
 mod connect;
+mod race;
 mod resolve;
 
 use crate::clock;
 use crate::endpoint::Endpoint;
 use crate::io::dial_failure;
+use crate::io::names::Names;
 use crate::io::sockopt::{self, SocketOptions};
 use crate::io::transport::Socket;
 use keepline_proto::config::ValidConfig;
-use keepline_proto::{Ending, Time};
+use keepline_proto::{Ending, Epoch, Time};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// What the machine asks for, with what the user declared.
 pub(crate) struct Order {
+    /// The attempt's number.
+    pub(crate) epoch: Epoch,
     pub(crate) endpoint: Endpoint,
+    /// What the client knows of names; `None` where there is none to resolve.
+    pub(crate) names: Option<Arc<Names>>,
     pub(crate) config: Arc<ValidConfig>,
     /// The end of the whole attempt.
     pub(crate) deadline: Time,
@@ -39,8 +45,8 @@ pub(crate) struct Dialed {
 
 /// Connects as ordered, or says at which stage and why it failed.
 pub(crate) async fn dial(order: Order) -> Result<Dialed, Ending> {
-    let addresses = resolve::resolve(&order).await?;
-    let stream = connect::connect(&order, &addresses).await?;
+    let found = resolve::resolve(&order).await?;
+    let stream = connect::connect(&order, found).await?;
     let options = sockopt::apply(&stream, &order.config).map_err(|error| dial_failure(&error))?;
     let peer = stream.peer_addr().ok();
     Ok(Dialed { socket: Socket::Tcp(stream), peer, options })

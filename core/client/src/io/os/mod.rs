@@ -20,6 +20,8 @@ pub(crate) use netlink::network_news;
 mod interfaces;
 #[cfg(unix)]
 pub(crate) use interfaces::own_addresses;
+#[cfg(unix)]
+pub(crate) mod names;
 
 #[cfg(target_vendor = "apple")]
 mod apple;
