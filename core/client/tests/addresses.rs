@@ -101,7 +101,7 @@ async fn of_a_thousand_addresses_thirty_two_are_dialled() {
 
 #[tokio::test]
 async fn each_failure_of_the_resolver_is_a_cause_of_its_own() {
-    let failures: [(Cause, fn() -> Result<Vec<SocketAddr>, ResolveError>); 5] = [
+    let failures: [(Cause, fn() -> Answer); 5] = [
         (Cause::Dns(DnsFailure::NotFound), || Err(ResolveError::not_found("no such name"))),
         (Cause::Dns(DnsFailure::Temporary), || Err(ResolveError::temporary("try again"))),
         (Cause::Dns(DnsFailure::NoAddress), || Err(ResolveError::no_address("only text"))),
@@ -257,10 +257,12 @@ fn runtime_ends_at_once_while_a_name_is_being_looked_up() {
     drop(client);
 }
 
+type Answer = Result<Vec<SocketAddr>, ResolveError>;
+
 /// A resolver whose answer can be changed.
 #[derive(Clone)]
 struct Answers {
-    answer: Arc<Mutex<Result<Vec<SocketAddr>, ResolveError>>>,
+    answer: Arc<Mutex<Answer>>,
     asked: Arc<AtomicUsize>,
 }
 
@@ -269,7 +271,7 @@ impl Answers {
         Answers { answer: Arc::new(Mutex::new(Ok(addresses))), asked: Arc::default() }
     }
 
-    fn now(&self, answer: Result<Vec<SocketAddr>, ResolveError>) {
+    fn now(&self, answer: Answer) {
         *self.answer.lock().unwrap() = answer;
     }
 

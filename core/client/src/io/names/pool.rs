@@ -53,6 +53,9 @@ static POOLS: Mutex<Vec<(Id, Weak<Pool>)>> = Mutex::new(Vec::new());
 
 type Answer = Result<Arc<[SocketAddr]>, ResolveError>;
 
+/// The lookup itself, which blocks.
+type Ask = Box<dyn Fn(&str) -> Result<Vec<SocketAddr>, ResolveError> + Send + Sync>;
+
 /// Asks the system for the addresses of `host`, all with port 0. Those who ask for the same name share one lookup.
 pub(crate) async fn look_up(host: Arc<str>) -> Answer {
     match Handle::try_current() {
@@ -62,7 +65,7 @@ pub(crate) async fn look_up(host: Arc<str>) -> Answer {
 }
 
 struct Pool {
-    ask: Box<dyn Fn(&str) -> Result<Vec<SocketAddr>, ResolveError> + Send + Sync>,
+    ask: Ask,
     desk: Mutex<Desk>,
     work: Condvar,
 }
@@ -83,7 +86,7 @@ struct Lookup {
 }
 
 impl Pool {
-    fn new(ask: Box<dyn Fn(&str) -> Result<Vec<SocketAddr>, ResolveError> + Send + Sync>) -> Pool {
+    fn new(ask: Ask) -> Pool {
         Pool { ask, desk: Mutex::default(), work: Condvar::new() }
     }
 
