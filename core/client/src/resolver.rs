@@ -15,7 +15,8 @@ pub type Resolving = Pin<Box<dyn Future<Output = Result<Vec<SocketAddr>, Resolve
 /// Turns a name into addresses.
 ///
 /// Asked at the start of every attempt whose endpoint is a name. It runs in a task of its own, is dropped when its share of
-/// the attempt is over, and a panic in it is a failed lookup. Of what it answers at most 32 addresses are used.
+/// the attempt is over, and a panic in it is a failed lookup. It must not block its thread, which is one of the runtime's; if
+/// it does, it is not asked again before it has returned. Of what it answers at most 32 addresses are used.
 ///
 /// Closures are resolvers too:
 ///

@@ -20,6 +20,8 @@ const NAMES: usize = 64;
 pub(crate) struct Names {
     /// `None`: the system's.
     resolver: Option<Arc<dyn Resolver>>,
+    /// Held by the lookup of that resolver until it has really ended.
+    turn: Arc<tokio::sync::Mutex<()>>,
     desk: Mutex<Desk>,
 }
 
@@ -40,7 +42,7 @@ struct Known {
 
 impl Names {
     pub(crate) fn new(resolver: Option<Arc<dyn Resolver>>) -> Names {
-        Names { resolver, desk: Mutex::default() }
+        Names { resolver, turn: Arc::default(), desk: Mutex::default() }
     }
 
     /// Asks for the addresses of a name.
@@ -49,8 +51,13 @@ impl Names {
             return SystemResolver.resolve(endpoint.host(), endpoint.port()).await;
         };
         let endpoint = endpoint.clone();
+        // One that blocks its thread cannot be ended: the next one is not started beside it, to block another.
+        let turn = self.turn.clone().lock_owned().await;
         // Called inside its task: neither its panic nor its blocking is ours.
-        let task = tokio::spawn(async move { resolver.resolve(endpoint.host(), endpoint.port()).await });
+        let task = tokio::spawn(async move {
+            let _turn = turn;
+            resolver.resolve(endpoint.host(), endpoint.port()).await
+        });
         let mut task = AbortOnDrop(task);
         (&mut task.0).await.unwrap_or_else(|_panicked| Err(ResolveError::temporary("the resolver panicked")))
     }
