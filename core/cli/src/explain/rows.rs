@@ -139,12 +139,12 @@ pub(super) fn of(tuning: &Tuning, config: &Config, valid: &ValidConfig) -> Vec<R
     row("connect.per_address", Shown::Time(valid.connect_per_address), source);
     let source = near_profile(config.connect_total.is_some(), valid.connect_total == values.connect_total);
     row("connect.total", Shown::Time(valid.connect_total), source);
+    let source = near_profile(config.connect_within.is_some(), false);
+    row("connect.within", Shown::Time(valid.connect_within), source);
     row("addresses", word(valid.addresses.as_str()), by_profile(config.addresses.is_some()));
     row("address_stagger", Shown::Time(valid.address_stagger), by_default(config.address_stagger.is_some()));
     let refuses = word(if valid.refuse_private_addresses { "on" } else { "off" });
     row("refuse_private_addresses", refuses, by_default(config.refuse_private_addresses));
-    let source = near_profile(config.connect_within.is_some(), false);
-    row("connect.within", Shown::Time(valid.connect_within), source);
 
     let backoff = &valid.backoff;
     row("backoff.first_spread", Shown::Time(backoff.first_spread), by_profile(config.first_spread.is_some()));
