@@ -332,6 +332,11 @@ impl Builder {
         Ok(self.endpoint.clone()?)
     }
 
+    /// Who resolves names for the client, with nothing learned yet.
+    pub(crate) fn names(&self) -> Names {
+        Names::new(self.resolver.clone())
+    }
+
     /// One attempt of this length, and no second one.
     pub(crate) fn once(mut self, total: Duration) -> Builder {
         self.config.max_attempts = Some(1);

@@ -86,7 +86,8 @@ impl Doctor {
     pub async fn examine(&self) -> Diagnosis {
         let mut examined = Examined::new(self.builder.endpoint_text());
         let Some((endpoint, config)) = self.declared(&mut examined) else { return examined.diagnosis() };
-        let Some(addresses) = reach::names(&endpoint, &config, self.patience, &mut examined).await else {
+        let names = self.builder.names();
+        let Some(addresses) = reach::names(&endpoint, &names, &config, self.patience, &mut examined).await else {
             return examined.diagnosis();
         };
         if !reach::route(&addresses, &mut examined) || !reach::tcp(&addresses, self.patience, &mut examined).await {

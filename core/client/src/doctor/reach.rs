@@ -4,7 +4,8 @@ use super::diagnosis::{Examined, Fact, StageName};
 use super::{Reached, since};
 use crate::clock;
 use crate::endpoint::Endpoint;
-use crate::io::{dial_failure, resolve_failure, sockopt};
+use crate::io::names::{Names, usable};
+use crate::io::{dial_failure, sockopt};
 use keepline_proto::Cause;
 use keepline_proto::cause::DnsFailure;
 use keepline_proto::config::ValidConfig;
@@ -22,7 +23,8 @@ const SENT_AGAIN: Duration = Duration::from_millis(950);
 /// From the name to addresses.
 pub(super) async fn names(
     endpoint: &Endpoint,
-    _config: &ValidConfig,
+    names: &Names,
+    config: &ValidConfig,
     patience: Duration,
     examined: &mut Examined,
 ) -> Option<Vec<SocketAddr>> {
@@ -31,34 +33,27 @@ pub(super) async fn names(
         examined.passed(StageName::Names, begun, vec![Fact::new("address", address)]);
         return Some(vec![address]);
     }
-    let lookup = tokio::net::lookup_host((endpoint.host(), endpoint.port()));
-    let failure = match tokio::time::timeout(patience, lookup).await {
+    let looked_up = tokio::time::timeout(patience, names.look_up(endpoint)).await;
+    let failure = match looked_up.map(|resolved| resolved.and_then(|resolved| usable(config, &resolved))) {
         Err(_elapsed) => (Cause::Dns(DnsFailure::Timeout), Fact::new("resolver", format!("no answer in {patience:?}"))),
         // A name server that cannot answer says so in a round trip; the resolver's own patience ends with the same words.
-        Ok(Err(error)) if is_temporary(&error) && since(begun) >= SENT_AGAIN => {
+        Ok(Err(error)) if error.failure() == DnsFailure::Temporary && since(begun) >= SENT_AGAIN => {
             (Cause::Dns(DnsFailure::Timeout), Fact::new("resolver", error))
         }
-        Ok(Err(error)) => (resolve_failure(&error).cause, Fact::new("resolver", error)),
-        Ok(Ok(found)) => {
-            let addresses: Vec<SocketAddr> = found.take(ADDRESSES).collect();
-            if !addresses.is_empty() {
-                let facts = addresses.iter().map(|address| Fact::new(family(address), address.ip())).collect();
-                if since(begun) >= SENT_AGAIN {
-                    examined.warned(StageName::Names, begun, None, facts);
-                } else {
-                    examined.passed(StageName::Names, begun, facts);
-                }
-                return Some(addresses);
+        Ok(Err(error)) => (error.ending().cause, Fact::new("resolver", error)),
+        Ok(Ok(mut addresses)) => {
+            addresses.truncate(ADDRESSES);
+            let facts = addresses.iter().map(|address| Fact::new(family(address), address.ip())).collect();
+            if since(begun) >= SENT_AGAIN {
+                examined.warned(StageName::Names, begun, None, facts);
+            } else {
+                examined.passed(StageName::Names, begun, facts);
             }
-            (Cause::Dns(DnsFailure::NoAddress), Fact::new("resolver", "no address"))
+            return Some(addresses);
         }
     };
     examined.failed(StageName::Names, begun, Some(failure.0), vec![failure.1]);
     None
-}
-
-fn is_temporary(error: &std::io::Error) -> bool {
-    resolve_failure(error).cause == Cause::Dns(DnsFailure::Temporary)
 }
 
 fn family(address: &SocketAddr) -> &'static str {

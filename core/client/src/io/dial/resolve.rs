@@ -1,9 +1,9 @@
 //! From a name to its addresses, in the order in which they are dialled; the last good ones where it cannot be resolved.
 
 use super::Order;
+use crate::io::names::usable;
 use crate::resolver::ResolveError;
 use keepline_proto::Ending;
-use keepline_proto::race::{interleaved, is_private};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) async fn resolve(order: &Order) -> Result<Found, Ending> {
     };
     let limit = order.config.name_within().min(order.remaining().saturating_sub(SPEAKS_FIRST));
     let looked_up = match tokio::time::timeout(limit, names.look_up(endpoint)).await {
-        Ok(Ok(addresses)) => usable(order, &addresses),
+        Ok(Ok(addresses)) => usable(&order.config, &addresses),
         Ok(Err(error)) => Err(error),
         Err(_elapsed) => Err(ResolveError::timed_out(format!("no answer within {limit:?}"))),
     };
@@ -46,19 +46,4 @@ pub(super) async fn resolve(order: &Order) -> Result<Found, Ending> {
             Ok(Found { addresses, stale: Some(error.ending()) })
         }
     }
-}
-
-/// Those that are dialled, of those that the resolver knows.
-fn usable(order: &Order, resolved: &[SocketAddr]) -> Result<Vec<SocketAddr>, ResolveError> {
-    if !order.config.refuse_private_addresses {
-        let addresses = interleaved(resolved);
-        return if addresses.is_empty() { Err(ResolveError::no_address("none")) } else { Ok(addresses) };
-    }
-    let public: Vec<SocketAddr> = resolved.iter().copied().filter(|address| !is_private(address.ip())).collect();
-    let refused = resolved.len() - public.len();
-    if refused > 0 {
-        tracing::warn!(refused, "the name leads to this machine or into a private network: refused");
-    }
-    let addresses = interleaved(&public);
-    if addresses.is_empty() { Err(ResolveError::no_address("no public one")) } else { Ok(addresses) }
 }

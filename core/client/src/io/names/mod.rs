@@ -6,7 +6,8 @@ mod standard;
 
 use crate::endpoint::Endpoint;
 use crate::resolver::{ResolveError, Resolver, SystemResolver};
-use keepline_proto::race::Memory;
+use keepline_proto::config::ValidConfig;
+use keepline_proto::race::{Memory, interleaved, is_private};
 use keepline_proto::{Cause, Ending, Epoch};
 use std::fmt;
 use std::net::SocketAddr;
@@ -123,6 +124,21 @@ impl Desk {
         });
         &mut self.known[place]
     }
+}
+
+/// Those that are dialled, in their order, of those that a resolver knows.
+pub(crate) fn usable(config: &ValidConfig, resolved: &[SocketAddr]) -> Result<Vec<SocketAddr>, ResolveError> {
+    if !config.refuse_private_addresses {
+        let addresses = interleaved(resolved);
+        return if addresses.is_empty() { Err(ResolveError::no_address("none")) } else { Ok(addresses) };
+    }
+    let public: Vec<SocketAddr> = resolved.iter().copied().filter(|address| !is_private(address.ip())).collect();
+    let refused = resolved.len() - public.len();
+    if refused > 0 {
+        tracing::warn!(refused, "the name leads to this machine or into a private network: refused");
+    }
+    let addresses = interleaved(&public);
+    if addresses.is_empty() { Err(ResolveError::no_address("no public one")) } else { Ok(addresses) }
 }
 
 impl fmt::Debug for Names {
