@@ -35,10 +35,12 @@ pub struct Builder {
     seed: Option<u64>,
     inline_writes: bool,
     governor: Option<Governor>,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::tls::Tls>,
 }
 
 impl Client {
-    /// Starts to declare a client of `endpoint`: `host:port`, `[v6]:port` or a socket address. A bad one is told when
+    /// Starts to declare a client of `endpoint`: `host:port`, `[v6]:port`, either after `tls://`, or a socket address. A bad one is told when
     /// the client is made.
     pub fn builder(endpoint: impl IntoEndpoint) -> Builder {
         Builder {
@@ -51,6 +53,8 @@ impl Client {
             seed: None,
             inline_writes: true,
             governor: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }
@@ -240,6 +244,15 @@ impl Builder {
         self
     }
 
+    /// Encrypts every connection. An endpoint `tls://host:port` does the same with [`Tls::new`](crate::Tls::new).
+    ///
+    /// There is no way back: a server without TLS is refused.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::tls::Tls) -> Builder {
+        self.tls = Some(tls);
+        self
+    }
+
     /// Decides every value and checks it, without making a client.
     ///
     /// # Errors
@@ -356,6 +369,16 @@ impl Builder {
     fn spawn(self, streaming: bool) -> Result<Client, Error> {
         let config = self.validate()?;
         let endpoint = self.endpoint?;
+        #[cfg(feature = "tls")]
+        let (endpoint, tls) = match (self.tls, endpoint.is_tls()) {
+            (None, false) => (endpoint, None),
+            (declared, _) => {
+                let connector = declared.unwrap_or_default().connector()?;
+                connector.check(endpoint.host())?;
+                let side = crate::tls::TlsSide::new(Arc::new(connector));
+                (endpoint.over_tls(), Some(Box::new(side)))
+            }
+        };
         let Some(runtime) = self.runtime.or_else(|| Handle::try_current().ok()) else {
             return Err(Error::new(
                 ErrorKind::InvalidConfig,
@@ -368,8 +391,17 @@ impl Builder {
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let has_name = endpoint.literal().is_none();
         let names = has_name.then(|| Arc::new(Names::new(self.resolver)));
-        let inline_writes = self.inline_writes;
-        let shared = Arc::new(Shared::new(config, endpoint, self.hook, names, streaming, inline_writes, self.governor));
+        let shared = Arc::new(Shared::new(
+            config,
+            endpoint,
+            self.hook,
+            names,
+            streaming,
+            self.inline_writes,
+            self.governor,
+            #[cfg(feature = "tls")]
+            tls,
+        ));
         if streaming {
             // Messages have no meaning on a stream client: every send is refused as closed.
             shared.writer().ended = true;

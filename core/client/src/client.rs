@@ -161,6 +161,8 @@ impl Client {
             heartbeat_rtt: counters.heartbeat_rtt(),
             requests_in_flight,
             options: shared.options(),
+            #[cfg(feature = "tls")]
+            tls: shared.tls.as_ref().and_then(|tls| tls.facts()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Where to connect to: `host:port`, `[v6]:port`.
+//! Where to connect to: `host:port`, `[v6]:port`, `tls://host:port`.
 
 use keepline_proto::ConfigError;
 use std::fmt;
@@ -13,33 +13,34 @@ const MAX_HOST: usize = 253;
 pub struct Endpoint {
     host: Arc<str>,
     port: u16,
+    is_tls: bool,
 }
 
 impl Endpoint {
-    /// Parses `host:port`, `1.2.3.4:port` or `[::1]:port`.
+    /// Parses `host:port`, `1.2.3.4:port` or `[::1]:port`, each also after `tls://`.
     ///
     /// # Errors
     /// [`ConfigError`] on the field `endpoint`.
     pub fn parse(text: &str) -> Result<Endpoint, ConfigError> {
         let wrong = |rule: &str| Err(ConfigError::new("endpoint", format_args!("{:?}", shown(text)), rule));
-        if let Some((scheme, _)) = text.split_once("://") {
-            return wrong(match scheme {
-                "tls" | "unix" => "must be host:port; this build has no such transport",
-                _ => "must be host:port, without a scheme",
-            });
-        }
+        let (is_tls, rest) = match text.split_once("://") {
+            None => (false, text),
+            Some(("tls", rest)) if cfg!(feature = "tls") => (true, rest),
+            Some(("tls" | "unix", _)) => return wrong("must be host:port; this build has no such transport"),
+            Some(_) => return wrong("must be host:port or tls://host:port, without another scheme"),
+        };
         if text.contains('@') {
             return wrong("must not carry credentials");
         }
         if text.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
             return wrong("must not contain spaces or control characters");
         }
-        let (host, port) = match text.strip_prefix('[') {
+        let (host, port) = match rest.strip_prefix('[') {
             Some(rest) => match rest.split_once("]:") {
                 Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() => (host, port),
                 Some(_) | None => return wrong("must be [v6 address]:port"),
             },
-            None => match text.rsplit_once(':') {
+            None => match rest.rsplit_once(':') {
                 Some((host, _)) if host.contains(':') => return wrong("must put a v6 address into brackets"),
                 Some(parts) => parts,
                 None => return wrong("must name a port, as in host:port"),
@@ -49,7 +50,7 @@ impl Endpoint {
             return wrong("must name a host of 1 to 253 characters");
         }
         match port.parse::<u16>() {
-            Ok(port) if port > 0 && !port.to_string().is_empty() => Ok(Endpoint { host: host.into(), port }),
+            Ok(port) if port > 0 && !port.to_string().is_empty() => Ok(Endpoint { host: host.into(), port, is_tls }),
             Ok(_) | Err(_) => wrong("must name a port of 1 to 65535"),
         }
     }
@@ -64,6 +65,17 @@ impl Endpoint {
         self.port
     }
 
+    /// Whether connections are encrypted.
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// The same, encrypted.
+    #[cfg(feature = "tls")]
+    pub(crate) fn over_tls(self) -> Endpoint {
+        Endpoint { is_tls: true, ..self }
+    }
+
     /// The address, if no name has to be resolved.
     pub(crate) fn literal(&self) -> Option<SocketAddr> {
         self.host.parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, self.port))
@@ -72,7 +84,7 @@ impl Endpoint {
 
 impl From<SocketAddr> for Endpoint {
     fn from(address: SocketAddr) -> Endpoint {
-        Endpoint { host: address.ip().to_string().into(), port: address.port() }
+        Endpoint { host: address.ip().to_string().into(), port: address.port(), is_tls: false }
     }
 }
 
@@ -131,6 +143,9 @@ impl IntoEndpoint for (&str, u16) {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_tls {
+            f.write_str("tls://")?;
+        }
         match self.host.parse().ok() {
             Some(IpAddr::V6(address)) => write!(f, "[{address}]:{}", self.port),
             Some(IpAddr::V4(_)) | None => write!(f, "{}:{}", self.host, self.port),
@@ -161,6 +176,10 @@ mod tests {
             ("127.0.0.1:6379", "127.0.0.1", 6379, "127.0.0.1:6379"),
             ("[::1]:502", "::1", 502, "[::1]:502"),
             ("plc-7.example:65535", "plc-7.example", 65535, "plc-7.example:65535"),
+            #[cfg(feature = "tls")]
+            ("tls://plc-7.example:8883", "plc-7.example", 8883, "tls://plc-7.example:8883"),
+            #[cfg(feature = "tls")]
+            ("tls://[::1]:443", "::1", 443, "tls://[::1]:443"),
         ] {
             let endpoint = Endpoint::parse(text).unwrap();
             assert_eq!((endpoint.host(), endpoint.port()), (host, port));
@@ -181,8 +200,14 @@ mod tests {
             ("::1:80", "brackets"),
             ("[::1]", "[v6 address]:port"),
             ("[nonsense]:80", "[v6 address]:port"),
+            ("unix://host:443", "no such transport"),
+            #[cfg(not(feature = "tls"))]
             ("tls://host:443", "no such transport"),
-            ("http://host:80", "without a scheme"),
+            #[cfg(feature = "tls")]
+            ("tls://host", "must name a port"),
+            #[cfg(feature = "tls")]
+            ("tls://user:secret@host:80", "credentials"),
+            ("http://host:80", "without another scheme"),
             ("user:secret@host:80", "credentials"),
             ("host\r\nX:80", "control characters"),
             ("ho st:80", "spaces"),

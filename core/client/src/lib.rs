@@ -43,6 +43,8 @@ mod resolver;
 mod shared;
 mod stats;
 mod streams;
+#[cfg(feature = "tls")]
+mod tls;
 mod wheel;
 mod writer;
 
@@ -59,6 +61,8 @@ pub use receipt::Receipt;
 pub use resolver::{ResolveError, Resolver, Resolving, SystemResolver};
 pub use stats::Stats;
 pub use streams::{Stream, Streams};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsFacts};
 
 pub use keepline_proto as proto;
 pub use keepline_proto::cause;
@@ -74,6 +78,6 @@ pub use keepline_proto::outbox::Outcome;
 pub use keepline_proto::recorder::{self, Report};
 pub use keepline_proto::session::{NetworkKind, NetworkPath};
 pub use keepline_proto::{
-    Cause, ConfigError, Detector, Ending, Epoch, ErrorKind, Event, EventKind, KernelFigures, State, Time, WaitBounds,
+    Cause, ConfigError, Detector, Ending, Epoch, ErrorKind, Event, EventKind, Hint, KernelFigures, State, Time, WaitBounds,
     WaitClass,
 };

@@ -46,6 +46,9 @@ pub(crate) struct Shared {
     pub(crate) inline_writes: bool,
     /// Where it is not the process's own.
     pub(crate) governor: Option<Governor>,
+    /// Boxed: a client without TLS pays a pointer.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Box<crate::tls::TlsSide>>,
     writer: Mutex<Writer>,
     /// Somebody waits for room in the outbox, a free request slot or an open gate.
     pub(crate) room: Notify,
@@ -86,6 +89,7 @@ impl Shared {
         streaming: bool,
         inline_writes: bool,
         governor: Option<Governor>,
+        #[cfg(feature = "tls")] tls: Option<Box<crate::tls::TlsSide>>,
     ) -> Shared {
         Shared {
             writer: Mutex::new(Writer::new(&config)),
@@ -105,6 +109,8 @@ impl Shared {
             names,
             inline_writes,
             governor,
+            #[cfg(feature = "tls")]
+            tls,
         }
     }
 

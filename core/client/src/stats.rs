@@ -40,6 +40,9 @@ pub struct Stats {
     pub requests_in_flight: usize,
     /// What the kernel says is in force on the connection.
     pub options: SocketOptions,
+    /// What the last encrypted connection agreed on; `None` without TLS.
+    #[cfg(feature = "tls")]
+    pub tls: Option<crate::tls::TlsFacts>,
 }
 
 #[derive(Debug, Default)]

@@ -171,7 +171,8 @@ impl fmt::Debug for Streams {
 
 /// The bytes of one connection. It ends with an error at the boundary and never continues on another connection.
 ///
-/// Dropping it ends the connection; the client then dials the next.
+/// Dropping it ends the connection; the client then dials the next. Over TLS, a write may hold back its last bytes until
+/// the next write, read or flush: flush before a long pause.
 pub struct Stream {
     socket: Arc<Socket>,
     prefix: Bytes,
@@ -230,6 +231,9 @@ impl AsyncRead for Stream {
         if buffer.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
+        // Who writes and then reads may not know that a stream can hold bytes back. Only tried: to wait for it here would
+        // take the place of another task that waits to write. An error is met again.
+        let _later = stream.socket.try_flush();
         loop {
             if let Some(error) = stream.revoked() {
                 return Poll::Ready(Err(error));
@@ -285,12 +289,17 @@ impl AsyncWrite for Stream {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let stream = self.get_mut();
+        if let Some(error) = stream.revoked() {
+            return Poll::Ready(Err(error));
+        }
+        let flushed = ready!(stream.socket.poll_flush(context));
+        Poll::Ready(flushed.map_err(|error| stream.failed(error)))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.socket.shutdown(std::net::Shutdown::Write) {
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match ready!(self.socket.poll_end_writes(context)) {
             Err(error) if error.kind() != io::ErrorKind::NotConnected => Poll::Ready(Err(error)),
             Ok(()) | Err(_) => Poll::Ready(Ok(())),
         }

@@ -117,7 +117,7 @@ pub const fn floor(cause: Cause) -> Duration {
         | Cause::Replaced
         | Cause::Dns(DnsFailure::NotFound | DnsFailure::NoAddress) => PATIENT_FLOOR,
         Cause::Greeting(GreetingFailure::Auth) => AUTH_FLOOR,
-        Cause::Tls(TlsFailure::Expired) => SLOW_FLOOR,
+        Cause::Tls(TlsFailure::Expired | TlsFailure::NotYetValid) => SLOW_FLOOR,
         Cause::PeerClosed
         | Cause::Reset
         | Cause::PathSilent
@@ -132,8 +132,14 @@ pub const fn floor(cause: Cause) -> Duration {
             TlsFailure::Timeout
             | TlsFailure::UntrustedIssuer
             | TlsFailure::NameMismatch
+            | TlsFailure::Revoked
+            | TlsFailure::BadCertificate
+            | TlsFailure::Pin
             | TlsFailure::ClientAuth
-            | TlsFailure::Protocol,
+            | TlsFailure::Version
+            | TlsFailure::Alpn
+            | TlsFailure::Protocol
+            | TlsFailure::Truncated,
         )
         | Cause::Proxy(_)
         | Cause::Greeting(

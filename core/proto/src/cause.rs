@@ -1,5 +1,6 @@
 //! Why a connection ended: a closed list, told with the evidence that proves it.
 
+use crate::hint::Hint;
 use std::fmt;
 use std::time::Duration;
 
@@ -69,14 +70,28 @@ pub enum TlsFailure {
     Timeout,
     /// The certificate's issuer is not trusted.
     UntrustedIssuer,
-    /// The certificate is expired or not yet valid.
+    /// The certificate is expired.
     Expired,
+    /// The certificate is not valid yet.
+    NotYetValid,
     /// The certificate is for another name.
     NameMismatch,
+    /// The certificate was revoked.
+    Revoked,
+    /// The certificate is malformed, or not one for servers.
+    BadCertificate,
+    /// None of the pinned keys is in the certificate's chain.
+    Pin,
     /// The peer wants a client certificate, or refused ours.
     ClientAuth,
+    /// There is no version of TLS that both sides allow.
+    Version,
+    /// There is no application protocol (ALPN) that both sides offer.
+    Alpn,
     /// The peer does not speak TLS as we do.
     Protocol,
+    /// The connection ended without the end of the TLS session: the peer died, or somebody cut the stream off.
+    Truncated,
 }
 
 /// How the proxy failed.
@@ -150,8 +165,10 @@ names!(DnsFailure {
     NotFound => "not_found", Timeout => "timeout", Temporary => "temporary", NoAddress => "no_address",
 });
 names!(TlsFailure {
-    Timeout => "timeout", UntrustedIssuer => "untrusted_issuer", Expired => "expired",
-    NameMismatch => "name_mismatch", ClientAuth => "client_auth", Protocol => "protocol",
+    Timeout => "timeout", UntrustedIssuer => "untrusted_issuer", Expired => "expired", NotYetValid => "not_yet_valid",
+    NameMismatch => "name_mismatch", Revoked => "revoked", BadCertificate => "bad_certificate", Pin => "pin",
+    ClientAuth => "client_auth", Version => "version", Alpn => "alpn", Protocol => "protocol",
+    Truncated => "truncated",
 });
 names!(ProxyFailure { Auth => "auth", Refused => "refused", Timeout => "timeout", Protocol => "protocol" });
 names!(GreetingFailure {
@@ -182,9 +199,16 @@ impl Cause {
             Cause::Tls(TlsFailure::Timeout) => "tls.timeout",
             Cause::Tls(TlsFailure::UntrustedIssuer) => "tls.untrusted_issuer",
             Cause::Tls(TlsFailure::Expired) => "tls.expired",
+            Cause::Tls(TlsFailure::NotYetValid) => "tls.not_yet_valid",
             Cause::Tls(TlsFailure::NameMismatch) => "tls.name_mismatch",
+            Cause::Tls(TlsFailure::Revoked) => "tls.revoked",
+            Cause::Tls(TlsFailure::BadCertificate) => "tls.bad_certificate",
+            Cause::Tls(TlsFailure::Pin) => "tls.pin",
             Cause::Tls(TlsFailure::ClientAuth) => "tls.client_auth",
+            Cause::Tls(TlsFailure::Version) => "tls.version",
+            Cause::Tls(TlsFailure::Alpn) => "tls.alpn",
             Cause::Tls(TlsFailure::Protocol) => "tls.protocol",
+            Cause::Tls(TlsFailure::Truncated) => "tls.truncated",
             Cause::Proxy(ProxyFailure::Auth) => "proxy.auth",
             Cause::Proxy(ProxyFailure::Refused) => "proxy.refused",
             Cause::Proxy(ProxyFailure::Timeout) => "proxy.timeout",
@@ -211,8 +235,16 @@ impl Cause {
     pub const fn is_fatal(self) -> bool {
         matches!(
             self,
-            Cause::Tls(TlsFailure::UntrustedIssuer | TlsFailure::NameMismatch | TlsFailure::ClientAuth)
-                | Cause::Proxy(ProxyFailure::Auth)
+            Cause::Tls(
+                TlsFailure::UntrustedIssuer
+                    | TlsFailure::NameMismatch
+                    | TlsFailure::Revoked
+                    | TlsFailure::BadCertificate
+                    | TlsFailure::Pin
+                    | TlsFailure::ClientAuth
+                    | TlsFailure::Version
+                    | TlsFailure::Alpn
+            ) | Cause::Proxy(ProxyFailure::Auth)
         )
     }
 }
@@ -259,17 +291,19 @@ pub struct Ending {
     pub errno: Option<i32>,
     /// How long the peer asked us to stay away, if it did.
     pub retry_after: Option<Duration>,
+    /// What may help, where the cause alone does not say.
+    pub hint: Option<Hint>,
 }
 
 impl Ending {
     /// An ending without an error number.
     pub const fn new(cause: Cause, detector: Option<Detector>) -> Ending {
-        Ending { cause, detector, errno: None, retry_after: None }
+        Ending { cause, detector, errno: None, retry_after: None, hint: None }
     }
 
     /// An ending told by the operating system.
     pub const fn os(cause: Cause, errno: Option<i32>) -> Ending {
-        Ending { cause, detector: Some(Detector::OsError), errno, retry_after: None }
+        Ending { cause, detector: Some(Detector::OsError), errno, retry_after: None, hint: None }
     }
 }
 
@@ -284,6 +318,9 @@ impl fmt::Display for Ending {
             write!(f, ")")?;
         } else if let Some(errno) = self.errno {
             write!(f, " (errno {errno})")?;
+        }
+        if let Some(hint) = self.hint {
+            write!(f, ": {hint}")?;
         }
         Ok(())
     }

@@ -157,6 +157,7 @@ impl Cause {
             | Cause::PeerStalled
             | Cause::WriteStalled
             | Cause::Protocol(_)
+            | Cause::Tls(TlsFailure::Truncated)
             | Cause::NetworkChanged
             | Cause::Replaced
             | Cause::Requested => WaitClass::Lost,
@@ -170,7 +171,16 @@ impl Cause {
                 WaitClass::Dns
             }
             Cause::Tls(
-                TlsFailure::UntrustedIssuer | TlsFailure::Expired | TlsFailure::NameMismatch | TlsFailure::Protocol,
+                TlsFailure::UntrustedIssuer
+                | TlsFailure::Expired
+                | TlsFailure::NotYetValid
+                | TlsFailure::NameMismatch
+                | TlsFailure::Revoked
+                | TlsFailure::BadCertificate
+                | TlsFailure::Pin
+                | TlsFailure::Version
+                | TlsFailure::Alpn
+                | TlsFailure::Protocol,
             ) => WaitClass::Tls,
             Cause::Tls(TlsFailure::ClientAuth)
             | Cause::Proxy(ProxyFailure::Auth)

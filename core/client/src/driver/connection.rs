@@ -11,7 +11,7 @@ use crate::shared::Shared;
 use crate::stats::add;
 use crate::writer::{News, correlator};
 use bytes::{Bytes, BytesMut};
-use keepline_proto::cause::ProtocolFailure;
+use keepline_proto::cause::{ProtocolFailure, TlsFailure};
 use keepline_proto::config::ValidConfig;
 use keepline_proto::correlator::{Correlation, Correlator};
 use keepline_proto::framing::{Framer, Framing};
@@ -214,7 +214,7 @@ impl Connection {
 
     /// Whether a heartbeat, or anything else that is urgent, was asked for and not handed over whole.
     pub(super) fn has_urgent(&self) -> bool {
-        self.heartbeat_due || self.flight.urgent_bytes() > 0
+        self.heartbeat_due || self.flight.urgent_bytes() > 0 || self.transport.is_unsent()
     }
 
     /// Reads once, and hands the messages on.
@@ -251,8 +251,11 @@ impl Connection {
             let read = Pin::new(&mut self.transport).poll_read(context, &mut buffer);
             let count = buffer.filled().len();
             match read {
-                Poll::Pending => ReadStep::Nothing,
-                Poll::Ready(Err(error)) => ReadStep::Ended(ending_of(&error)),
+                Poll::Pending => {
+                    self.has_read_nothing();
+                    ReadStep::Nothing
+                }
+                Poll::Ready(Err(error)) => ReadStep::Ended(self.read_failed(&error)),
                 Poll::Ready(Ok(())) if count == 0 => ReadStep::Ended(self.end_of_stream()),
                 Poll::Ready(Ok(())) => {
                     self.has_read(count, shared);
@@ -268,13 +271,14 @@ impl Connection {
         partial.reserve(frames::SCRATCH);
         match tokio_util::io::poll_read_buf(Pin::new(&mut self.transport), context, &mut **partial) {
             Poll::Pending => {
+                self.has_read_nothing();
                 self.is_busy = false;
                 if !self.has_partial() {
                     self.partial = None;
                 }
                 ReadStep::Nothing
             }
-            Poll::Ready(Err(error)) => ReadStep::Ended(ending_of(&error)),
+            Poll::Ready(Err(error)) => ReadStep::Ended(self.read_failed(&error)),
             Poll::Ready(Ok(0)) => ReadStep::Ended(self.end_of_stream()),
             Poll::Ready(Ok(count)) => {
                 self.has_read(count, shared);
@@ -287,6 +291,20 @@ impl Connection {
         self.last_received = clock::now();
         self.is_busy = count >= frames::SCRATCH / 2;
         add(&shared.counters.bytes_in, count as u64);
+    }
+
+    /// A part of a TLS record is no message, but it is life.
+    fn has_read_nothing(&mut self) {
+        if self.transport.take_arrived() {
+            self.last_received = clock::now();
+        }
+    }
+
+    fn read_failed(&self, error: &std::io::Error) -> Ending {
+        let ending = ending_of(error);
+        // Many servers end a session that we have ended without a word of their own.
+        let is_farewell = self.draining && ending.cause == Cause::Tls(TlsFailure::Truncated);
+        if is_farewell { self.end_of_stream() } else { ending }
     }
 
     /// Whether a part of a frame has arrived.
@@ -304,6 +322,14 @@ impl Connection {
 
     /// Writes once.
     pub(super) fn write(&mut self, context: &mut Context<'_>, shared: &Shared) -> WriteStep {
+        match self.transport.poll_flush(context) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => return WriteStep::Ended(ending_of(&error)),
+            Poll::Pending => {
+                self.blocked = true;
+                return WriteStep::Blocked;
+            }
+        }
         if std::mem::take(&mut self.heartbeat_due) {
             self.write_heartbeat(shared);
         }
@@ -339,8 +365,13 @@ impl Connection {
         if self.flight.is_empty() {
             self.blocked = false;
             if self.draining && !self.half_closed {
-                self.half_closed = true;
-                let _already_gone = self.transport.end_writes();
+                match self.transport.poll_end_writes(context) {
+                    Poll::Ready(Ok(()) | Err(_)) => self.half_closed = true,
+                    Poll::Pending => {
+                        self.blocked = true;
+                        return WriteStep::Blocked;
+                    }
+                }
             }
             return WriteStep::Nothing;
         }

@@ -117,9 +117,14 @@ impl Connection {
         (written, self.kernel_figures())
     }
 
+    /// How far the stream has come by figures that are read now, after `written` bytes were handed over.
+    pub(super) fn standing(&self, written: u64) -> Standing {
+        self.transport.standing(written, &self.kernel_figures(), self.half_closed)
+    }
+
     /// Tells the outbox what the kernel's figures prove, and everybody who waits for it.
     pub(super) fn weigh(&mut self, (written, figures): &(u64, KernelFigures), shared: &Shared) -> Weighed {
-        let standing = Standing::of(*written, figures, self.half_closed);
+        let standing = self.transport.standing(*written, figures, self.half_closed);
         let mut settled = Vec::new();
         let mut news = News::default();
         let mut writer = shared.writer();

@@ -175,6 +175,11 @@ impl Driver {
             Ok(dialed) => {
                 tracing::debug!(%epoch, peer = ?dialed.peer, options = ?dialed.options, "tcp established");
                 self.shared.set_options(dialed.options);
+                #[cfg(feature = "tls")]
+                if let (Some(side), Some(facts)) = (&self.shared.tls, dialed.tls) {
+                    tracing::debug!(%epoch, ?facts, "tls established");
+                    side.agree(facts);
+                }
                 let mut connection = Box::new(Connection::new(epoch, dialed.socket, &self.shared.config.framing));
                 if self.session.challenger() == Some(epoch) {
                     connection.run_beside(&self.shared.config);

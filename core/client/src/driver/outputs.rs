@@ -61,6 +61,8 @@ impl Driver {
                         config: self.shared.config.clone(),
                         deadline,
                         mss,
+                        #[cfg(feature = "tls")]
+                        tls: self.shared.tls.as_ref().map(|tls| tls.connector.clone()),
                     };
                     let future = dial(order);
                     let dialing = Io::Dialing(Box::new((epoch, Box::pin(future))));
@@ -216,11 +218,9 @@ impl Driver {
             CloseHow::Abort => {
                 connection.transport.abort_on_close();
                 connection.transport.silence();
-                Standing::of(written, &connection.kernel_figures(), connection.half_closed)
+                connection.standing(written)
             }
-            CloseHow::Graceful => {
-                Standing::of(written, &connection.kernel_figures(), connection.half_closed).left_in_order()
-            }
+            CloseHow::Graceful => connection.standing(written).left_in_order(),
         }
     }
 

@@ -4,6 +4,8 @@ pub(crate) mod dial;
 pub(crate) mod names;
 pub(crate) mod os;
 pub(crate) mod sockopt;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 pub(crate) mod transport;
 
 use keepline_proto::{Cause, Detector, Ending};
@@ -11,6 +13,11 @@ use std::io;
 
 /// What an error of an established connection means.
 pub(crate) fn ending_of(error: &io::Error) -> Ending {
+    #[cfg(feature = "tls")]
+    if let Some(broken) = tls::Broken::inside(error) {
+        tracing::debug!(error = %broken, "TLS session over");
+        return broken.ending();
+    }
     let cause = match error.kind() {
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => Cause::Reset,
         io::ErrorKind::TimedOut => Cause::PathSilent,
@@ -39,7 +46,7 @@ pub(crate) fn dial_failure(error: &io::Error) -> Ending {
         io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory => Cause::LocalResource,
         _ => error.raw_os_error().and_then(of_errno).unwrap_or(Cause::Unreachable),
     };
-    Ending { cause, detector: None, errno: error.raw_os_error(), retry_after: None }
+    Ending { cause, detector: None, errno: error.raw_os_error(), retry_after: None, hint: None }
 }
 
 /// What an error number means where its kind says too little.

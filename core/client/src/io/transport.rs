@@ -1,7 +1,10 @@
 //! What carries the bytes of a connection: one face over the kinds of socket.
 
+#[cfg(feature = "tls")]
+use crate::io::tls::TlsSocket;
 use crate::io::{os, sockopt};
 use keepline_proto::KernelFigures;
+use keepline_proto::outbox::Standing;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
@@ -16,6 +19,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 #[derive(Debug)]
 pub(crate) enum Socket {
     Tcp(TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsSocket>),
     #[cfg(unix)]
     Unix(UnixStream),
 }
@@ -25,6 +30,8 @@ impl Socket {
     pub(crate) fn tcp(&self) -> Option<&TcpStream> {
         match self {
             Socket::Tcp(stream) => Some(stream),
+            #[cfg(feature = "tls")]
+            Socket::Tls(socket) => Some(socket.tcp()),
             #[cfg(unix)]
             Socket::Unix(_) => None,
         }
@@ -34,6 +41,8 @@ impl Socket {
     pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Socket::Tcp(stream) => stream.peer_addr(),
+            #[cfg(feature = "tls")]
+            Socket::Tls(socket) => socket.tcp().peer_addr(),
             #[cfg(unix)]
             Socket::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -42,6 +51,8 @@ impl Socket {
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Socket::Tcp(stream) => stream.try_read(buffer),
+            #[cfg(feature = "tls")]
+            Socket::Tls(socket) => socket.try_read(buffer),
             #[cfg(unix)]
             Socket::Unix(stream) => stream.try_read(buffer),
         }
@@ -50,6 +61,8 @@ impl Socket {
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Socket::Tcp(stream) => stream.try_write_vectored(slices),
+            #[cfg(feature = "tls")]
+            Socket::Tls(socket) => socket.try_write_vectored(slices),
             #[cfg(unix)]
             Socket::Unix(stream) => stream.try_write_vectored(slices),
         }
@@ -58,6 +71,8 @@ impl Socket {
     pub(crate) fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Socket::Tcp(stream) => stream.poll_read_ready(context),
+            #[cfg(feature = "tls")]
+            Socket::Tls(socket) => socket.poll_read_ready(context),
             #[cfg(unix)]
             Socket::Unix(stream) => stream.poll_read_ready(context),
         }
@@ -66,8 +81,43 @@ impl Socket {
     pub(crate) fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Socket::Tcp(stream) => stream.poll_write_ready(context),
+            #[cfg(feature = "tls")]
+            Socket::Tls(socket) => socket.poll_write_ready(context),
             #[cfg(unix)]
             Socket::Unix(stream) => stream.poll_write_ready(context),
+        }
+    }
+
+    /// Hands to the kernel what is on its way there, as far as it takes it.
+    pub(crate) fn try_flush(&self) -> io::Result<()> {
+        match self {
+            Socket::Tcp(_) => Ok(()),
+            #[cfg(feature = "tls")]
+            Socket::Tls(socket) => socket.try_flush(),
+            #[cfg(unix)]
+            Socket::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Hands to the kernel what is on its way there.
+    pub(crate) fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(_) => Poll::Ready(Ok(())),
+            #[cfg(feature = "tls")]
+            Socket::Tls(socket) => socket.poll_flush(context),
+            #[cfg(unix)]
+            Socket::Unix(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Says to the peer that nothing more comes.
+    pub(crate) fn poll_end_writes(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            #[cfg(feature = "tls")]
+            Socket::Tls(socket) => socket.poll_end_writes(context),
+            Socket::Tcp(_) => Poll::Ready(self.shutdown(Shutdown::Write)),
+            #[cfg(unix)]
+            Socket::Unix(_) => Poll::Ready(self.shutdown(Shutdown::Write)),
         }
     }
 
@@ -75,6 +125,8 @@ impl Socket {
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {
             Socket::Tcp(stream) => socket2::SockRef::from(stream).shutdown(how),
+            #[cfg(feature = "tls")]
+            Socket::Tls(socket) => socket2::SockRef::from(socket.tcp()).shutdown(how),
             #[cfg(unix)]
             Socket::Unix(stream) => socket2::SockRef::from(stream).shutdown(how),
         }
@@ -87,6 +139,8 @@ impl Socket {
 #[derive(Debug)]
 pub(crate) enum Transport {
     Tcp(OwnedReadHalf),
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsSocket>),
     #[cfg(unix)]
     Unix(Box<UnixStream>),
 }
@@ -99,6 +153,9 @@ impl Transport {
                 let (reader, writer) = stream.into_split();
                 (Transport::Tcp(reader), Some(Box::new(writer)))
             }
+            // Its bytes are counted where they are sealed, by one writer.
+            #[cfg(feature = "tls")]
+            Socket::Tls(socket) => (Transport::Tls(socket), None),
             #[cfg(unix)]
             Socket::Unix(stream) => (Transport::Unix(Box::new(stream)), None),
         }
@@ -108,6 +165,8 @@ impl Transport {
     pub(crate) fn tcp(&self) -> Option<&TcpStream> {
         match self {
             Transport::Tcp(half) => Some(half.as_ref()),
+            #[cfg(feature = "tls")]
+            Transport::Tls(socket) => Some(socket.tcp()),
             #[cfg(unix)]
             Transport::Unix(_) => None,
         }
@@ -116,6 +175,8 @@ impl Transport {
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Transport::Tcp(half) => half.as_ref().try_write(bytes),
+            #[cfg(feature = "tls")]
+            Transport::Tls(socket) => socket.try_write_vectored(&[IoSlice::new(bytes)]),
             #[cfg(unix)]
             Transport::Unix(stream) => stream.try_write(bytes),
         }
@@ -124,6 +185,8 @@ impl Transport {
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Transport::Tcp(half) => half.as_ref().try_write_vectored(slices),
+            #[cfg(feature = "tls")]
+            Transport::Tls(socket) => socket.try_write_vectored(slices),
             #[cfg(unix)]
             Transport::Unix(stream) => stream.try_write_vectored(slices),
         }
@@ -132,6 +195,8 @@ impl Transport {
     pub(crate) fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Transport::Tcp(half) => half.as_ref().poll_write_ready(context),
+            #[cfg(feature = "tls")]
+            Transport::Tls(socket) => socket.poll_write_ready(context),
             #[cfg(unix)]
             Transport::Unix(stream) => stream.poll_write_ready(context),
         }
@@ -142,12 +207,59 @@ impl Transport {
         self.tcp().map(os::kernel_figures).unwrap_or_default()
     }
 
-    /// Says to the peer that nothing more comes.
-    pub(crate) fn end_writes(&self) -> io::Result<()> {
+    /// Hands to the kernel what is on its way there.
+    pub(crate) fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Transport::Tcp(half) => socket2::SockRef::from(half.as_ref()).shutdown(Shutdown::Write),
+            Transport::Tcp(_) => Poll::Ready(Ok(())),
+            #[cfg(feature = "tls")]
+            Transport::Tls(socket) => socket.poll_flush(context),
             #[cfg(unix)]
-            Transport::Unix(stream) => socket2::SockRef::from(&**stream).shutdown(Shutdown::Write),
+            Transport::Unix(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Whether bytes that were handed over are on their way to the kernel.
+    pub(crate) fn is_unsent(&self) -> bool {
+        match self {
+            Transport::Tcp(_) => false,
+            #[cfg(feature = "tls")]
+            Transport::Tls(socket) => socket.is_unsent(),
+            #[cfg(unix)]
+            Transport::Unix(_) => false,
+        }
+    }
+
+    /// Whether something arrived since the last question that a read did not bring: a part of a record.
+    pub(crate) fn take_arrived(&self) -> bool {
+        match self {
+            Transport::Tcp(_) => false,
+            #[cfg(feature = "tls")]
+            Transport::Tls(socket) => socket.take_arrived(),
+            #[cfg(unix)]
+            Transport::Unix(_) => false,
+        }
+    }
+
+    /// What the kernel's figures, read after `written` bytes were handed over, say of these bytes.
+    pub(crate) fn standing(&self, written: u64, figures: &KernelFigures, ended: bool) -> Standing {
+        match self {
+            Transport::Tcp(_) => Standing::of(written, figures, ended),
+            // The kernel counts ciphertext.
+            #[cfg(feature = "tls")]
+            Transport::Tls(socket) => socket.standing(figures, ended),
+            #[cfg(unix)]
+            Transport::Unix(_) => Standing::of(written, figures, ended),
+        }
+    }
+
+    /// Says to the peer that nothing more comes.
+    pub(crate) fn poll_end_writes(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Transport::Tcp(half) => Poll::Ready(socket2::SockRef::from(half.as_ref()).shutdown(Shutdown::Write)),
+            #[cfg(feature = "tls")]
+            Transport::Tls(socket) => socket.poll_end_writes(context),
+            #[cfg(unix)]
+            Transport::Unix(stream) => Poll::Ready(socket2::SockRef::from(&**stream).shutdown(Shutdown::Write)),
         }
     }
 
@@ -170,6 +282,8 @@ impl Transport {
         match (self, writer) {
             (Transport::Tcp(reader), Some(writer)) => reader.reunite(writer).ok().map(Socket::Tcp),
             (Transport::Tcp(_), None) => None,
+            #[cfg(feature = "tls")]
+            (Transport::Tls(socket), _) => Some(Socket::Tls(socket)),
             #[cfg(unix)]
             (Transport::Unix(stream), _) => Some(Socket::Unix(*stream)),
         }
@@ -180,6 +294,8 @@ impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Transport::Tcp(half) => Pin::new(half).poll_read(context, buffer),
+            #[cfg(feature = "tls")]
+            Transport::Tls(socket) => socket.poll_read(context, buffer),
             #[cfg(unix)]
             Transport::Unix(stream) => Pin::new(&mut **stream).poll_read(context, buffer),
         }

@@ -11,12 +11,14 @@ mod inline;
 mod ledger;
 mod message;
 mod queue;
+mod records;
 mod settle;
 mod standing;
 mod urgent;
 
 pub use flight::{Flight, HandedOver};
 pub use message::{Accounting, Cork, Gate, Inline, Meta, Outcome, Refusal, Settled};
+pub use records::Records;
 pub use standing::Standing;
 pub use urgent::Urgent;
 

@@ -1,7 +1,7 @@
 //! Reports in words, for a person who was just woken up.
 
 use super::{Entry, Report, Transition, Wish};
-use crate::cause::Cause;
+use crate::cause::{Cause, TlsFailure};
 use crate::event::Suspicion;
 use crate::kernel::KernelFigures;
 use crate::time::Time;
@@ -202,7 +202,7 @@ fn meaning(cause: Cause) -> &'static str {
         Cause::Unreachable => "the network says that there is no way to the endpoint",
         Cause::ConnectTimeout => "the endpoint did not answer in time",
         Cause::Dns(_) => "the name could not be resolved",
-        Cause::Tls(_) => "the TLS handshake failed",
+        Cause::Tls(failure) => broken_trust(failure),
         Cause::Proxy(_) => "the proxy failed or refused",
         Cause::Greeting(_) => "the greeting failed",
         Cause::Protocol(_) => "the peer broke the declared protocol",
@@ -211,5 +211,23 @@ fn meaning(cause: Cause) -> &'static str {
         Cause::NetworkChanged => "the network changed under the connection",
         Cause::Replaced => "another connection of this client took over",
         Cause::Requested => "the user asked for it",
+    }
+}
+
+fn broken_trust(failure: TlsFailure) -> &'static str {
+    match failure {
+        TlsFailure::Timeout => "the TLS handshake did not end in time",
+        TlsFailure::UntrustedIssuer => "nobody who is trusted has issued the peer's certificate",
+        TlsFailure::Expired => "the peer's certificate has expired",
+        TlsFailure::NotYetValid => "the peer's certificate is not valid yet",
+        TlsFailure::NameMismatch => "the peer's certificate is for another name",
+        TlsFailure::Revoked => "the peer's certificate was revoked",
+        TlsFailure::BadCertificate => "the peer's certificate is malformed, or not one for servers",
+        TlsFailure::Pin => "none of the pinned keys is in the chain of the peer's certificate",
+        TlsFailure::ClientAuth => "the peer wants a client certificate, or refused ours",
+        TlsFailure::Version => "there is no version of TLS that both sides allow",
+        TlsFailure::Alpn => "there is no application protocol that both sides offer",
+        TlsFailure::Protocol => "the peer does not speak TLS as we do",
+        TlsFailure::Truncated => "the connection ended without the end of its TLS session",
     }
 }

@@ -2,10 +2,12 @@
 
 mod directory;
 mod modbus;
+mod nginx;
 mod redis;
 mod require;
 
 pub use modbus::{ModbusServer, ModbusWrite, python};
+pub use nginx::NginxServer;
 pub use redis::{RedisReply, RedisServer};
 pub use require::require;
 

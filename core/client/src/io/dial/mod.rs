@@ -1,4 +1,4 @@
-//! From an endpoint to a connected socket, stage by stage: names, addresses, TCP.
+//! From an endpoint to a connected socket, stage by stage: names, addresses, TCP, TLS.
 
 mod connect;
 mod race;
@@ -9,12 +9,18 @@ use crate::endpoint::Endpoint;
 use crate::io::dial_failure;
 use crate::io::names::Names;
 use crate::io::sockopt::{self, SocketOptions};
+#[cfg(feature = "tls")]
+use crate::io::tls::{Handshake, shake_hands};
 use crate::io::transport::Socket;
 use keepline_proto::config::ValidConfig;
 use keepline_proto::{Ending, Epoch, Time};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How much earlier than the machine a dial gives up where it knows what it was waiting for, and says so. One slot of the
+/// wheel. While it waits for an address both would say the same.
+const SPEAKS_FIRST: Duration = Duration::from_millis(50);
 
 /// What the machine asks for, with what the user declared.
 pub(crate) struct Order {
@@ -28,6 +34,9 @@ pub(crate) struct Order {
     pub(crate) deadline: Time,
     /// Bounds the segments of both directions.
     pub(crate) mss: Option<u16>,
+    /// How the connection is encrypted, if it is.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Arc<crate::tls::Connector>>,
 }
 
 impl Order {
@@ -41,13 +50,34 @@ pub(crate) struct Dialed {
     pub(crate) socket: Socket,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) options: SocketOptions,
+    /// What was agreed with the peer.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<crate::tls::TlsFacts>,
 }
 
 /// Connects as ordered, or says at which stage and why it failed.
 pub(crate) async fn dial(order: Order) -> Result<Dialed, Ending> {
     let found = resolve::resolve(&order).await?;
+    let begun = clock::now();
     let stream = connect::connect(&order, found).await?;
+    let connected_in = clock::now().since(begun);
     let options = sockopt::apply(&stream, &order.config).map_err(|error| dial_failure(&error))?;
     let peer = stream.peer_addr().ok();
-    Ok(Dialed { socket: Socket::Tcp(stream), peer, options })
+    #[cfg(feature = "tls")]
+    if let Some(connector) = &order.tls {
+        // The machine would only know that the attempt took too long.
+        let remaining = order.remaining().saturating_sub(SPEAKS_FIRST);
+        let plan = Handshake { connector, host: order.endpoint.host(), connected_in, remaining };
+        let (socket, facts) = shake_hands(stream, plan).await?;
+        return Ok(Dialed { socket: Socket::Tls(Box::new(socket)), peer, options, tls: Some(facts) });
+    }
+    #[cfg(not(feature = "tls"))]
+    let _only_a_handshake_asks = connected_in;
+    Ok(Dialed {
+        socket: Socket::Tcp(stream),
+        peer,
+        options,
+        #[cfg(feature = "tls")]
+        tls: None,
+    })
 }

@@ -5,7 +5,6 @@ use crate::io::names::usable;
 use crate::resolver::ResolveError;
 use keepline_proto::Ending;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 /// How much earlier than the machine a dial gives up where it knows better than "no connection within the deadline". One
 /// slot of the wheel.

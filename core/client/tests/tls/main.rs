@@ -1,0 +1,12 @@
+//! Encrypted connections: every way a handshake fails, sessions that are resumed, and what becomes of messages.
+#![cfg(feature = "tls")]
+
+mod authority;
+mod certificates;
+mod handshake;
+mod ledger;
+mod nginx;
+mod server;
+mod session;
+#[path = "../support/mod.rs"]
+mod support;
