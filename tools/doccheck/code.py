@@ -36,6 +36,11 @@ def transitions(root: Path) -> list[str]:
     return listed_names(root / PROTO / "recorder/transition.rs")
 
 
+def hints(root: Path) -> list[str]:
+    """Every name of what may help."""
+    return listed_names(root / PROTO / "hint.rs")
+
+
 def listed_names(path: Path) -> list[str]:
     """The names in the constant `NAMES` of a file."""
     listed = re.search(r"const NAMES: &'static \[&'static str\] = &\[(.*?)\]", path.read_text(), re.DOTALL)

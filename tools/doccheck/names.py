@@ -46,7 +46,7 @@ def declared(root: Path) -> dict[str, set[str]]:
         },
         "states.md": set(enums["State"]),
         "waits.md": set(enums["WaitClass"]),
-        "causes.md": {*code.causes(root), *enums["Detector"]},
+        "causes.md": {*code.causes(root), *code.hints(root), *enums["Detector"]},
         "errors.md": {*enums["ErrorKind"], *enums["Outcome"]},
         "configuration.md": {
             *code.fields(root, config, "Config"),

@@ -1,6 +1,6 @@
 //! The client as other languages hold it: plain calls return at once, waiting ones are operations.
 
-use crate::config::{ClientConfig, ResolvedConfig};
+use crate::config::{ClientConfig, ResolvedConfig, TlsRecord};
 use crate::error::{BridgeError, EndingRecord};
 use crate::event::EventRecord;
 use crate::events::BridgeEvents;
@@ -14,7 +14,7 @@ use crate::report::ReportRecord;
 use crate::runtime;
 use crate::stats::StatsRecord;
 use bytes::Bytes;
-use keepline::{Client, Idempotent, Message};
+use keepline::{Builder, Client, Idempotent, Message};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -33,6 +33,8 @@ struct Inner {
     client: Client,
     runtime: Handle,
     reader: Arc<MessageReader>,
+    /// What was declared; the core keeps what follows from it. Boxed: most have none.
+    tls: Option<Box<TlsRecord>>,
 }
 
 impl Drop for Inner {
@@ -51,9 +53,9 @@ impl BridgeClient {
     pub fn start(address: &str, config: ClientConfig) -> Result<BridgeClient, BridgeError> {
         caught(|| {
             let runtime = runtime::handle()?;
-            let builder =
-                Client::builder(address).config(config.into_config()?).runtime(runtime.clone()).inline_writes(false);
-            Ok(BridgeClient::new(builder.start()?, runtime))
+            let tls = config.tls.clone();
+            let builder = builder(address, config, &runtime)?;
+            Ok(BridgeClient::new(builder.start()?, runtime, tls))
         })
     }
 
@@ -67,21 +69,21 @@ impl BridgeClient {
     pub fn connect(address: &str, config: ClientConfig) -> Operation<BridgeClient> {
         let made = caught(|| {
             let runtime = runtime::handle()?;
-            let builder =
-                Client::builder(address).config(config.into_config()?).runtime(runtime.clone()).inline_writes(false);
-            Ok((runtime, builder))
+            let tls = config.tls.clone();
+            let builder = builder(address, config, &runtime)?;
+            Ok((runtime, builder, tls))
         });
         match made {
-            Ok((runtime, builder)) => Operation::new(runtime.clone(), async move {
+            Ok((runtime, builder, tls)) => Operation::new(runtime.clone(), async move {
                 let client = builder.connect().await?;
-                Ok(BridgeClient::new(client, runtime))
+                Ok(BridgeClient::new(client, runtime, tls))
             }),
             Err(error) => Operation::failed(error),
         }
     }
 
-    fn new(client: Client, runtime: Handle) -> BridgeClient {
-        BridgeClient { inner: Here::new(Inner { client, runtime, reader: Arc::default() }) }
+    fn new(client: Client, runtime: Handle, tls: Option<TlsRecord>) -> BridgeClient {
+        BridgeClient { inner: Here::new(Inner { client, runtime, reader: Arc::default(), tls: tls.map(Box::new) }) }
     }
 }
 
@@ -162,7 +164,10 @@ impl BridgeClient {
     /// # Errors
     /// `forked`.
     pub fn config(&self) -> Result<ResolvedConfig, BridgeError> {
-        self.call(|client| Ok(ResolvedConfig::of(client.config())))
+        let tls = self.inner.get()?.tls.as_deref().cloned();
+        let mut resolved = self.call(|client| Ok(ResolvedConfig::of(client.config())))?;
+        resolved.config.tls = tls;
+        Ok(resolved)
     }
 
     /// Ends the connection, if there is one, and dials at once.
@@ -379,4 +384,14 @@ impl BridgeClient {
             Err(error) => Operation::failed(error),
         }
     }
+}
+
+/// What a client is made from: its callers only append and wake.
+fn builder(address: &str, config: ClientConfig, runtime: &Handle) -> Result<Builder, BridgeError> {
+    let tls = config.tls.as_ref().map(TlsRecord::declared);
+    let builder = Client::builder(address).config(config.into_config()?).runtime(runtime.clone()).inline_writes(false);
+    Ok(match tls {
+        Some(tls) => builder.tls(tls),
+        None => builder,
+    })
 }

@@ -3,9 +3,11 @@
 mod declare;
 mod parse;
 mod resolve;
+mod tls;
 
 pub use declare::{AutoReplyRecord, CorrelationRecord, ENDIANS, FramingRecord, MatcherRecord, StepRecord};
 pub use resolve::{BoundRecord, BoundsRecord, NoticeRecord, ResolvedConfig, default_config, resolve};
+pub use tls::TlsRecord;
 
 pub(crate) use resolve::millis;
 
@@ -115,4 +117,6 @@ pub struct ClientConfig {
     pub sibling_probes: Option<bool>,
     /// The client watches the way to its peer.
     pub network_monitor: Option<bool>,
+    /// How connections are encrypted; `tls://` endpoints are without it.
+    pub tls: Option<TlsRecord>,
 }

@@ -138,6 +138,10 @@ pub struct EndingRecord {
     pub detector: Option<String>,
     /// The operating system's error number, if there was one.
     pub errno: Option<i32>,
+    /// What may help: a name of the contract's `hints`.
+    pub hint: Option<String>,
+    /// The same as a sentence.
+    pub advice: Option<String>,
 }
 
 impl From<Ending> for EndingRecord {
@@ -146,6 +150,8 @@ impl From<Ending> for EndingRecord {
             cause: ending.cause.as_str().to_owned(),
             detector: ending.detector.map(|detector| detector.as_str().to_owned()),
             errno: ending.errno,
+            hint: ending.hint.map(|hint| hint.as_str().to_owned()),
+            advice: ending.hint.map(|hint| hint.to_string()),
         }
     }
 }

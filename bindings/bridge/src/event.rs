@@ -28,6 +28,10 @@ pub struct EventRecord {
     pub detector: Option<String>,
     /// The operating system's error number (`disconnected`, `closed`).
     pub errno: Option<i32>,
+    /// What may help: a name of the contract's `hints` (`disconnected`, `closed`).
+    pub hint: Option<String>,
+    /// The same as a sentence (`disconnected`, `closed`).
+    pub advice: Option<String>,
     /// How long it had been connected (`disconnected`).
     pub up_for_ms: Option<u64>,
     /// When the next attempt starts, from the event on (`disconnected`).
@@ -83,6 +87,8 @@ impl From<Event> for EventRecord {
             cause: None,
             detector: None,
             errno: None,
+            hint: None,
+            advice: None,
             up_for_ms: None,
             retry_in_ms: None,
             failures: None,
@@ -131,5 +137,7 @@ impl EventRecord {
         self.cause = Some(ending.cause.to_string());
         self.detector = ending.detector.map(|detector| detector.to_string());
         self.errno = ending.errno;
+        self.hint = ending.hint.map(|hint| hint.as_str().to_owned());
+        self.advice = ending.hint.map(|hint| hint.to_string());
     }
 }

@@ -5,7 +5,7 @@ use keepline::cause::{DnsFailure, GreetingFailure, ProtocolFailure, ProxyFailure
 use keepline::proto::outbox::Outcome;
 use keepline::recorder::{Transition, Wish};
 use keepline::{
-    Addresses, Cause, Detector, ErrorKind, EventKind, Jitter, NetworkKind, Overflow, Profile, State, Suspicion,
+    Addresses, Cause, Detector, ErrorKind, EventKind, Hint, Jitter, NetworkKind, Overflow, Profile, State, Suspicion,
     Unsolicited, WaitClass, WhileDown,
 };
 use std::fmt::Display;
@@ -21,6 +21,7 @@ pub fn all() -> Vec<(&'static str, Names)> {
         ("events", told(EventKind::NAMES)),
         ("causes", told(&causes())),
         ("detectors", told(Detector::ALL)),
+        ("hints", told(Hint::NAMES)),
         ("suspicions", told(Suspicion::ALL)),
         ("outcomes", told(Outcome::ALL)),
         ("transitions", told(Transition::NAMES)),

@@ -49,6 +49,14 @@ pub struct StatsRecord {
     pub rto_max_ms: Option<u64>,
     /// `TCP_NODELAY` in force.
     pub nodelay: bool,
+    /// The version of TLS that the last encrypted connection agreed on.
+    pub tls_version: Option<String>,
+    /// Its cipher suite.
+    pub tls_cipher: Option<String>,
+    /// Its application protocol.
+    pub tls_alpn: Option<String>,
+    /// Whether it resumed the session of an earlier one.
+    pub tls_resumed: Option<bool>,
 }
 
 impl From<Stats> for StatsRecord {
@@ -75,6 +83,10 @@ impl From<Stats> for StatsRecord {
             user_timeout_ms: stats.options.user_timeout.map(millis),
             rto_max_ms: stats.options.rto_max.map(millis),
             nodelay: stats.options.nodelay,
+            tls_version: stats.tls.as_ref().map(|tls| tls.version.to_owned()),
+            tls_cipher: stats.tls.as_ref().map(|tls| tls.cipher.to_owned()),
+            tls_alpn: stats.tls.as_ref().and_then(|tls| tls.alpn.clone()),
+            tls_resumed: stats.tls.as_ref().map(|tls| tls.resumed),
         }
     }
 }

@@ -5,10 +5,12 @@
 use keepline::cause::DnsFailure;
 use keepline::recorder::{Entry, Transition};
 use keepline::{
-    Cause, Detector, Disconnected, Ending, Epoch, Event, EventKind, MessageCounts, Profile, Report, State, Suspicion,
-    Time,
+    Cause, Detector, Disconnected, Ending, Epoch, Event, EventKind, Hint, MessageCounts, Profile, Report, State,
+    Suspicion, Time,
 };
-use keepline_bridge::config::{AutoReplyRecord, CorrelationRecord, FramingRecord, MatcherRecord, StepRecord};
+use keepline_bridge::config::{
+    AutoReplyRecord, CorrelationRecord, FramingRecord, MatcherRecord, StepRecord, TlsRecord,
+};
 use keepline_bridge::{
     BridgeClient, ClientConfig, EventRecord, KernelFiguresRecord, ReportRecord, default_config, names, resolve,
 };
@@ -41,6 +43,7 @@ fn contract() -> Map<String, Value> {
         contract.insert(kind.into(), json!(names));
     }
     contract.insert("config_fields".into(), json!(fields(&ClientConfig::default())));
+    contract.insert("tls_fields".into(), json!(fields(&TlsRecord::default())));
     contract.insert("event_fields".into(), event_fields());
     contract.insert("stats_fields".into(), json!(stats_fields()));
     let report = ReportRecord::from(&report());
@@ -161,6 +164,7 @@ fn samples() -> Vec<EventKind> {
         detector: Some(Detector::OsError),
         errno: Some(1),
         retry_after: Some(second),
+        hint: Some(Hint::PlainText),
     };
     let disconnected = Disconnected {
         epoch,

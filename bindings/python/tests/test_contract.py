@@ -22,6 +22,7 @@ CONTRACT: dict[str, Any] = json.loads(contract_path().read_text())
         ("states", list(State)),
         ("causes", list(Cause)),
         ("detectors", list(Detector)),
+        ("hints", list(keepline.Hint)),
         ("suspicions", list(Suspicion)),
         ("outcomes", list(Outcome)),
         ("transitions", list(Transition)),
@@ -70,10 +71,17 @@ def test_every_option_of_the_core_can_be_declared() -> None:
         correlation=Correlation.fifo(),
         push=b">",
         greeting=Script().send(b"x"),
+        tls=True,
     )
     known = {*declared(everything), *declared(Config(keepalive=keepline.OFF))}
     assert known == set(CONTRACT["config_fields"])
     assert get_type_hints(ConfigOptions) == get_type_hints(Config)
+
+
+def test_tls_has_the_fields_of_the_contract() -> None:
+    assert set(keepline.Tls().record()) == set(CONTRACT["tls_fields"])
+    given = Config(tls=keepline.Tls(ca_file=("a.pem",), alpn=("mqtt",), server_name="server.test"))
+    assert given.resolve().config.tls == given.tls
 
 
 def test_events_have_the_fields_of_the_contract() -> None:

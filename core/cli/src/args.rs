@@ -6,7 +6,8 @@ use crate::exit::{DOCTOR_CODES, EXIT_CODES};
 use crate::values;
 use bytes::Bytes;
 use clap::{ArgAction, Args, Parser, Subcommand};
-use keepline::{Addresses, Choice, Config, Framing, Heartbeat, Keepalive, Matcher, Profile, WhileDown};
+use keepline::{Addresses, Choice, Config, Framing, Heartbeat, Keepalive, Matcher, Profile, Tls, WhileDown};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const EXAMPLES: &str = "\
@@ -49,11 +50,13 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct Connect {
-    /// Where to connect to
+    /// Where to connect to; tls://HOST:PORT encrypts
     #[arg(value_name = "HOST:PORT")]
     pub(crate) endpoint: String,
     #[command(flatten)]
     pub(crate) tuning: Tuning,
+    #[command(flatten)]
+    pub(crate) tls: TlsOptions,
     /// How messages are written on stdin and stdout; by default text for lines, raw and delimiter, text of one line
     /// for resp, hex for modbus, escaped for the others
     #[arg(long, value_enum)]
@@ -122,6 +125,61 @@ pub(crate) struct Demo {
     /// How long to watch after each fault, 10 s to 10 min
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) window: Option<Duration>,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "TLS options")]
+pub(crate) struct TlsOptions {
+    /// Encrypts, as tls:// before the endpoint does
+    #[arg(long)]
+    tls: bool,
+    /// Trusts the authorities in this file instead of the system's; may be given several times
+    #[arg(long, value_name = "FILE")]
+    ca_file: Vec<PathBuf>,
+    /// A key that must be in the server's chain, sha256/BASE64 or hex; two at least, one for the day the other is lost
+    #[arg(long, value_name = "PIN")]
+    pin: Vec<String>,
+    /// The client's certificate chain in PEM
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    client_cert: Option<PathBuf>,
+    /// Its key in PEM
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    client_key: Option<PathBuf>,
+    /// An application protocol to agree on; may be given several times, best first
+    #[arg(long, value_name = "PROTOCOL")]
+    alpn: Vec<String>,
+    /// The name that the server's certificate must have, instead of the endpoint's host
+    #[arg(long, value_name = "NAME")]
+    server_name: Option<String>,
+    /// Takes any certificate of anybody: the connection is then encrypted to whoever answers
+    #[arg(long)]
+    danger_accept_invalid_certificates: bool,
+}
+
+impl TlsOptions {
+    /// What was given; `None` if nothing was.
+    pub(crate) fn declared(&self) -> Option<Tls> {
+        let is_given = self.tls
+            || self.danger_accept_invalid_certificates
+            || [self.ca_file.is_empty(), self.pin.is_empty(), self.alpn.is_empty()].contains(&false)
+            || self.client_cert.is_some()
+            || self.server_name.is_some();
+        if !is_given {
+            return None;
+        }
+        let mut tls = self.ca_file.iter().fold(Tls::new(), |tls, file| tls.ca_file(file));
+        tls = tls.pins(self.pin.iter().map(String::as_str)).alpn(self.alpn.iter().map(String::as_str));
+        if let (Some(chain), Some(key)) = (&self.client_cert, &self.client_key) {
+            tls = tls.client_certificate_files(chain, key);
+        }
+        if let Some(name) = &self.server_name {
+            tls = tls.server_name(name);
+        }
+        if self.danger_accept_invalid_certificates {
+            tls = tls.danger_accept_invalid_certificates();
+        }
+        Some(tls)
+    }
 }
 
 #[derive(Args)]

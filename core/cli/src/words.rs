@@ -60,7 +60,8 @@ pub(crate) fn sentence(kind: &EventKind) -> Option<String> {
 pub(crate) fn reason(ending: &Ending) -> String {
     let detector = ending.detector.map(|detector| format!(" by {detector}")).unwrap_or_default();
     let system = ending.errno.map(|errno| format!(": {}", system_text(errno))).unwrap_or_default();
-    format!("{}{detector}{system}", ending.cause)
+    let hint = ending.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("{}{detector}{system}{hint}", ending.cause)
 }
 
 /// An event as one JSON object; times in milliseconds, `at_ms` since `start`.
@@ -117,6 +118,8 @@ fn ending<R>(why: &Ending, set: &mut impl FnMut(&str, Value) -> R) {
     set("cause", json!(why.cause.as_str()));
     set("detector", json!(why.detector.map(|detector| detector.as_str())));
     set("errno", json!(why.errno));
+    set("hint", json!(why.hint.map(|hint| hint.as_str())));
+    set("advice", json!(why.hint.map(|hint| hint.to_string())));
     set("retry_after_ms", why.retry_after.map_or(Value::Null, millis));
 }
 

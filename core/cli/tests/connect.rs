@@ -35,6 +35,26 @@ async fn line_sent_after_a_server_restart_comes_back() {
 }
 
 #[tokio::test]
+async fn options_of_tls_are_checked_and_a_plain_server_is_not_talked_to_in_the_clear() {
+    let mut program = Program::start(&["connect", "localhost:1", "--ca-file", "/nowhere/at/all.pem"]);
+    program.told("tls.ca: must be a file that can be read").await;
+    assert_eq!(program.code().await, Some(2));
+
+    let server = LineServer::start().await.expect("a server");
+    let mut program = Program::start(&[
+        "connect",
+        &format!("tls://{}", server.addr()),
+        "--danger-accept-invalid-certificates",
+        "--max-attempts",
+        "1",
+    ]);
+    program.say("in the clear").await;
+    program.told("no connection (tls.").await;
+    assert_eq!(program.code().await, Some(4));
+    assert!(server.received().iter().all(|received| !received.line.contains("in the clear")));
+}
+
+#[tokio::test]
 async fn everything_piped_in_comes_back_before_the_end() {
     let server = LineServer::start().await.expect("a server");
     let mut program = Program::start(&["connect", &server.addr().to_string(), "--quiet"]);

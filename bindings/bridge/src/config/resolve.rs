@@ -60,9 +60,10 @@ pub struct BoundsRecord {
 /// `invalid_config` names the field, the value and the rule.
 pub fn resolve(config: ClientConfig) -> Result<ResolvedConfig, BridgeError> {
     caught(|| {
-        let detect_within_ms = config.detect_within_ms;
+        let (detect_within_ms, tls) = (config.detect_within_ms, config.tls.clone());
         let mut resolved = ResolvedConfig::of(&config.into_config()?.parse()?);
         resolved.config.detect_within_ms = detect_within_ms;
+        resolved.config.tls = tls;
         Ok(resolved)
     })
 }
@@ -161,6 +162,7 @@ impl ClientConfig {
             governed: Some(valid.governed),
             sibling_probes: Some(valid.sibling_probes),
             network_monitor: Some(valid.network_monitor),
+            tls: None,
         }
     }
 }

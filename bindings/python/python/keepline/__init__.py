@@ -25,10 +25,11 @@ from keepline._errors import (
     Unavailable,
     WrongLoopError,
 )
-from keepline._names import Cause, Detector, Outcome, State, Suspicion, Transition
+from keepline._names import Cause, Detector, Hint, Outcome, State, Suspicion, Transition
 from keepline._protocol import AutoReply, Correlation, Framing, Matcher, Script
 from keepline._records import Bound, DetectionBounds, Ending, MessageCounts, NetworkPath, Notice, Stats
 from keepline._report import KernelFigures, Report, ReportEntry
+from keepline._tls import Tls
 from keepline._told import Events, Receipt
 from keepline._values import OFF, Data, Duration, Off
 from keepline.events import Event
@@ -58,6 +59,7 @@ __all__ = [
     "ForkedError",
     "Framing",
     "Heartbeat",
+    "Hint",
     "Internal",
     "InvalidConfig",
     "Keepalive",
@@ -81,6 +83,7 @@ __all__ = [
     "Stats",
     "Suspicion",
     "Timeout",
+    "Tls",
     "Transition",
     "Unavailable",
     "WrongLoopError",

@@ -8,6 +8,7 @@ from keepline._errors import invalid
 from keepline._names import AddressesName, JitterName, OverflowName, ProfileName, UnsolicitedName, WhileDownName
 from keepline._protocol import AutoReply, Correlation, Framing, Matcher, Script
 from keepline._records import DetectionBounds, Notice
+from keepline._tls import Tls, tls_record
 from keepline._values import OFF, Duration, Off, choice, count, data, millis, name, number, seconds
 
 _Part = TypeVar("_Part")
@@ -147,6 +148,8 @@ class Config:
     """Asks for a sign of life when another connection from the same local address died of a silent path."""
     network_monitor: bool | None = None
     """Watches the way to the peer: a change makes the connection prove itself, without a network nothing is dialled."""
+    tls: Tls | bool | None = None
+    """Encrypts every connection; ``True`` with the defaults of `Tls`, as a ``tls://host:port`` does."""
 
     def resolve(self) -> "Resolved":
         """Decides every value and checks it, without making a client.
@@ -205,6 +208,7 @@ class ConfigOptions(TypedDict, total=False):
     governed: bool
     sibling_probes: bool
     network_monitor: bool | None
+    tls: Tls | bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +256,7 @@ def declared(config: Config) -> dict[str, Any]:
         "governed": _flag("governed", config.governed),
         "sibling_probes": _flag("sibling_probes", config.sibling_probes),
         "network_monitor": _optional_flag("network_monitor", config.network_monitor),
+        "tls": tls_record(config.tls),
         "auto_replies": [_part("auto_replies", reply, AutoReply).record() for reply in config.auto_replies],
     }
     for field in ("user_timeout", "rto_max", "frame_within"):
@@ -332,6 +337,7 @@ def decided(record: dict[str, Any]) -> Config:
         governed=record["governed"],
         sibling_probes=record["sibling_probes"],
         network_monitor=record["network_monitor"],
+        tls=None if record["tls"] is None else Tls.read(record["tls"]),
     )
 
 

@@ -71,9 +71,16 @@ class Cause(StrEnum):
     TLS_TIMEOUT = "tls.timeout"
     TLS_UNTRUSTED_ISSUER = "tls.untrusted_issuer"
     TLS_EXPIRED = "tls.expired"
+    TLS_NOT_YET_VALID = "tls.not_yet_valid"
     TLS_NAME_MISMATCH = "tls.name_mismatch"
+    TLS_REVOKED = "tls.revoked"
+    TLS_BAD_CERTIFICATE = "tls.bad_certificate"
+    TLS_PIN = "tls.pin"
     TLS_CLIENT_AUTH = "tls.client_auth"
+    TLS_VERSION = "tls.version"
+    TLS_ALPN = "tls.alpn"
     TLS_PROTOCOL = "tls.protocol"
+    TLS_TRUNCATED = "tls.truncated"
     PROXY_AUTH = "proxy.auth"
     PROXY_REFUSED = "proxy.refused"
     PROXY_TIMEOUT = "proxy.timeout"
@@ -105,6 +112,18 @@ class Detector(StrEnum):
     READ_IDLE = "read_idle"
     OS_ERROR = "os_error"
     NETWORK_CHANGE = "network_change"
+
+
+class Hint(StrEnum):
+    """What may help, where a cause alone does not say."""
+
+    PLAIN_TEXT = "plain_text"
+    HTTP = "http"
+    CLOSED_IN_HANDSHAKE = "closed_in_handshake"
+    NO_CLIENT_CERTIFICATE = "no_client_certificate"
+    CLIENT_CERTIFICATE_REFUSED = "client_certificate_refused"
+    CLOCK_NOT_SET = "clock_not_set"
+    CHECK_CLOCK = "check_clock"
 
 
 class Transition(StrEnum):

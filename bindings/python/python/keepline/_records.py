@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
-from keepline._names import Cause, Detector, NetworkKindName, State
+from keepline._names import Cause, Detector, Hint, NetworkKindName, State
 from keepline._values import seconds
 
 
@@ -71,6 +71,14 @@ class Stats:
     """``TCP_RTO_MAX_MS`` in force."""
     nodelay: bool
     """``TCP_NODELAY`` in force."""
+    tls_version: str | None
+    """The version of TLS that the last encrypted connection agreed on."""
+    tls_cipher: str | None
+    """Its cipher suite."""
+    tls_alpn: str | None
+    """Its application protocol."""
+    tls_resumed: bool | None
+    """Whether it resumed the session of an earlier one."""
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Self:
@@ -94,17 +102,28 @@ class Ending:
     """Which evidence told."""
     errno: int | None
     """The operating system's error number, if there was one."""
+    hint: Hint | None = None
+    """What may help, if something does."""
+    advice: str | None = None
+    """The same as a sentence."""
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Self:
         """Reads the flat record of the border."""
-        detector = record["detector"]
-        return cls(Cause(record["cause"]), None if detector is None else Detector(detector), record["errno"])
+        detector, hint = record["detector"], record["hint"]
+        return cls(
+            cause=Cause(record["cause"]),
+            detector=None if detector is None else Detector(detector),
+            errno=record["errno"],
+            hint=None if hint is None else Hint(hint),
+            advice=record["advice"],
+        )
 
     def __str__(self) -> str:
         evidence = [] if self.detector is None else [f"by {self.detector}"]
         evidence += [] if self.errno is None else [f"errno {self.errno}"]
-        return f"{self.cause} ({', '.join(evidence)})" if evidence else str(self.cause)
+        told = f"{self.cause} ({', '.join(evidence)})" if evidence else str(self.cause)
+        return told if self.advice is None else f"{told}: {self.advice}"
 
 
 @dataclass(frozen=True, slots=True)

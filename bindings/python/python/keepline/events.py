@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
-from keepline._names import Cause, Detector, State, Suspicion
+from keepline._names import Cause, Detector, Hint, State, Suspicion
 from keepline._records import MessageCounts
 from keepline._report import Report
 
@@ -107,6 +107,10 @@ class Disconnected(Event):
     """Which evidence told."""
     errno: int | None
     """The operating system's error number, if there was one."""
+    hint: Hint | None
+    """What may help, if something does."""
+    advice: str | None
+    """The same as a sentence."""
     up_for: float | None
     """How long it had been connected; ``None`` for an attempt that never was."""
     retry_in: float | None
@@ -174,6 +178,10 @@ class Closed(Event):
     """Which evidence told."""
     errno: int | None
     """The operating system's error number, if there was one."""
+    hint: Hint | None
+    """What may help, if something does."""
+    advice: str | None
+    """The same as a sentence."""
 
 
 BY_NAME: dict[str, type[Event]] = {
@@ -195,7 +203,7 @@ BY_NAME: dict[str, type[Event]] = {
 }
 """The class of each event."""
 
-_READERS = {"cause": Cause, "detector": Detector, "evidence": Suspicion, "state": State}
+_READERS = {"cause": Cause, "detector": Detector, "hint": Hint, "evidence": Suspicion, "state": State}
 
 
 def read(record: dict[str, Any]) -> Event:

@@ -100,6 +100,7 @@ impl Socket {
     }
 
     /// Hands to the kernel what is on its way there.
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "only TLS has to wait"))]
     pub(crate) fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Socket::Tcp(_) => Poll::Ready(Ok(())),
@@ -111,6 +112,7 @@ impl Socket {
     }
 
     /// Says to the peer that nothing more comes.
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "only TLS has to wait"))]
     pub(crate) fn poll_end_writes(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             #[cfg(feature = "tls")]
@@ -208,6 +210,7 @@ impl Transport {
     }
 
     /// Hands to the kernel what is on its way there.
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "only TLS has to wait"))]
     pub(crate) fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Transport::Tcp(_) => Poll::Ready(Ok(())),
@@ -253,6 +256,7 @@ impl Transport {
     }
 
     /// Says to the peer that nothing more comes.
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "only TLS has to wait"))]
     pub(crate) fn poll_end_writes(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Transport::Tcp(half) => Poll::Ready(socket2::SockRef::from(half.as_ref()).shutdown(Shutdown::Write)),

@@ -1,0 +1,102 @@
+"""Encrypted connections: options, causes and hints as they arrive in Python."""
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+import keepline
+from keepline import Cause, Framing, Hint, Tls, events
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificates with openssl")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    directory = tmp_path_factory.mktemp("tls")
+    chain, key = directory / "chain.pem", directory / "key.pem"
+    # Not an authority: a certificate that a server may have, and that is trusted by itself.
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "30"]
+        + ["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", str(key), "-out", str(chain)],
+        check=True,
+        capture_output=True,
+    )
+    return chain, key
+
+
+async def test_messages_travel_encrypted_and_sessions_are_resumed(certificate: tuple[Path, Path]) -> None:
+    async with echo_server(certificate) as port:
+        tls = Tls(ca_file=certificate[0], server_name="localhost")
+        async with keepline.connect(f"127.0.0.1:{port}", tls=tls, framing=Framing.lines()) as client:
+            await client.send(b"hello")
+            message = await client.recv(timeout=10)
+            assert message is not None and message.payload == b"hello"
+            stats = client.stats()
+            assert (stats.tls_version, stats.tls_resumed) == ("TLSv1.3", False)
+            assert client.config.tls == Tls(ca_file=(str(certificate[0]),), server_name="localhost")
+
+
+async def test_an_untrusted_certificate_ends_the_client_and_says_why(certificate: tuple[Path, Path]) -> None:
+    async with echo_server(certificate) as port:
+        with pytest.raises(keepline.Exhausted) as raised:
+            async with keepline.connect(f"tls://localhost:{port}"):
+                raise AssertionError("connected")
+        assert raised.value.cause is Cause.TLS_UNTRUSTED_ISSUER
+
+
+async def test_a_plain_server_is_told_with_a_hint() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+        await reader.read(100)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        client = keepline.start(f"127.0.0.1:{port}", tls=True)
+        async for event in client.events():
+            if isinstance(event, events.Disconnected):
+                assert (event.cause, event.hint) == (Cause.TLS_PROTOCOL, Hint.HTTP)
+                assert event.advice is not None and "HTTP" in event.advice
+                break
+        client.abort()
+
+
+@pytest.mark.parametrize(
+    ("tls", "field"),
+    [
+        (Tls(pins=("ab" * 32,)), "tls.pins"),
+        (Tls(ca_file="/nowhere/at/all.pem"), "tls.ca"),
+        (Tls(client_cert="/nowhere/at/all.pem"), "tls.client_certificate"),
+        (Tls(alpn=("",)), "tls.alpn"),
+        ("yes", "tls"),
+    ],
+)
+async def test_bad_declarations_name_their_field(tls: object, field: str) -> None:
+    with pytest.raises(keepline.InvalidConfig) as raised:
+        keepline.start("localhost:1", tls=tls)  # type: ignore[arg-type]
+    assert raised.value.field == field
+
+
+@asynccontextmanager
+async def echo_server(certificate: tuple[Path, Path]) -> AsyncIterator[int]:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            writer.write(line)
+            await writer.drain()
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    server = await asyncio.start_server(echo, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
