@@ -103,7 +103,7 @@ async def test_bad_option_is_refused_by_name(field: str, options: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    "address", ["", "host", "host:0", "host:65536", "::1:80", "tls://host:443", "user:secret@host:1", 7, ("host",), (1, 2)]
+    "address", ["", "host", "host:0", "host:65536", "::1:80", "tls://host", "tls://user:secret@host:1", 7, ("host",), (1, 2)]
 )
 async def test_bad_address_is_refused_without_telling_a_password(address: Any) -> None:
     with pytest.raises(keepline.InvalidConfig) as raised:

@@ -97,6 +97,8 @@ pub(crate) struct Doctor {
     pub(crate) endpoint: String,
     #[command(flatten)]
     pub(crate) tuning: Tuning,
+    #[command(flatten)]
+    pub(crate) tls: TlsOptions,
     /// As one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -258,6 +258,14 @@ impl Builder {
     /// # Errors
     /// `InvalidConfig` names the field, the value and the rule.
     pub fn validate(&self) -> Result<Arc<ValidConfig>, Error> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            tls.connector()?;
+        }
+        self.parsed()
+    }
+
+    fn parsed(&self) -> Result<Arc<ValidConfig>, Error> {
         if let Some(valid) = &self.valid {
             return Ok(valid.clone());
         }
@@ -308,7 +316,7 @@ impl Builder {
     /// # Errors
     /// As [`Builder::connect_streams`], without the wait.
     pub fn start_streams(self) -> Result<Streams, Error> {
-        let config = self.validate()?;
+        let config = self.parsed()?;
         let refuse = |field: &'static str, value: &str| {
             Err(Error::from(ConfigError::new(
                 field,
@@ -367,7 +375,7 @@ impl Builder {
     }
 
     fn spawn(self, streaming: bool) -> Result<Client, Error> {
-        let config = self.validate()?;
+        let config = self.parsed()?;
         let endpoint = self.endpoint?;
         #[cfg(feature = "tls")]
         let (endpoint, tls) = match (self.tls, endpoint.is_tls()) {

@@ -8,7 +8,7 @@ use crate::events::Events;
 use crate::message::Message;
 use keepline_proto::config::ValidConfig;
 use keepline_proto::event::Disconnected;
-use keepline_proto::{Cause, EventKind, Time};
+use keepline_proto::{Cause, Ending, EventKind, Time};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -32,7 +32,7 @@ impl Attempt<'_> {
             Ok(up) => up,
             Err(Some(end)) => {
                 let facts = timeline(&end);
-                examined.failed(stage_of(end.ending.cause), begun, Some(end.ending.cause), facts);
+                examined.failed(stage_of(&end.ending), begun, Some(end.ending.cause), facts);
                 return false;
             }
             Err(None) => {
@@ -41,6 +41,11 @@ impl Attempt<'_> {
                 return false;
             }
         };
+        #[cfg(feature = "tls")]
+        if let Some(agreed) = client.stats().tls {
+            let facts = vec![Fact::new("version", agreed.version), Fact::new("cipher", agreed.cipher)];
+            examined.passed(StageName::Tls, begun, facts);
+        }
         let is_open = match self.asks() {
             Some(asked) => {
                 examined.passed(StageName::Greeting, begun, vec![Fact::new("answered", asked)]);
@@ -133,9 +138,13 @@ pub(super) async fn end_of(events: &mut Events) -> Option<Disconnected> {
     }
 }
 
-/// The stage that a cause belongs to.
-pub(super) fn stage_of(cause: Cause) -> StageName {
-    match cause {
+/// The stage that an end belongs to.
+pub(super) fn stage_of(ending: &Ending) -> StageName {
+    if ending.hint.is_some() {
+        // Hints are of the handshake, also where the stream simply ended in it.
+        return StageName::Tls;
+    }
+    match ending.cause {
         Cause::Dns(_) => StageName::Names,
         Cause::Refused | Cause::Unreachable | Cause::ConnectTimeout | Cause::LocalResource => StageName::Tcp,
         Cause::LocalNetworkDown | Cause::NetworkChanged => StageName::Route,

@@ -102,11 +102,23 @@ fn of_tls(cause: Cause) -> &'static str {
         Cause::Tls(TlsFailure::UntrustedIssuer) => {
             "Nobody who is trusted here has signed the certificate: a missing intermediate, a private CA, or somebody in between."
         }
-        Cause::Tls(TlsFailure::Expired) => {
+        Cause::Tls(TlsFailure::Expired | TlsFailure::NotYetValid) => {
             "The certificate is not valid today: it has to be renewed, or the clock of this machine is wrong."
         }
         Cause::Tls(TlsFailure::NameMismatch) => "The certificate is for another name.",
         Cause::Tls(TlsFailure::ClientAuth) => "The server wants a client certificate, or refused this one.",
+        Cause::Tls(TlsFailure::Revoked) => "The certificate was revoked: its key may be in the wrong hands.",
+        Cause::Tls(TlsFailure::BadCertificate) => "The certificate is malformed, or not one for servers.",
+        Cause::Tls(TlsFailure::Pin) => {
+            "None of the pinned keys is in the chain: the key was changed, or somebody is in between."
+        }
+        Cause::Tls(TlsFailure::Version) => {
+            "The server is older than TLS 1.2, or this client was told to refuse its version."
+        }
+        Cause::Tls(TlsFailure::Alpn) => "The server speaks none of the application protocols that were offered.",
+        Cause::PeerClosed | Cause::Reset => {
+            "The server ended the connection in the middle of the handshake: perhaps it speaks plain text on this port."
+        }
         _ => "The other side does not speak TLS as we do: perhaps it speaks plain text on this port.",
     }
 }

@@ -9,23 +9,19 @@ use crate::io::transport::{Socket, Transport};
 use crate::message::Message;
 use crate::shared::Shared;
 use crate::stats::add;
-use crate::writer::{News, correlator};
+use crate::writer::correlator;
 use bytes::{Bytes, BytesMut};
 use keepline_proto::cause::{ProtocolFailure, TlsFailure};
 use keepline_proto::config::ValidConfig;
 use keepline_proto::correlator::{Correlation, Correlator};
 use keepline_proto::framing::{Framer, Framing};
-use keepline_proto::outbox::{Cork, Flight, Urgent};
+use keepline_proto::outbox::{Flight, Urgent};
 use keepline_proto::{Cause, Ending, Epoch, KernelFigures, Time};
 use std::collections::VecDeque;
-use std::io::IoSlice;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::tcp::OwnedWriteHalf;
-
-/// Slices of one `writev`. The kernel takes 1,024; beyond a few dozen there is nothing to gain.
-const SLICES: usize = 64;
 
 /// Automatic answers that may wait to be written; then reading stops, so that a flood of pings feeds no queue.
 const URGENT_LIMIT: usize = 64 * 1024;
@@ -38,18 +34,6 @@ pub(super) enum ReadStep {
     Room,
     /// Bytes.
     Bytes(Arrived),
-    /// The connection is over.
-    Ended(Ending),
-}
-
-/// What a write did.
-pub(super) enum WriteStep {
-    /// Nothing waits.
-    Nothing,
-    /// Bytes were taken.
-    Progress,
-    /// The kernel takes no more now.
-    Blocked,
     /// The connection is over.
     Ended(Ending),
 }
@@ -78,13 +62,13 @@ pub(crate) struct Connection {
     /// Bytes handed over before it had the gate.
     pub(super) prelude: u64,
     /// An empty turn has passed since the last message.
-    yielded: bool,
+    pub(super) yielded: bool,
     /// It runs beside another connection, until it takes over: what arrives for the user is held.
     is_beside: bool,
     /// Its own while it runs beside another: the shared one counts the requests of that.
     pub(super) correlator: Option<Box<Correlator>>,
     /// The declared heartbeat waits to be written: it takes no place in the flight unless something is before it.
-    heartbeat_due: bool,
+    pub(super) heartbeat_due: bool,
     pub(super) heartbeats_outstanding: u32,
     pub(super) heartbeat_sent: Time,
     pub(super) last_received: Time,
@@ -317,85 +301,6 @@ impl Connection {
             Ending::os(Cause::PeerClosed, None)
         } else {
             Ending::os(Cause::Protocol(ProtocolFailure::Truncated), None)
-        }
-    }
-
-    /// Writes once.
-    pub(super) fn write(&mut self, context: &mut Context<'_>, shared: &Shared) -> WriteStep {
-        match self.transport.poll_flush(context) {
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(error)) => return WriteStep::Ended(ending_of(&error)),
-            Poll::Pending => {
-                self.blocked = true;
-                return WriteStep::Blocked;
-            }
-        }
-        if std::mem::take(&mut self.heartbeat_due) {
-            self.write_heartbeat(shared);
-        }
-        if self.is_open && self.flight.bytes() == 0 && !self.half_closed {
-            let mut news = News::default();
-            let mut writer = shared.writer();
-            let mut settled = Vec::new();
-            let now = clock::now();
-            writer.outbox.take(now, &mut self.flight, &mut settled);
-            writer.settle(settled, &mut news);
-            if self.flight.is_empty() {
-                if writer.outbox.is_unsettled() {
-                    self.look.set_if_none(now);
-                }
-                match writer.outbox.corked() {
-                    Cork::Out => {}
-                    // Nothing followed the message that was written inline: the next one may be too.
-                    Cork::In => writer.outbox.uncork(),
-                    // A burst is over only after an empty turn: else each of its messages would be a write.
-                    Cork::Burst if self.yielded => {
-                        writer.outbox.uncork();
-                        self.flight.rest();
-                    }
-                    Cork::Burst => {
-                        self.yielded = true;
-                        context.waker().wake_by_ref();
-                    }
-                }
-            }
-            drop(writer);
-            news.tell();
-        }
-        if self.flight.is_empty() {
-            self.blocked = false;
-            if self.draining && !self.half_closed {
-                match self.transport.poll_end_writes(context) {
-                    Poll::Ready(Ok(()) | Err(_)) => self.half_closed = true,
-                    Poll::Pending => {
-                        self.blocked = true;
-                        return WriteStep::Blocked;
-                    }
-                }
-            }
-            return WriteStep::Nothing;
-        }
-        self.yielded = false;
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let filled = self.flight.slices(&mut slices);
-        match self.transport.try_write_vectored(&slices[..filled]) {
-            Ok(written) => {
-                self.advance(written, shared);
-                self.blocked = false;
-                WriteStep::Progress
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                match self.transport.poll_write_ready(context) {
-                    Poll::Pending => {
-                        self.blocked = true;
-                        WriteStep::Blocked
-                    }
-                    Poll::Ready(Ok(())) => WriteStep::Progress,
-                    Poll::Ready(Err(error)) => WriteStep::Ended(ending_of(&error)),
-                }
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => WriteStep::Progress,
-            Err(error) => WriteStep::Ended(ending_of(&error)),
         }
     }
 }

@@ -12,6 +12,7 @@ mod outputs;
 mod retries;
 mod siblings;
 mod slots;
+mod write;
 
 use crate::clock::{self, Clock};
 use crate::io::dial::Dialed;
@@ -19,7 +20,7 @@ use crate::network::Sight;
 use crate::shared::{Shared, Wish};
 use crate::wheel::{Seat, Wheel};
 pub(crate) use connection::Connection;
-use connection::{ReadStep, WriteStep};
+use connection::ReadStep;
 use keepline_proto::session::{Command, NetworkChange};
 use keepline_proto::{Cause, CloseHow, Ending, Epoch, Session, State, Time};
 use siblings::Remains;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use tokio::runtime::Handle;
+use write::WriteStep;
 
 /// Reads of one turn: then other tasks of the runtime get theirs.
 const READS_PER_TURN: usize = 16;
