@@ -23,7 +23,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     # Not an authority: a certificate that a server may have, and that is trusted by itself.
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "30"]
+        + ["-subj", "/CN=keepline tests", "-addext", "subjectAltName=DNS:localhost", "-days", "30"]
         + ["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", str(key), "-out", str(chain)],
         check=True,
         capture_output=True,

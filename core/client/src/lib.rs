@@ -78,6 +78,6 @@ pub use keepline_proto::outbox::Outcome;
 pub use keepline_proto::recorder::{self, Report};
 pub use keepline_proto::session::{NetworkKind, NetworkPath};
 pub use keepline_proto::{
-    Cause, ConfigError, Detector, Ending, Epoch, ErrorKind, Event, EventKind, Hint, KernelFigures, State, Time, WaitBounds,
-    WaitClass,
+    Cause, ConfigError, Detector, Ending, Epoch, ErrorKind, Event, EventKind, Hint, KernelFigures, State, Time,
+    WaitBounds, WaitClass,
 };

@@ -51,7 +51,9 @@ impl WaitClass {
         match (ending.cause, class, ending.retry_after) {
             (_, WaitClass::Auth, _) => WaitClass::Auth,
             (_, _, Some(_)) => WaitClass::Kicked,
-            (Cause::PeerClosed | Cause::Reset | Cause::Tls(TlsFailure::Truncated), _, None) if !stood => WaitClass::Kicked,
+            (Cause::PeerClosed | Cause::Reset | Cause::Tls(TlsFailure::Truncated), _, None) if !stood => {
+                WaitClass::Kicked
+            }
             (_, class, None) => class,
         }
     }

@@ -107,11 +107,9 @@ fn judge_certificate(error: &CertificateError) -> (TlsFailure, Option<Hint>) {
         | CertificateError::UnhandledCriticalExtension
         | CertificateError::InvalidPurpose
         | CertificateError::InvalidPurposeContext { .. }
-        | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
-        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            (TlsFailure::BadCertificate, None)
-        }
-        // Among them an unknown issuer, a signature that is not the issuer's, and what the system says in its own words.
+        | CertificateError::UnsupportedSignatureAlgorithmContext { .. } => (TlsFailure::BadCertificate, None),
+        // Among them an unknown issuer, a signature that is not the issuer's, or not of its kind of key (an authority of the
+        // same name), and what the system says in its own words.
         _ => (TlsFailure::UntrustedIssuer, None),
     }
 }
