@@ -54,6 +54,11 @@ impl Endpoint {
         }
     }
 
+    /// An endpoint whose parts were checked before.
+    pub(crate) fn from_parts(host: &str, port: u16) -> Endpoint {
+        Endpoint { host: host.into(), port }
+    }
+
     /// The name or address as given.
     pub fn host(&self) -> &str {
         &self.host

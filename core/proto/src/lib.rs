@@ -16,6 +16,7 @@ pub mod netlink;
 pub mod outbox;
 pub mod output;
 pub mod race;
+pub mod proxy;
 pub mod recorder;
 pub mod session;
 pub mod time;

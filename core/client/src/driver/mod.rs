@@ -175,7 +175,8 @@ impl Driver {
             Ok(dialed) => {
                 tracing::debug!(%epoch, peer = ?dialed.peer, options = ?dialed.options, "tcp established");
                 self.shared.set_options(dialed.options);
-                let mut connection = Box::new(Connection::new(epoch, dialed.socket, &self.shared.config.framing));
+                let mut connection =
+                    Box::new(Connection::new(epoch, (dialed.socket, dialed.acked_by), &self.shared.config.framing));
                 if self.session.challenger() == Some(epoch) {
                     connection.run_beside(&self.shared.config);
                 }

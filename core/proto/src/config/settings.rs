@@ -5,6 +5,7 @@ use crate::config::{AutoReply, Greeting, Matcher, Profile, short};
 use crate::correlator::Correlation;
 use crate::framing::Framing;
 use crate::race::{Addresses, Rules};
+use crate::proxy::Proxy;
 use bytes::{Bytes, BytesMut};
 use std::fmt;
 use std::ops::Deref;
@@ -234,6 +235,8 @@ pub struct Settings {
     pub sibling_probes: bool,
     /// Whether the driver watches the way to the peer.
     pub network_monitor: bool,
+    /// What every connection goes through.
+    pub proxy: Option<Proxy>,
     /// What the user should know.
     pub notices: Vec<Notice>,
 }

@@ -2,10 +2,12 @@
 
 mod directory;
 mod modbus;
+mod proxy;
 mod redis;
 mod require;
 
 pub use modbus::{ModbusServer, ModbusWrite, python};
+pub use proxy::ProxyServer;
 pub use redis::{RedisReply, RedisServer};
 pub use require::require;
 

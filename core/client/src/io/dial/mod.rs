@@ -1,7 +1,8 @@
-//! From an endpoint to a connected socket, stage by stage: names, addresses, TCP.
+//! From an endpoint to a connected socket, stage by stage: names, addresses, TCP, proxy.
 
 mod connect;
 mod race;
+mod proxy;
 mod resolve;
 
 use crate::clock;
@@ -11,12 +12,15 @@ use crate::io::names::Names;
 use crate::io::sockopt::{self, SocketOptions};
 use crate::io::transport::Socket;
 use keepline_proto::config::ValidConfig;
+use keepline_proto::outbox::AckedBy;
 use keepline_proto::{Ending, Epoch, Time};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 
 /// What the machine asks for, with what the user declared.
+#[derive(Clone)]
 pub(crate) struct Order {
     /// The attempt's number.
     pub(crate) epoch: Epoch,
@@ -41,13 +45,30 @@ pub(crate) struct Dialed {
     pub(crate) socket: Socket,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) options: SocketOptions,
+    /// Whose kernel it is that acknowledges.
+    pub(crate) acked_by: AckedBy,
 }
 
 /// Connects as ordered, or says at which stage and why it failed.
 pub(crate) async fn dial(order: Order) -> Result<Dialed, Ending> {
-    let found = resolve::resolve(&order).await?;
-    let stream = connect::connect(&order, found).await?;
-    let options = sockopt::apply(&stream, &order.config).map_err(|error| dial_failure(&error))?;
+    let (stream, options, acked_by) = match proxy::of(&order) {
+        Some(proxy) => {
+            let (stream, options) = proxy::through(&order, proxy).await?;
+            (stream, options, AckedBy::Proxy)
+        }
+        None => {
+            let (stream, options) = direct(&order).await?;
+            (stream, options, AckedBy::Peer)
+        }
+    };
     let peer = stream.peer_addr().ok();
-    Ok(Dialed { socket: Socket::Tcp(stream), peer, options })
+    Ok(Dialed { socket: Socket::Tcp(stream), peer, options, acked_by })
+}
+
+/// A TCP connection to the endpoint of the order itself, with its options set.
+async fn direct(order: &Order) -> Result<(TcpStream, SocketOptions), Ending> {
+    let found = resolve::resolve(order).await?;
+    let stream = connect::connect(order, found).await?;
+    let options = sockopt::apply(&stream, &order.config).map_err(|error| dial_failure(&error))?;
+    Ok((stream, options))
 }
