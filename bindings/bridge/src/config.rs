@@ -2,9 +2,11 @@
 
 mod declare;
 mod parse;
+mod proxy;
 mod resolve;
 
 pub use declare::{AutoReplyRecord, CorrelationRecord, ENDIANS, FramingRecord, MatcherRecord, StepRecord};
+pub use proxy::ProxyUrl;
 pub use resolve::{BoundRecord, BoundsRecord, NoticeRecord, ResolvedConfig, default_config, resolve};
 
 pub(crate) use resolve::millis;
@@ -115,4 +117,6 @@ pub struct ClientConfig {
     pub sibling_probes: Option<bool>,
     /// The client watches the way to its peer.
     pub network_monitor: Option<bool>,
+    /// What every connection goes through; `system` is what the environment names.
+    pub proxy: Option<ProxyUrl>,
 }

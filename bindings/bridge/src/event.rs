@@ -28,6 +28,8 @@ pub struct EventRecord {
     pub detector: Option<String>,
     /// The operating system's error number (`disconnected`, `closed`).
     pub errno: Option<i32>,
+    /// The other side's own number for it, if it told one (`disconnected`, `closed`): a SOCKS reply or the status of an HTTP proxy.
+    pub code: Option<u16>,
     /// How long it had been connected (`disconnected`).
     pub up_for_ms: Option<u64>,
     /// When the next attempt starts, from the event on (`disconnected`).
@@ -83,6 +85,7 @@ impl From<Event> for EventRecord {
             cause: None,
             detector: None,
             errno: None,
+            code: None,
             up_for_ms: None,
             retry_in_ms: None,
             failures: None,
@@ -131,5 +134,6 @@ impl EventRecord {
         self.cause = Some(ending.cause.to_string());
         self.detector = ending.detector.map(|detector| detector.to_string());
         self.errno = ending.errno;
+        self.code = ending.code;
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::BORDER_KINDS;
 use keepline::cause::{DnsFailure, GreetingFailure, ProtocolFailure, ProxyFailure, TlsFailure};
-use keepline::proto::outbox::Outcome;
+use keepline::proto::outbox::{AckedBy, Outcome};
 use keepline::recorder::{Transition, Wish};
 use keepline::{
     Addresses, Cause, Detector, ErrorKind, EventKind, Jitter, NetworkKind, Overflow, Profile, State, Suspicion,
@@ -23,6 +23,7 @@ pub fn all() -> Vec<(&'static str, Names)> {
         ("detectors", told(Detector::ALL)),
         ("suspicions", told(Suspicion::ALL)),
         ("outcomes", told(Outcome::ALL)),
+        ("acked_by", told(AckedBy::ALL)),
         ("transitions", told(Transition::NAMES)),
         ("wishes", told(Wish::ALL)),
         ("wait_classes", told(WaitClass::ALL)),

@@ -60,7 +60,8 @@ pub(crate) fn sentence(kind: &EventKind) -> Option<String> {
 pub(crate) fn reason(ending: &Ending) -> String {
     let detector = ending.detector.map(|detector| format!(" by {detector}")).unwrap_or_default();
     let system = ending.errno.map(|errno| format!(": {}", system_text(errno))).unwrap_or_default();
-    format!("{}{detector}{system}", ending.cause)
+    let code = ending.code.map(|code| format!(", code {code}")).unwrap_or_default();
+    format!("{}{detector}{system}{code}", ending.cause)
 }
 
 /// An event as one JSON object; times in milliseconds, `at_ms` since `start`.
@@ -117,6 +118,7 @@ fn ending<R>(why: &Ending, set: &mut impl FnMut(&str, Value) -> R) {
     set("cause", json!(why.cause.as_str()));
     set("detector", json!(why.detector.map(|detector| detector.as_str())));
     set("errno", json!(why.errno));
+    set("code", json!(why.code));
     set("retry_after_ms", why.retry_after.map_or(Value::Null, millis));
 }
 

@@ -223,6 +223,7 @@ fn proxies_are_parsed_once_and_never_show_their_credentials() {
         ("http://[::1]:3128", "http://[::1]:3128"),
         ("http://user:pass@10.0.0.1:3128/", "http://10.0.0.1:3128"),
         ("socks5://us%40er:p%3Ass%25@p:1?resolve=local", "socks5://p:1"),
+        ("socks5://p:1?except=localhost,10.0.0.0/8&resolve=local", "socks5://p:1"),
         ("http://u:a@b@p:1", "http://p:1"),
         ("http://u@p:1", "http://p:1"),
     ] {
@@ -235,6 +236,8 @@ fn proxies_are_parsed_once_and_never_show_their_credentials() {
     let credentials = proxy.credentials().unwrap();
     assert_eq!((credentials.user(), credentials.password()), ("us@er", "p:ss%"));
     assert_eq!(proxy.names(), ProxyNames::Local);
+    let proxy = Proxy::parse("socks5://p:1?except=localhost,10.0.0.0/8").unwrap();
+    assert!(!proxy.is_for("10.1.2.3", 1) && proxy.is_for("192.0.2.1", 1));
 }
 
 #[test]
@@ -257,7 +260,7 @@ fn bad_proxies_name_the_field_and_the_rule_and_hide_what_may_be_a_password() {
         ("http://::1:1", "brackets"),
         ("http://[::1]", "brackets"),
         ("http://p:1/path", "1 to 65535"),
-        ("http://p:1?x=hunter2", "must have no option"),
+        ("http://p:1?x=hunter2", "must have no options but"),
         ("http://%zz:x@p:1", "%25"),
         ("http://%:x@p:1", "%25"),
         ("http://%ff:x@p:1", "%25"),

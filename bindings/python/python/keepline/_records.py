@@ -94,16 +94,20 @@ class Ending:
     """Which evidence told."""
     errno: int | None
     """The operating system's error number, if there was one."""
+    code: int | None = None
+    """The other side's own number for it, if it told one: a SOCKS reply or the status of an HTTP proxy."""
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Self:
         """Reads the flat record of the border."""
         detector = record["detector"]
-        return cls(Cause(record["cause"]), None if detector is None else Detector(detector), record["errno"])
+        detector = None if detector is None else Detector(detector)
+        return cls(Cause(record["cause"]), detector, record["errno"], record["code"])
 
     def __str__(self) -> str:
         evidence = [] if self.detector is None else [f"by {self.detector}"]
         evidence += [] if self.errno is None else [f"errno {self.errno}"]
+        evidence += [] if self.code is None else [f"code {self.code}"]
         return f"{self.cause} ({', '.join(evidence)})" if evidence else str(self.cause)
 
 

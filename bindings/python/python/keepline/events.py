@@ -107,6 +107,8 @@ class Disconnected(Event):
     """Which evidence told."""
     errno: int | None
     """The operating system's error number, if there was one."""
+    code: int | None
+    """The other side's own number for it, if it told one: a SOCKS reply or the status of an HTTP proxy."""
     up_for: float | None
     """How long it had been connected; ``None`` for an attempt that never was."""
     retry_in: float | None
@@ -174,6 +176,8 @@ class Closed(Event):
     """Which evidence told."""
     errno: int | None
     """The operating system's error number, if there was one."""
+    code: int | None
+    """The other side's own number for it, if it told one: a SOCKS reply or the status of an HTTP proxy."""
 
 
 BY_NAME: dict[str, type[Event]] = {

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 /// A list of endpoints that are reached directly.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Bypass(Box<[Entry]>);
+pub struct Bypass {
+    list: Box<str>,
+    entries: Box<[Entry]>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Entry {
@@ -20,13 +23,18 @@ impl Bypass {
     /// Reads a list, separated by commas or spaces. What cannot be understood matches nothing.
     pub fn parse(list: &str) -> Bypass {
         let entries = list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());
-        Bypass(entries.map(Entry::parse).collect())
+        Bypass { list: list.into(), entries: entries.map(Entry::parse).collect() }
+    }
+
+    /// The list as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.list
     }
 
     /// Whether this endpoint is reached directly.
     pub fn has(&self, host: &str, port: u16) -> bool {
         let address = host.parse::<IpAddr>().ok();
-        self.0.iter().any(|entry| match entry {
+        self.entries.iter().any(|entry| match entry {
             Entry::Everything => true,
             Entry::Network { address: network, length } => {
                 address.is_some_and(|address| is_inside(address, *network, *length))

@@ -78,7 +78,8 @@ impl Proxy {
     /// Parses `socks5://host:port` (`socks5h://` is the same) or `http://host:port`.
     ///
     /// Before the host, `user:password@` gives credentials, with `%XX` for what means something in a URL. After the
-    /// port, `?resolve=local` has names resolved by this host instead of the proxy.
+    /// port, `?resolve=local` has names resolved by this host instead of the proxy, and `?except=LIST` names the endpoints
+    /// that are connected to directly, as [`Proxy::except`] does; `&` joins the two.
     ///
     /// # Errors
     /// [`ConfigError`] on the field `proxy`, without the credentials.
@@ -97,13 +98,10 @@ impl Proxy {
         let (place, query) = place.split_once('?').map_or((place, None), |(place, query)| (place, Some(query)));
         let (host, port) =
             host_and_port(place.strip_suffix('/').unwrap_or(place)).map_err(|rule| wrong(rule.into()))?;
-        let names = match query {
-            None | Some("resolve=proxy") => ProxyNames::Proxy,
-            Some("resolve=local") => ProxyNames::Local,
-            Some(_) => return Err(wrong("must have no option but ?resolve=local or ?resolve=proxy".into())),
-        };
+        let (names, bypass) = query.map_or(Some(Default::default()), options).ok_or_else(|| {
+            wrong("must have no options but resolve=local, resolve=proxy and except=LIST after the ?".into())
+        })?;
         let credentials = login.map(|login| credentials(login, protocol)).transpose().map_err(wrong)?;
-        let bypass = Bypass::default();
         Ok(Proxy(Arc::new(Inner { protocol, host: host.into(), port, credentials, names, bypass })))
     }
 
@@ -143,16 +141,19 @@ impl Proxy {
         self.0.names
     }
 
-    /// The declaration as it can be parsed again, with its credentials: for nobody's eyes. The endpoints that are
-    /// excepted are not part of it.
+    /// The declaration as it can be parsed again, with its credentials: for nobody's eyes.
     pub fn to_secret_url(&self) -> String {
         let login = self.0.credentials.as_ref().map(|credentials| {
             format!("{}:{}@", percent::encode(&credentials.user), percent::encode(&credentials.password))
         });
-        let query = match self.0.names {
-            ProxyNames::Proxy => "",
-            ProxyNames::Local => "?resolve=local",
+        let names = match self.0.names {
+            ProxyNames::Proxy => None,
+            ProxyNames::Local => Some("resolve=local".to_owned()),
         };
+        let except = Some(self.0.bypass.as_str()).filter(|list| !list.is_empty());
+        let except = except.map(|list| format!("except={}", percent::encode(list)));
+        let options: Vec<String> = names.into_iter().chain(except).collect();
+        let query = if options.is_empty() { String::new() } else { format!("?{}", options.join("&")) };
         format!("{}://{}{}{query}", self.0.protocol, login.unwrap_or_default(), self.place())
     }
 
@@ -209,6 +210,20 @@ fn host_and_port(place: &str) -> Result<(&str, u16), &'static str> {
         Ok(port) if port > 0 && is_number => Ok((host, port)),
         Ok(_) | Err(_) => Err("must name a port of 1 to 65535"),
     }
+}
+
+/// What follows the question mark.
+fn options(query: &str) -> Option<(ProxyNames, Bypass)> {
+    let (mut names, mut bypass) = Default::default();
+    for option in query.split('&') {
+        match option.split_once('=')? {
+            ("resolve", "proxy") => names = ProxyNames::Proxy,
+            ("resolve", "local") => names = ProxyNames::Local,
+            ("except", list) => bypass = Bypass::parse(&percent::decode(list)?),
+            (_, _) => return None,
+        }
+    }
+    Some((names, bypass))
 }
 
 fn credentials(login: &str, protocol: ProxyProtocol) -> Result<Credentials, String> {
