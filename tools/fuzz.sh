@@ -50,7 +50,7 @@ build() {
     FUZZ=$BUILD/$host/release/fuzz
 }
 
-# Two at a time: more would only wait for each other on the machines that we test on.
+# Two at a time: more would only wait for each other on a small machine.
 search() {
     local seconds=$1
     shift
