@@ -1,6 +1,7 @@
 //! Where to connect to: `host:port`, `[v6]:port`.
 
 use keepline_proto::ConfigError;
+use keepline_proto::proxy::Proxy;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -54,9 +55,9 @@ impl Endpoint {
         }
     }
 
-    /// An endpoint whose parts were checked before.
-    pub(crate) fn from_parts(host: &str, port: u16) -> Endpoint {
-        Endpoint { host: host.into(), port }
+    /// Where a proxy is. Its parts were checked when it was parsed.
+    pub(crate) fn of_proxy(proxy: &Proxy) -> Endpoint {
+        Endpoint { host: proxy.host().into(), port: proxy.port() }
     }
 
     /// The name or address as given.

@@ -1,6 +1,8 @@
 //! Proxies as they are given: in words, parsed already, or by the environment.
 
+use crate::endpoint::Endpoint;
 use keepline_proto::ConfigError;
+use keepline_proto::config::ValidConfig;
 use keepline_proto::proxy::Proxy;
 
 /// What can be given where a proxy is asked for.
@@ -44,4 +46,14 @@ impl IntoProxy for &String {
 /// [`ConfigError`] on the field `proxy`.
 pub fn system_proxy() -> Result<Option<Proxy>, ConfigError> {
     Proxy::from_variables(|name| std::env::var(name).ok())
+}
+
+/// The proxy that an endpoint is reached through, if it is.
+pub(crate) fn proxy_of<'a>(endpoint: &Endpoint, config: &'a ValidConfig) -> Option<&'a Proxy> {
+    config.proxy.as_ref().filter(|proxy| proxy.is_for(endpoint.host(), endpoint.port()))
+}
+
+/// Where TCP leads to: the proxy of the endpoint, or the endpoint itself.
+pub(crate) fn first_hop(endpoint: &Endpoint, config: &ValidConfig) -> Endpoint {
+    proxy_of(endpoint, config).map_or_else(|| endpoint.clone(), Endpoint::of_proxy)
 }

@@ -3,6 +3,7 @@
 mod support;
 
 use keepline::cause::ProxyFailure;
+use keepline::doctor::{Doctor, StageName};
 use keepline::{AckedBy, Builder, Cause, Client, Disconnected, ErrorKind, EventKind, Framing, Outcome, Proxy};
 use keepline_testkit::port::ReservedPort;
 use keepline_testkit::servers::EchoServer;
@@ -192,6 +193,21 @@ async fn a_bad_proxy_is_an_invalid_config_and_no_declaration_shows_a_password() 
     let shown = format!("{error} {error:?} {builder:?} {:?} {client:?}", client.config());
     assert!(!shown.contains("hunter2") && !shown.contains("robot"), "{shown}");
     client.close(secs(0)).await;
+}
+
+#[tokio::test]
+async fn the_doctor_examines_the_way_to_the_proxy_and_names_it_where_it_refuses() {
+    let refusing = FakeProxy::start("socks5", &[SOCKS_HELLO, b"\x05\x05\0\x01\0\0\0\0\0\0"], Then::Close).await;
+    let diagnosis = Doctor::of(through(&refusing)).examine().await;
+    let failed = diagnosis.failed().unwrap();
+    assert_eq!((failed.name, failed.cause), (StageName::Proxy, Some(Cause::Proxy(ProxyFailure::Refused))));
+    assert_eq!(refusing.heard().len(), 2, "one look at TCP, and one attempt");
+
+    let server = EchoServer::start().await.unwrap();
+    let proxy = FakeProxy::relaying("http", server.addr()).await;
+    let diagnosis = Doctor::of(through(&proxy)).listen(millis(100)).examine().await;
+    assert!(diagnosis.failed().is_none(), "{diagnosis:?}");
+    assert!(diagnosis.stages.iter().any(|stage| stage.name == StageName::Proxy), "{diagnosis:?}");
 }
 
 async fn echoed(client: &Client) -> Option<AckedBy> {

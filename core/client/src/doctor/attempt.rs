@@ -8,6 +8,7 @@ use crate::events::Events;
 use crate::message::Message;
 use keepline_proto::config::ValidConfig;
 use keepline_proto::event::Disconnected;
+use keepline_proto::proxy::Proxy;
 use keepline_proto::{Cause, EventKind, Time};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -19,6 +20,8 @@ pub(super) struct Attempt<'a> {
     pub(super) builder: &'a Builder,
     pub(super) config: &'a ValidConfig,
     pub(super) patience: Duration,
+    /// What the endpoint is reached through, if it is.
+    pub(super) proxy: Option<Proxy>,
 }
 
 impl Attempt<'_> {
@@ -41,6 +44,9 @@ impl Attempt<'_> {
                 return false;
             }
         };
+        if let Some(proxy) = &self.proxy {
+            examined.passed(StageName::Proxy, begun, vec![Fact::new("through", proxy)]);
+        }
         let is_open = match self.asks() {
             Some(asked) => {
                 examined.passed(StageName::Greeting, begun, vec![Fact::new("answered", asked)]);

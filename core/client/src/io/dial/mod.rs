@@ -11,6 +11,7 @@ use crate::io::dial_failure;
 use crate::io::names::Names;
 use crate::io::sockopt::{self, SocketOptions};
 use crate::io::transport::Socket;
+use crate::proxy::proxy_of;
 use keepline_proto::config::ValidConfig;
 use keepline_proto::outbox::AckedBy;
 use keepline_proto::{Ending, Epoch, Time};
@@ -51,7 +52,7 @@ pub(crate) struct Dialed {
 
 /// Connects as ordered, or says at which stage and why it failed.
 pub(crate) async fn dial(order: Order) -> Result<Dialed, Ending> {
-    let (stream, options, acked_by) = match proxy::of(&order) {
+    let (stream, options, acked_by) = match proxy_of(&order.endpoint, &order.config) {
         Some(proxy) => {
             let (stream, options) = proxy::through(&order, proxy).await?;
             (stream, options, AckedBy::Proxy)

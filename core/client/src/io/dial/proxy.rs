@@ -15,12 +15,6 @@ use tokio::net::TcpStream;
 /// 4 KiB for one look at an answer: more than any answer that is not refused for its size in the end.
 const LOOK: usize = 4 * 1024;
 
-/// The proxy that the order's endpoint is reached through, if it is.
-pub(super) fn of(order: &Order) -> Option<&Proxy> {
-    let proxy = order.config.proxy.as_ref()?;
-    proxy.is_for(order.endpoint.host(), order.endpoint.port()).then_some(proxy)
-}
-
 /// Connects to the proxy and has it connect to the endpoint: by name, or to the first of its addresses that it reaches.
 pub(super) async fn through(order: &Order, proxy: &Proxy) -> Result<(TcpStream, SocketOptions), Ending> {
     let endpoint = &order.endpoint;
@@ -57,6 +51,9 @@ async fn tunnel(order: &Order, proxy: &Proxy, target: &Target<'_>) -> Result<(Tc
     let order = Order { endpoint: own, deadline: order.deadline - SPEAKS_FIRST, ..order.clone() };
     let (mut stream, options) = direct(&order).await.map_err(at_the_proxy)?;
     let limit = order.remaining();
+    let own = Endpoint::of_proxy(proxy);
+    let (mut stream, options) = direct(&Order { endpoint: own, ..order.clone() }).await.map_err(at_the_proxy)?;
+    let limit = order.remaining().saturating_sub(SPEAKS_FIRST);
     match tokio::time::timeout(limit, exchange(&mut stream, proxy, target)).await {
         Ok(Ok(())) => Ok((stream, options)),
         Ok(Err(ending)) => Err(ending),
