@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings what the tests need and the machine lacks; does nothing where everything is there.
 #
-# redis-server, nginx, and what network labs are made of, come from the system's packages (as root, on Debian and its
+# redis-server, nginx, two proxies, and what network labs are made of, come from the system's packages (as root, on Debian and its
 # relatives); the Modbus server of the tests goes into target/venv. No service of the system is started, and nothing
 # outside of target/ changes but packages. Arguments name servers that are wanted besides.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -16,7 +16,10 @@ readonly POLICY=/usr/sbin/policy-rc.d
 main() {
     check_rust
     local packages=()
-    have redis-server || packages+=(redis-server)
+    local program
+    for program in redis-server microsocks tinyproxy; do
+        have "$program" || packages+=("$program")
+    done
     have nginx || packages+=(nginx libnginx-mod-stream)
     # Network labs need root, and Linux.
     if [ "$(id -u)" = 0 ] && [ "$(uname)" = Linux ]; then
@@ -31,6 +34,8 @@ main() {
     if [ ${#packages[@]} -gt 0 ]; then install_packages "${packages[@]}"; fi
     have redis-server || skip "tests against Redis: redis-server is not installed (apt-get install redis-server)"
     have nginx || skip "tests against nginx: nginx is not installed (apt-get install nginx libnginx-mod-stream)"
+    have microsocks || skip "tests through a SOCKS proxy: microsocks is not installed (apt-get install microsocks)"
+    have tinyproxy || skip "tests through an HTTP proxy: tinyproxy is not installed (apt-get install tinyproxy)"
     make_venv
 }
 
@@ -66,7 +71,7 @@ install_packages() {
     rm -f "$log"
     # Nor may it come up with the next boot: the tests start servers of their own.
     local unit
-    for unit in redis-server nats-server nginx; do
+    for unit in redis-server nats-server nginx microsocks tinyproxy; do
         if [ -d /run/systemd/system ]; then systemctl disable --quiet "$unit" 2>/dev/null || true; fi
     done
     allow_services

@@ -4,3 +4,5 @@
 tools/setup.sh
 say "cargo test"
 cargo test --locked "$@"
+# The committed inputs of the fuzzer, on any system; it is built by name only.
+if [ $# = 0 ]; then cargo test --quiet --locked -p keepline-fuzz; fi

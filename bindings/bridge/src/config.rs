@@ -2,10 +2,12 @@
 
 mod declare;
 mod parse;
+mod proxy;
 mod resolve;
 mod tls;
 
 pub use declare::{AutoReplyRecord, CorrelationRecord, ENDIANS, FramingRecord, MatcherRecord, StepRecord};
+pub use proxy::ProxyUrl;
 pub use resolve::{BoundRecord, BoundsRecord, NoticeRecord, ResolvedConfig, default_config, resolve};
 pub use tls::TlsRecord;
 
@@ -119,4 +121,6 @@ pub struct ClientConfig {
     pub network_monitor: Option<bool>,
     /// How connections are encrypted; `tls://` endpoints are without it.
     pub tls: Option<TlsRecord>,
+    /// What every connection goes through; `system` is what the environment names.
+    pub proxy: Option<ProxyUrl>,
 }

@@ -26,6 +26,8 @@ pub struct ErrorRecord {
     pub detector: Option<String>,
     /// The operating system's error number, if there was one.
     pub errno: Option<i32>,
+    /// The other side's own number for it, if it told one: a SOCKS reply or the status of an HTTP proxy.
+    pub code: Option<u16>,
     /// The configuration's field that breaks a rule.
     pub field: Option<String>,
     /// Whether the peer may have carried out the request all the same.
@@ -46,6 +48,7 @@ impl BridgeError {
             cause: None,
             detector: None,
             errno: None,
+            code: None,
             field: None,
             maybe_executed: false,
             retryable: false,
@@ -104,6 +107,7 @@ impl From<Error> for BridgeError {
             cause: ending.map(|ending| ending.cause.as_str().to_owned()),
             detector: ending.and_then(|ending| ending.detector).map(|detector| detector.as_str().to_owned()),
             errno: ending.and_then(|ending| ending.errno),
+            code: ending.and_then(|ending| ending.code),
             field: field.map(|error| error.field.to_owned()),
             maybe_executed: error.maybe_executed(),
             retryable: error.is_retryable(),
@@ -142,6 +146,8 @@ pub struct EndingRecord {
     pub hint: Option<String>,
     /// The same as a sentence.
     pub advice: Option<String>,
+    /// The other side's own number for it, if it told one: a SOCKS reply or the status of an HTTP proxy.
+    pub code: Option<u16>,
 }
 
 impl From<Ending> for EndingRecord {
@@ -152,6 +158,7 @@ impl From<Ending> for EndingRecord {
             errno: ending.errno,
             hint: ending.hint.map(|hint| hint.as_str().to_owned()),
             advice: ending.hint.map(|hint| hint.to_string()),
+            code: ending.code,
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct EventRecord {
     pub hint: Option<String>,
     /// The same as a sentence (`disconnected`, `closed`).
     pub advice: Option<String>,
+    /// The other side's own number for it, if it told one (`disconnected`, `closed`): a SOCKS reply or the status of an HTTP proxy.
+    pub code: Option<u16>,
     /// How long it had been connected (`disconnected`).
     pub up_for_ms: Option<u64>,
     /// When the next attempt starts, from the event on (`disconnected`).
@@ -89,6 +91,7 @@ impl From<Event> for EventRecord {
             errno: None,
             hint: None,
             advice: None,
+            code: None,
             up_for_ms: None,
             retry_in_ms: None,
             failures: None,
@@ -139,5 +142,6 @@ impl EventRecord {
         self.errno = ending.errno;
         self.hint = ending.hint.map(|hint| hint.as_str().to_owned());
         self.advice = ending.hint.map(|hint| hint.to_string());
+        self.code = ending.code;
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::BORDER_KINDS;
 use keepline::cause::{DnsFailure, GreetingFailure, ProtocolFailure, ProxyFailure, TlsFailure};
-use keepline::proto::outbox::Outcome;
+use keepline::proto::outbox::{AckedBy, Outcome};
 use keepline::recorder::{Transition, Wish};
 use keepline::{
     Addresses, Cause, Detector, ErrorKind, EventKind, Hint, Jitter, NetworkKind, Overflow, Profile, State, Suspicion,
@@ -24,6 +24,7 @@ pub fn all() -> Vec<(&'static str, Names)> {
         ("hints", told(Hint::NAMES)),
         ("suspicions", told(Suspicion::ALL)),
         ("outcomes", told(Outcome::ALL)),
+        ("acked_by", told(AckedBy::ALL)),
         ("transitions", told(Transition::NAMES)),
         ("wishes", told(Wish::ALL)),
         ("wait_classes", told(WaitClass::ALL)),

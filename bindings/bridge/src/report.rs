@@ -36,6 +36,8 @@ pub struct ReportRecord {
     pub detector: Option<String>,
     /// The operating system's error number, if there was one.
     pub errno: Option<i32>,
+    /// The other side's own number for it, if it told one: a SOCKS reply or the status of an HTTP proxy.
+    pub code: Option<u16>,
     /// How long it had been connected.
     pub up_for_ms: Option<u64>,
     /// When the next attempt starts, from the end on.
@@ -109,6 +111,7 @@ impl From<&Report> for ReportRecord {
             cause: report.ending.cause.to_string(),
             detector: report.ending.detector.map(|detector| detector.to_string()),
             errno: report.ending.errno,
+            code: report.ending.code,
             up_for_ms: report.up_for.map(millis),
             retry_in_ms: report.retry_in.map(millis),
             failures: report.failures,

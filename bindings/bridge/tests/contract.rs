@@ -163,6 +163,7 @@ fn samples() -> Vec<EventKind> {
         cause: Cause::Dns(DnsFailure::Timeout),
         detector: Some(Detector::OsError),
         errno: Some(1),
+        code: Some(1),
         retry_after: Some(second),
         hint: Some(Hint::PlainText),
     };

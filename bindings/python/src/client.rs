@@ -186,6 +186,10 @@ impl Receipt {
     fn try_outcome(&self, py: Python<'_>) -> PyResult<Option<String>> {
         on(py, self.receipt.try_outcome())
     }
+
+    fn acked_by(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        on(py, self.receipt.acked_by())
+    }
 }
 
 impl Client {

@@ -24,6 +24,7 @@ fn exception<'py>(py: Python<'py>, error: &BridgeError) -> PyResult<Bound<'py, P
     exception.setattr("cause", &error.cause)?;
     exception.setattr("detector", &error.detector)?;
     exception.setattr("errno", error.errno)?;
+    exception.setattr("code", error.code)?;
     exception.setattr("field", &error.field)?;
     exception.setattr("maybe_executed", error.maybe_executed)?;
     exception.setattr("retryable", error.retryable)?;

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 import keepline
-from keepline import Cause, Config, ConfigOptions, Correlation, Detector, Framing, Matcher, Outcome, Script, State
+from keepline import AckedBy, Cause, Config, ConfigOptions, Correlation, Detector, Framing, Matcher, Outcome, Script, State
 from keepline import Heartbeat, KernelFigures, Report, ReportEntry, Suspicion, Transition, _core, _names, events
 from keepline._config import declared
 from keepline._errors import BY_KIND
@@ -25,6 +25,7 @@ CONTRACT: dict[str, Any] = json.loads(contract_path().read_text())
         ("hints", list(keepline.Hint)),
         ("suspicions", list(Suspicion)),
         ("outcomes", list(Outcome)),
+        ("acked_by", list(AckedBy)),
         ("transitions", list(Transition)),
         ("events", list(events.BY_NAME)),
         ("profile_names", get_args(_names.ProfileName)),

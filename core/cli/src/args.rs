@@ -6,7 +6,10 @@ use crate::exit::{DOCTOR_CODES, EXIT_CODES};
 use crate::values;
 use bytes::Bytes;
 use clap::{ArgAction, Args, Parser, Subcommand};
-use keepline::{Addresses, Choice, Config, Framing, Heartbeat, Keepalive, Matcher, Profile, Tls, WhileDown};
+use keepline::{
+    Addresses, Choice, Config, ConfigError, Framing, Heartbeat, Keepalive, Matcher, Profile, Proxy, Tls, WhileDown,
+    system_proxy,
+};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -238,12 +241,22 @@ pub(crate) struct Tuning {
     /// Gives up after so many failed attempts in a row
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_attempts: Option<u32>,
+    /// What every connection goes through: socks5://[USER:PASSWORD@]HOST:PORT, http://…, or system for what ALL_PROXY,
+    /// HTTPS_PROXY and NO_PROXY name
+    // Text until it is checked by us: an error of the parser would show the password.
+    #[arg(long, env = "KEEPLINE_PROXY", value_name = "URL", hide_env_values = true)]
+    pub(crate) proxy: Option<String>,
 }
 
 impl Tuning {
-    /// What was given, as a configuration that is not checked yet.
-    pub(crate) fn config(&self) -> Config {
-        Config {
+    /// What was given, as a configuration of which only the proxy is checked.
+    pub(crate) fn config(&self) -> Result<Config, ConfigError> {
+        let proxy = match self.proxy.as_deref() {
+            None => None,
+            Some("system") => system_proxy()?,
+            Some(url) => Some(Proxy::parse(url)?),
+        };
+        Ok(Config {
             profile: self.profile.unwrap_or_default(),
             detect_within: self.detect_within,
             heartbeat: self.heartbeat.clone().map(|payload| Heartbeat {
@@ -262,7 +275,8 @@ impl Tuning {
             while_down: self.while_down,
             network_monitor: self.no_network_monitor.then_some(false),
             framing: self.framing.clone().unwrap_or_else(Framing::lines),
+            proxy,
             ..Config::default()
-        }
+        })
     }
 }

@@ -25,7 +25,7 @@ pub(crate) async fn run(arguments: Connect, no_color: bool, verbose: u8) -> Resu
     let mut stop = Stop::listen().map_err(|error| Failure::local(format!("no signals: {error}")))?;
     let endpoint = Endpoint::parse(&arguments.endpoint)?;
     // Stdin can wait: whoever pipes a file wants all of it to arrive.
-    let mut builder = Client::builder(endpoint).config(arguments.tuning.config()).overflow(Overflow::Wait);
+    let mut builder = Client::builder(endpoint).config(arguments.tuning.config()?).overflow(Overflow::Wait);
     if let Some(tls) = arguments.tls.declared() {
         builder = builder.tls(tls);
     }

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 pub(crate) async fn run(arguments: Arguments, no_color: bool) -> Result<Exit, Failure> {
     // What cannot be an endpoint at all is a mistake at the keyboard, and no finding.
     Endpoint::parse(&arguments.endpoint)?;
-    let mut builder = Client::builder(arguments.endpoint.as_str()).config(arguments.tuning.config());
+    let mut builder = Client::builder(arguments.endpoint.as_str()).config(arguments.tuning.config()?);
     if let Some(tls) = arguments.tls.declared() {
         builder = builder.tls(tls);
     }

@@ -102,6 +102,7 @@ fn option_of(field: &str) -> Option<&'static str> {
         "connect.within" => "--connect-within",
         "backoff.max" => "--backoff-max",
         "max_attempts" => "--max-attempts",
+        "proxy" => "--proxy",
         "framing.max" | "framing.size" | "framing.width" | "framing.delimiter" => "--framing",
         _ => return None,
     })

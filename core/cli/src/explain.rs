@@ -13,7 +13,7 @@ use std::io::{self, Write};
 /// Runs the command.
 pub(crate) fn run(arguments: &Explain) -> Result<Exit, Failure> {
     let endpoint = arguments.endpoint.as_deref().map(Endpoint::parse).transpose()?;
-    let config = arguments.tuning.config();
+    let config = arguments.tuning.config()?;
     let valid = config.clone().parse()?;
     let rows = rows::of(&arguments.tuning, &config, &valid);
     let text = if arguments.json {

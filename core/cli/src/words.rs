@@ -60,8 +60,9 @@ pub(crate) fn sentence(kind: &EventKind) -> Option<String> {
 pub(crate) fn reason(ending: &Ending) -> String {
     let detector = ending.detector.map(|detector| format!(" by {detector}")).unwrap_or_default();
     let system = ending.errno.map(|errno| format!(": {}", system_text(errno))).unwrap_or_default();
+    let code = ending.code.map(|code| format!(", code {code}")).unwrap_or_default();
     let hint = ending.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-    format!("{}{detector}{system}{hint}", ending.cause)
+    format!("{}{detector}{system}{code}{hint}", ending.cause)
 }
 
 /// An event as one JSON object; times in milliseconds, `at_ms` since `start`.
@@ -120,6 +121,7 @@ fn ending<R>(why: &Ending, set: &mut impl FnMut(&str, Value) -> R) {
     set("errno", json!(why.errno));
     set("hint", json!(why.hint.map(|hint| hint.as_str())));
     set("advice", json!(why.hint.map(|hint| hint.to_string())));
+    set("code", json!(why.code));
     set("retry_after_ms", why.retry_after.map_or(Value::Null, millis));
 }
 

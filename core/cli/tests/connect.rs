@@ -198,6 +198,21 @@ async fn first_signal_drains_and_second_one_ends_at_once() {
     assert_eq!(program.code().await, Some(130));
 }
 
+#[tokio::test]
+async fn refusal_of_a_proxy_is_told_with_its_code_and_ends_the_program() {
+    let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://robot:hunter2@{}", proxy.local_addr().expect("its address"));
+    let refusing = tokio::spawn(async move {
+        let (mut stream, _) = proxy.accept().await.expect("a client");
+        stream.write_all(b"HTTP/1.1 407 No\r\n\r\n").await.expect("it listens");
+        stream
+    });
+    let mut program = Program::start(&["connect", "plc-7.example:502", "--proxy", &url]);
+    program.told("proxy.auth, code 407").await;
+    assert_eq!(program.end().await, Some(4));
+    drop(refusing.await);
+}
+
 /// The program under test with its pipes; killed if the test ends early.
 struct Program {
     child: Child,

@@ -30,6 +30,17 @@ fn explain_names_what_it_cannot_see() {
 }
 
 #[test]
+fn proxy_is_explained_without_its_credentials_and_refused_without_them_too() {
+    let output = keepline(&["explain", "--proxy", "socks5://robot:hunter2@proxy.example:1080"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("socks5://proxy.example:1080") && !text.contains("hunter2"), "{text}");
+    let output = keepline(&["explain", "--proxy", "https://robot:hunter2@proxy.example:1080"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("proxy: must be") && text.contains("see --proxy") && !text.contains("hunter2"), "{text}");
+}
+
+#[test]
 fn explain_json_carries_values_units_and_sources() {
     let arguments = ["explain", "--json", "--profile", "industrial", "--heartbeat", "x", "--every", "5s"];
     let output = keepline(&arguments);

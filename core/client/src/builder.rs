@@ -8,6 +8,7 @@ use crate::governor::Governor;
 use crate::greeting::{GreetingError, GreetingIo, Hook};
 use crate::io::names::Names;
 use crate::resolver::Resolver;
+use crate::proxy::{IntoProxy, system_proxy};
 use crate::shared::Shared;
 use crate::streams::Streams;
 use keepline_proto::config::{
@@ -29,6 +30,8 @@ pub struct Builder {
     endpoint: Result<Endpoint, ConfigError>,
     config: Config,
     valid: Option<Arc<ValidConfig>>,
+    /// The first value that could not be, told when the client is made.
+    refused: Option<ConfigError>,
     hook: Option<Hook>,
     resolver: Option<Arc<dyn Resolver>>,
     runtime: Option<Handle>,
@@ -47,6 +50,7 @@ impl Client {
             endpoint: endpoint.into_endpoint(),
             config: Config::default(),
             valid: None,
+            refused: None,
             hook: None,
             resolver: None,
             runtime: None,
@@ -183,6 +187,28 @@ impl Builder {
         self
     }
 
+    /// Sends every connection through a proxy: `socks5://user:password@host:port` or `http://host:port`
+    /// ([`Proxy::parse`](crate::Proxy::parse)). A bad one is told when the client is made.
+    ///
+    /// Socket options and liveness are those of the connection to the proxy, and so are the outcomes: a message is
+    /// [`Acked`](crate::Outcome::Acked) by the proxy's kernel ([`Receipt::acked_by`](crate::Receipt::acked_by)).
+    pub fn proxy(mut self, proxy: impl IntoProxy) -> Builder {
+        match proxy.into_proxy() {
+            Ok(proxy) => self.config.proxy = Some(proxy),
+            Err(error) => self.refused = self.refused.or(Some(error)),
+        }
+        self
+    }
+
+    /// Takes the proxy that the environment names now ([`system_proxy`]), or none if it names none.
+    pub fn system_proxy(mut self) -> Builder {
+        match system_proxy() {
+            Ok(proxy) => self.config.proxy = proxy,
+            Err(error) => self.refused = self.refused.or(Some(error)),
+        }
+        self
+    }
+
     /// Switches the user timeout off; the kernel's patience with data in flight is then about 939 s.
     pub fn no_user_timeout(mut self) -> Builder {
         self.config.user_timeout = Choice::Off;
@@ -268,6 +294,9 @@ impl Builder {
     fn parsed(&self) -> Result<Arc<ValidConfig>, Error> {
         if let Some(valid) = &self.valid {
             return Ok(valid.clone());
+        }
+        if let Some(refused) = &self.refused {
+            return Err(refused.clone().into());
         }
         if matches!(self.config.greeting, Some(Greeting::Hook)) && self.hook.is_none() {
             return Err(ConfigError::new("greeting", "Hook", "must be set with greeting_hook").into());

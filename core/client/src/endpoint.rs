@@ -1,6 +1,7 @@
 //! Where to connect to: `host:port`, `[v6]:port`, `tls://host:port`.
 
 use keepline_proto::ConfigError;
+use keepline_proto::proxy::Proxy;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -53,6 +54,11 @@ impl Endpoint {
             Ok(port) if port > 0 && !port.to_string().is_empty() => Ok(Endpoint { host: host.into(), port, is_tls }),
             Ok(_) | Err(_) => wrong("must name a port of 1 to 65535"),
         }
+    }
+
+    /// Where a proxy is. Its parts were checked when it was parsed.
+    pub(crate) fn of_proxy(proxy: &Proxy) -> Endpoint {
+        Endpoint { host: proxy.host().into(), port: proxy.port() }
     }
 
     /// The name or address as given.

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use keepline_proto::config::{ValidConfig, WhileDown};
 use keepline_proto::correlator::{Correlator, Ticket};
 use keepline_proto::framing::{Framing, FramingError, Header};
-use keepline_proto::outbox::{BY_REFERENCE, Gate, Inline, Meta, Outbox, Outcome, Refusal, Settled};
+use keepline_proto::outbox::{AckedBy, BY_REFERENCE, Gate, Inline, Meta, Outbox, Outcome, Refusal, Settled};
 use keepline_proto::{Ending, ErrorKind};
 use std::collections::BTreeMap;
 use std::io::IoSlice;
@@ -31,7 +31,7 @@ pub(crate) enum Reply {
 /// Who waits behind a ticket.
 #[derive(Debug)]
 enum Waiter {
-    Receipt(oneshot::Sender<Outcome>),
+    Receipt(oneshot::Sender<(Outcome, AckedBy)>),
     Request { reply: oneshot::Sender<Reply>, handed_over: bool },
 }
 
@@ -62,6 +62,8 @@ pub(crate) struct Writer {
     #[expect(clippy::box_collection, reason = "8 bytes instead of 24 in each idle client")]
     waiters: Option<Box<BTreeMap<Ticket, Waiter>>>,
     last_ticket: u64,
+    /// Whose kernel acknowledges on the connection that has the gate, or had it last.
+    pub(crate) acked_by: AckedBy,
     /// Nothing more is accepted: draining or closed.
     pub(crate) ended: bool,
     /// Somebody waits on `Shared::room`.
@@ -77,6 +79,7 @@ impl Writer {
             inline_bytes: 0,
             waiters: None,
             last_ticket: 0,
+            acked_by: AckedBy::Peer,
             ended: false,
             wanted: false,
         }
@@ -88,7 +91,7 @@ impl Writer {
         Ticket(NonZeroU64::new(self.last_ticket).unwrap_or(NonZeroU64::MIN))
     }
 
-    pub(crate) fn await_outcome(&mut self, ticket: Ticket) -> oneshot::Receiver<Outcome> {
+    pub(crate) fn await_outcome(&mut self, ticket: Ticket) -> oneshot::Receiver<(Outcome, AckedBy)> {
         let (sender, receiver) = oneshot::channel();
         self.waiters.get_or_insert_default().insert(ticket, Waiter::Receipt(sender));
         receiver
@@ -232,7 +235,7 @@ impl Writer {
             if let Some(Waiter::Receipt(sender)) =
                 self.waiters.as_mut().and_then(|waiters| waiters.remove(&settled.ticket))
             {
-                news.0.push(Told::Outcome(sender, settled.outcome));
+                news.0.push(Told::Outcome(sender, (settled.outcome, self.acked_by)));
             }
         }
     }
@@ -264,7 +267,7 @@ pub(crate) struct News(Vec<Told>);
 
 #[derive(Debug)]
 enum Told {
-    Outcome(oneshot::Sender<Outcome>, Outcome),
+    Outcome(oneshot::Sender<(Outcome, AckedBy)>, (Outcome, AckedBy)),
     Reply(oneshot::Sender<Reply>, Reply),
 }
 

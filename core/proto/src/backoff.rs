@@ -1,6 +1,6 @@
 //! Delay between connection attempts: exponential, jittered, reset once a connection proves stable.
 
-use crate::cause::{Cause, DnsFailure, Ending, GreetingFailure, TlsFailure};
+use crate::cause::{Cause, DnsFailure, Ending, GreetingFailure, ProxyFailure, TlsFailure};
 use crate::config::{Backoff, Jitter};
 use fastrand::Rng;
 use std::time::Duration;
@@ -15,7 +15,8 @@ pub const PATIENT_FLOOR: Duration = Duration::from_secs(1);
 /// The shortest wait after credentials were refused: servers lock accounts after a few tries a minute.
 pub const AUTH_FLOOR: Duration = Duration::from_secs(10);
 
-/// The shortest wait while a certificate is out of date: somebody has to replace it, or set a clock.
+/// The shortest wait while a certificate is out of date, or the rules of a proxy forbid the endpoint: somebody has to
+/// replace it, set a clock, or change the rules.
 pub const SLOW_FLOOR: Duration = Duration::from_secs(30);
 
 /// The longest that a peer can send us away: a typing error in a server must not silence a fleet for a year.
@@ -117,7 +118,8 @@ pub const fn floor(cause: Cause) -> Duration {
         | Cause::Replaced
         | Cause::Dns(DnsFailure::NotFound | DnsFailure::NoAddress) => PATIENT_FLOOR,
         Cause::Greeting(GreetingFailure::Auth) => AUTH_FLOOR,
-        Cause::Tls(TlsFailure::Expired | TlsFailure::NotYetValid) => SLOW_FLOOR,
+        Cause::Tls(TlsFailure::Expired | TlsFailure::NotYetValid)
+        | Cause::Proxy(ProxyFailure::Denied | ProxyFailure::Unsupported) => SLOW_FLOOR,
         Cause::PeerClosed
         | Cause::Reset
         | Cause::PathSilent
@@ -141,7 +143,15 @@ pub const fn floor(cause: Cause) -> Duration {
             | TlsFailure::Protocol
             | TlsFailure::Truncated,
         )
-        | Cause::Proxy(_)
+        | Cause::Proxy(
+            ProxyFailure::Auth
+            | ProxyFailure::Refused
+            | ProxyFailure::Unreachable
+            | ProxyFailure::Unavailable
+            | ProxyFailure::Timeout
+            | ProxyFailure::Closed
+            | ProxyFailure::Protocol,
+        )
         | Cause::Greeting(
             GreetingFailure::Timeout
             | GreetingFailure::Unexpected

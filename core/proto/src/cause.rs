@@ -100,11 +100,21 @@ pub enum TlsFailure {
 pub enum ProxyFailure {
     /// The proxy wants credentials, or refused ours.
     Auth,
-    /// The proxy refused the endpoint.
+    /// The proxy's rules forbid the endpoint.
+    Denied,
+    /// The endpoint refused the proxy.
     Refused,
-    /// The proxy did not answer within the deadline.
+    /// The proxy found no way to the endpoint.
+    Unreachable,
+    /// Nobody listens at the proxy's address, or the proxy failed, is busy, or does not say why.
+    Unavailable,
+    /// The proxy cannot do what was asked: a tunnel, or this kind of address.
+    Unsupported,
+    /// The proxy did not let us through within the deadline.
     Timeout,
-    /// The proxy's answer is malformed.
+    /// The proxy ended the connection before it let us through.
+    Closed,
+    /// The proxy's answer is malformed, or too long.
     Protocol,
 }
 
@@ -170,7 +180,11 @@ names!(TlsFailure {
     ClientAuth => "client_auth", Version => "version", Alpn => "alpn", Protocol => "protocol",
     Truncated => "truncated",
 });
-names!(ProxyFailure { Auth => "auth", Refused => "refused", Timeout => "timeout", Protocol => "protocol" });
+names!(ProxyFailure {
+    Auth => "auth", Denied => "denied", Refused => "refused", Unreachable => "unreachable",
+    Unavailable => "unavailable", Unsupported => "unsupported", Timeout => "timeout", Closed => "closed",
+    Protocol => "protocol",
+});
 names!(GreetingFailure {
     Timeout => "timeout", Unexpected => "unexpected", Rejected => "rejected", Panicked => "panicked", Auth => "auth",
 });
@@ -210,8 +224,13 @@ impl Cause {
             Cause::Tls(TlsFailure::Protocol) => "tls.protocol",
             Cause::Tls(TlsFailure::Truncated) => "tls.truncated",
             Cause::Proxy(ProxyFailure::Auth) => "proxy.auth",
+            Cause::Proxy(ProxyFailure::Denied) => "proxy.denied",
             Cause::Proxy(ProxyFailure::Refused) => "proxy.refused",
+            Cause::Proxy(ProxyFailure::Unreachable) => "proxy.unreachable",
+            Cause::Proxy(ProxyFailure::Unavailable) => "proxy.unavailable",
+            Cause::Proxy(ProxyFailure::Unsupported) => "proxy.unsupported",
             Cause::Proxy(ProxyFailure::Timeout) => "proxy.timeout",
+            Cause::Proxy(ProxyFailure::Closed) => "proxy.closed",
             Cause::Proxy(ProxyFailure::Protocol) => "proxy.protocol",
             Cause::Greeting(GreetingFailure::Timeout) => "greeting.timeout",
             Cause::Greeting(GreetingFailure::Unexpected) => "greeting.unexpected",
@@ -289,6 +308,8 @@ pub struct Ending {
     pub detector: Option<Detector>,
     /// The operating system's error number, if there was one.
     pub errno: Option<i32>,
+    /// The other side's own number for it, if it told one: a SOCKS reply (1 to 8) or the status of an HTTP proxy.
+    pub code: Option<u16>,
     /// How long the peer asked us to stay away, if it did.
     pub retry_after: Option<Duration>,
     /// What may help, where the cause alone does not say.
@@ -298,30 +319,30 @@ pub struct Ending {
 impl Ending {
     /// An ending without an error number.
     pub const fn new(cause: Cause, detector: Option<Detector>) -> Ending {
-        Ending { cause, detector, errno: None, retry_after: None, hint: None }
+        Ending { cause, detector, errno: None, code: None, retry_after: None, hint: None }
     }
 
     /// An ending told by the operating system.
     pub const fn os(cause: Cause, errno: Option<i32>) -> Ending {
-        Ending { cause, detector: Some(Detector::OsError), errno, retry_after: None, hint: None }
+        Ending { cause, detector: Some(Detector::OsError), errno, code: None, retry_after: None, hint: None }
     }
 }
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.cause)?;
-        if let Some(detector) = self.detector {
-            write!(f, " (by {detector}")?;
-            if let Some(errno) = self.errno {
-                write!(f, ", errno {errno}")?;
-            }
-            write!(f, ")")?;
-        } else if let Some(errno) = self.errno {
-            write!(f, " (errno {errno})")?;
+        let evidence = [
+            self.detector.map(|detector| format!("by {detector}")),
+            self.errno.map(|errno| format!("errno {errno}")),
+            self.code.map(|code| format!("code {code}")),
+        ];
+        let evidence: Vec<String> = evidence.into_iter().flatten().collect();
+        if !evidence.is_empty() {
+            write!(f, " ({})", evidence.join(", "))?;
         }
-        if let Some(hint) = self.hint {
-            write!(f, ": {hint}")?;
+        match self.hint {
+            Some(hint) => write!(f, ": {hint}"),
+            None => Ok(()),
         }
-        Ok(())
     }
 }

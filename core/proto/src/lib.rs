@@ -16,6 +16,7 @@ mod liveness;
 pub mod netlink;
 pub mod outbox;
 pub mod output;
+pub mod proxy;
 pub mod race;
 pub mod recorder;
 pub mod session;

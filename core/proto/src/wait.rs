@@ -163,8 +163,10 @@ impl Cause {
             | Cause::NetworkChanged
             | Cause::Replaced
             | Cause::Requested => WaitClass::Lost,
-            Cause::Refused | Cause::Proxy(ProxyFailure::Refused) => WaitClass::Refused,
-            Cause::Unreachable | Cause::LocalNetworkDown => WaitClass::Unreachable,
+            Cause::Refused | Cause::Proxy(ProxyFailure::Refused | ProxyFailure::Unavailable) => WaitClass::Refused,
+            Cause::Unreachable | Cause::LocalNetworkDown | Cause::Proxy(ProxyFailure::Unreachable) => {
+                WaitClass::Unreachable
+            }
             Cause::ConnectTimeout
             | Cause::Tls(TlsFailure::Timeout)
             | Cause::Proxy(ProxyFailure::Timeout)
@@ -187,7 +189,9 @@ impl Cause {
             Cause::Tls(TlsFailure::ClientAuth)
             | Cause::Proxy(ProxyFailure::Auth)
             | Cause::Greeting(GreetingFailure::Auth) => WaitClass::Auth,
-            Cause::Proxy(ProxyFailure::Protocol)
+            Cause::Proxy(
+                ProxyFailure::Denied | ProxyFailure::Unsupported | ProxyFailure::Closed | ProxyFailure::Protocol,
+            )
             | Cause::Greeting(GreetingFailure::Unexpected | GreetingFailure::Rejected | GreetingFailure::Panicked) => {
                 WaitClass::Kicked
             }

@@ -1,7 +1,7 @@
 //! From the flat record to the core's declaration. The core judges the values; here only names and shapes are checked.
 
-use super::ClientConfig;
 use super::declare::{parse_greeting, size};
+use super::{ClientConfig, ProxyUrl};
 use crate::error::BridgeError;
 use keepline::{Addresses, Choice, Config, Heartbeat, Jitter, Keepalive, Overflow, Profile, Unsolicited, WhileDown};
 use std::fmt::Display;
@@ -53,6 +53,7 @@ impl ClientConfig {
             governed: self.governed,
             sibling_probes: self.sibling_probes,
             network_monitor: self.network_monitor,
+            proxy: self.proxy.as_ref().map(ProxyUrl::parse).transpose()?.flatten(),
         })
     }
 

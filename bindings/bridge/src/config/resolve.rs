@@ -1,7 +1,7 @@
 //! The configuration with every value decided, told in the same record that declared it.
 
 use super::declare::greeting_steps;
-use super::{ClientConfig, CorrelationRecord, FramingRecord};
+use super::{ClientConfig, CorrelationRecord, FramingRecord, ProxyUrl};
 use crate::error::BridgeError;
 use crate::guard::caught;
 use keepline::{Bound, Notice, ValidConfig};
@@ -163,6 +163,7 @@ impl ClientConfig {
             sibling_probes: Some(valid.sibling_probes),
             network_monitor: Some(valid.network_monitor),
             tls: None,
+            proxy: valid.proxy.as_ref().map(ProxyUrl::of),
         }
     }
 }

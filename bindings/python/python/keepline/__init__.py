@@ -25,7 +25,7 @@ from keepline._errors import (
     Unavailable,
     WrongLoopError,
 )
-from keepline._names import Cause, Detector, Hint, Outcome, State, Suspicion, Transition
+from keepline._names import AckedBy, Cause, Detector, Hint, Outcome, State, Suspicion, Transition
 from keepline._protocol import AutoReply, Correlation, Framing, Matcher, Script
 from keepline._records import Bound, DetectionBounds, Ending, MessageCounts, NetworkPath, Notice, Stats
 from keepline._report import KernelFigures, Report, ReportEntry
@@ -37,6 +37,7 @@ from keepline import sync  # isort: skip  (uses the names above)
 
 __all__ = [
     "OFF",
+    "AckedBy",
     "Address",
     "AutoReply",
     "Backoff",

@@ -277,7 +277,7 @@ def start(address: Address, *, config: Config | None = None, **options: Unpack[C
 def closed_error(ending: Ending, reports: list[Report]) -> Closed:
     """The exception of an iteration that nobody ended on request."""
     error = Closed(f"the client is closed: {ending}")
-    error.cause, error.errno = ending.cause, ending.errno
+    error.cause, error.errno, error.code = ending.cause, ending.errno, ending.code
     error.detector = ending.detector
     error._report = reports[-1] if reports else None
     return error

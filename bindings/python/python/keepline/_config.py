@@ -1,6 +1,6 @@
 """What a client is told: frozen records, unset by default. The core decides what is unset, once for all languages."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self, TypedDict, TypeVar
 
 from keepline import _core
@@ -150,6 +150,9 @@ class Config:
     """Watches the way to the peer: a change makes the connection prove itself, without a network nothing is dialled."""
     tls: Tls | bool | None = None
     """Encrypts every connection; ``True`` with the defaults of `Tls`, as a ``tls://host:port`` does."""
+    proxy: str | None = field(default=None, repr=False)
+    """What every connection goes through: ``"socks5://user:password@host:port"``, ``"http://host:port"``, or ``"system"``
+    for what the environment names now. Not shown by ``repr``: it may hold a password."""
 
     def resolve(self) -> "Resolved":
         """Decides every value and checks it, without making a client.
@@ -209,6 +212,7 @@ class ConfigOptions(TypedDict, total=False):
     sibling_probes: bool
     network_monitor: bool | None
     tls: Tls | bool | None
+    proxy: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +261,7 @@ def declared(config: Config) -> dict[str, Any]:
         "sibling_probes": _flag("sibling_probes", config.sibling_probes),
         "network_monitor": _optional_flag("network_monitor", config.network_monitor),
         "tls": tls_record(config.tls),
+        "proxy": _text("proxy", config.proxy),
         "auto_replies": [_part("auto_replies", reply, AutoReply).record() for reply in config.auto_replies],
     }
     for field in ("user_timeout", "rto_max", "frame_within"):
@@ -338,6 +343,7 @@ def decided(record: dict[str, Any]) -> Config:
         sibling_probes=record["sibling_probes"],
         network_monitor=record["network_monitor"],
         tls=None if record["tls"] is None else Tls.read(record["tls"]),
+        proxy=record["proxy"],
     )
 
 
@@ -348,6 +354,12 @@ def _optional_flag(field: str, value: object) -> bool | None:
 def _flag(field: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise invalid(field, type(value).__name__, "must be True or False")
+    return value
+
+
+def _text(field: str, value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise invalid(field, type(value).__name__, "must be a str")
     return value
 
 

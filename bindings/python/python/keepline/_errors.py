@@ -20,6 +20,8 @@ class KeeplineError(Exception):
     """Which evidence told: a name of `Detector`."""
     errno: int | None = None
     """The operating system's error number, if there was one."""
+    code: int | None = None
+    """The other side's own number for it, if it told one: a SOCKS reply or the status of an HTTP proxy."""
     field: str | None = None
     """The option that breaks a rule."""
     maybe_executed: bool = False

@@ -43,13 +43,22 @@ class Outcome(StrEnum):
     """What became of a tracked message. Final."""
 
     ACKED = "acked"
-    """Acknowledged by the kernel of the peer. Not: processed."""
+    """Acknowledged by the kernel of the peer, or of the proxy before it. Not: processed."""
     NOT_SENT = "not_sent"
     """Dropped by policy; no byte of it was handed to the kernel."""
     UNKNOWN = "unknown"
     """Handed to the kernel, whole or in part; nobody knows what became of it."""
     EXPIRED = "expired"
     """Ran out of time in the outbox; no byte of it was handed to the kernel."""
+
+
+class AckedBy(StrEnum):
+    """Whose kernel acknowledged a message."""
+
+    PEER = "peer"
+    """The peer's."""
+    PROXY = "proxy"
+    """The proxy's: whether the endpoint has the message is not known."""
 
 
 class Cause(StrEnum):
@@ -82,8 +91,13 @@ class Cause(StrEnum):
     TLS_PROTOCOL = "tls.protocol"
     TLS_TRUNCATED = "tls.truncated"
     PROXY_AUTH = "proxy.auth"
+    PROXY_DENIED = "proxy.denied"
     PROXY_REFUSED = "proxy.refused"
+    PROXY_UNREACHABLE = "proxy.unreachable"
+    PROXY_UNAVAILABLE = "proxy.unavailable"
+    PROXY_UNSUPPORTED = "proxy.unsupported"
     PROXY_TIMEOUT = "proxy.timeout"
+    PROXY_CLOSED = "proxy.closed"
     PROXY_PROTOCOL = "proxy.protocol"
     GREETING_TIMEOUT = "greeting.timeout"
     GREETING_UNEXPECTED = "greeting.unexpected"

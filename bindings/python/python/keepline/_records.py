@@ -102,6 +102,8 @@ class Ending:
     """Which evidence told."""
     errno: int | None
     """The operating system's error number, if there was one."""
+    code: int | None = None
+    """The other side's own number for it, if it told one: a SOCKS reply or the status of an HTTP proxy."""
     hint: Hint | None = None
     """What may help, if something does."""
     advice: str | None = None
@@ -115,6 +117,7 @@ class Ending:
             cause=Cause(record["cause"]),
             detector=None if detector is None else Detector(detector),
             errno=record["errno"],
+            code=record["code"],
             hint=None if hint is None else Hint(hint),
             advice=record["advice"],
         )
@@ -122,6 +125,7 @@ class Ending:
     def __str__(self) -> str:
         evidence = [] if self.detector is None else [f"by {self.detector}"]
         evidence += [] if self.errno is None else [f"errno {self.errno}"]
+        evidence += [] if self.code is None else [f"code {self.code}"]
         told = f"{self.cause} ({', '.join(evidence)})" if evidence else str(self.cause)
         return told if self.advice is None else f"{told}: {self.advice}"
 

@@ -93,6 +93,8 @@ class Report:
     """Which evidence told."""
     errno: int | None
     """The operating system's error number, if there was one."""
+    code: int | None
+    """The other side's own number for it, if it told one: a SOCKS reply or the status of an HTTP proxy."""
     up_for: float | None
     """How long it had been connected; ``None`` for an attempt that never was."""
     retry_in: float | None
@@ -119,6 +121,7 @@ class Report:
             cause=Cause(record["cause"]),
             detector=None if detector is None else Detector(detector),
             errno=record["errno"],
+            code=record["code"],
             up_for=_seconds(record["up_for_ms"]),
             retry_in=_seconds(record["retry_in_ms"]),
             failures=record["failures"],

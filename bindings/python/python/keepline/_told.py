@@ -6,7 +6,7 @@ from typing import Self
 
 from keepline import _core, events
 from keepline._loop import LoopBridge
-from keepline._names import Outcome
+from keepline._names import AckedBy, Outcome
 
 
 class Receipt:
@@ -27,6 +27,12 @@ class Receipt:
         """Returns the outcome, if it is known already."""
         outcome = self._core.try_outcome()
         return None if outcome is None else Outcome(outcome)
+
+    @property
+    def acked_by(self) -> AckedBy | None:
+        """Whose kernel acknowledged it, once its outcome was told and is `Outcome.ACKED`; behind a proxy, the proxy's."""
+        told = self._core.acked_by()
+        return None if told is None else AckedBy(told)
 
 
 class Events(AsyncIterator[events.Event]):

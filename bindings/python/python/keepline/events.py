@@ -111,6 +111,8 @@ class Disconnected(Event):
     """What may help, if something does."""
     advice: str | None
     """The same as a sentence."""
+    code: int | None
+    """The other side's own number for it, if it told one: a SOCKS reply or the status of an HTTP proxy."""
     up_for: float | None
     """How long it had been connected; ``None`` for an attempt that never was."""
     retry_in: float | None
@@ -182,6 +184,8 @@ class Closed(Event):
     """What may help, if something does."""
     advice: str | None
     """The same as a sentence."""
+    code: int | None
+    """The other side's own number for it, if it told one: a SOCKS reply or the status of an HTTP proxy."""
 
 
 BY_NAME: dict[str, type[Event]] = {

@@ -18,7 +18,7 @@ from keepline._core import Message
 from keepline._endpoint import Address, endpoint
 from keepline._errors import invalid
 from keepline._handle import Handle
-from keepline._names import Cause, Outcome
+from keepline._names import AckedBy, Cause, Outcome
 from keepline._records import Ending
 from keepline._values import Data, Duration, wait_millis
 
@@ -193,6 +193,12 @@ class Receipt:
         """Returns the outcome, if it is known already."""
         outcome = self._core.try_outcome()
         return None if outcome is None else Outcome(outcome)
+
+    @property
+    def acked_by(self) -> AckedBy | None:
+        """Whose kernel acknowledged it, once its outcome was told and is `Outcome.ACKED`; behind a proxy, the proxy's."""
+        told = self._core.acked_by()
+        return None if told is None else AckedBy(told)
 
 
 class Events(Iterator[events.Event]):

@@ -184,6 +184,8 @@ pub(super) fn of(tuning: &Tuning, config: &Config, valid: &ValidConfig) -> Vec<R
     row("greeting", greeting, by_default(valid.greeting.is_some()));
     let monitor = if valid.network_monitor { word("on") } else { Shown::Off };
     row("network_monitor", monitor, by_default(config.network_monitor.is_some()));
+    let proxy = valid.proxy.as_ref().map_or(Shown::Off, |proxy| Shown::Word(proxy.to_string()));
+    row("proxy", proxy, by_default(valid.proxy.is_some()));
     row("auto_replies", count(valid.auto_replies.len()), by_default(!valid.auto_replies.is_empty()));
     rows
 }

@@ -9,6 +9,8 @@ use crate::message::Message;
 use keepline_proto::config::ValidConfig;
 use keepline_proto::event::Disconnected;
 use keepline_proto::{Cause, Ending, EventKind, Time};
+use keepline_proto::proxy::Proxy;
+use keepline_proto::{Cause, EventKind, Time};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -19,6 +21,8 @@ pub(super) struct Attempt<'a> {
     pub(super) builder: &'a Builder,
     pub(super) config: &'a ValidConfig,
     pub(super) patience: Duration,
+    /// What the endpoint is reached through, if it is.
+    pub(super) proxy: Option<Proxy>,
 }
 
 impl Attempt<'_> {
@@ -45,6 +49,8 @@ impl Attempt<'_> {
         if let Some(agreed) = client.stats().tls {
             let facts = vec![Fact::new("version", agreed.version), Fact::new("cipher", agreed.cipher)];
             examined.passed(StageName::Tls, begun, facts);
+        if let Some(proxy) = &self.proxy {
+            examined.passed(StageName::Proxy, begun, vec![Fact::new("through", proxy)]);
         }
         let is_open = match self.asks() {
             Some(asked) => {

@@ -22,6 +22,7 @@ pub use diagnosis::{Diagnosis, Fact, Finding, Stage, StageName};
 
 use crate::builder::Builder;
 use crate::clock;
+use crate::proxy::{first_hop, proxy_of};
 use diagnosis::Examined;
 use keepline_proto::{Cause, Time};
 use std::net::SocketAddr;
@@ -88,12 +89,15 @@ impl Doctor {
         let Some((endpoint, config)) = self.declared(&mut examined) else { return examined.diagnosis() };
         let names = self.builder.names();
         let Some(addresses) = reach::names(&endpoint, &names, &config, self.patience, &mut examined).await else {
+        let Some(addresses) = reach::names(&first_hop(&endpoint, &config), &config, self.patience, &mut examined).await
+        else {
             return examined.diagnosis();
         };
         if !reach::route(&addresses, &mut examined) || !reach::tcp(&addresses, self.patience, &mut examined).await {
             return examined.diagnosis();
         }
-        let attempt = attempt::Attempt { builder: &self.builder, config: &config, patience: self.patience };
+        let proxy = proxy_of(&endpoint, &config).cloned();
+        let attempt = attempt::Attempt { builder: &self.builder, config: &config, patience: self.patience, proxy };
         if !attempt.run(self.listen, &mut examined).await {
             return examined.diagnosis();
         }

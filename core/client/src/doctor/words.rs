@@ -89,7 +89,22 @@ fn of_tcp(cause: Cause) -> &'static str {
 fn of_proxy(cause: Cause) -> &'static str {
     match cause {
         Cause::Proxy(ProxyFailure::Auth) => "The proxy wants other credentials.",
-        Cause::Proxy(ProxyFailure::Refused) => "The proxy refuses this endpoint, or cannot reach it itself.",
+        Cause::Proxy(ProxyFailure::Denied) => "The proxy's rules forbid this endpoint: ask whoever runs it.",
+        Cause::Proxy(ProxyFailure::Refused) => {
+            "The proxy works; behind it nothing listens on this port: the server is down, or on another port."
+        }
+        Cause::Proxy(ProxyFailure::Unreachable) => {
+            "The proxy works, and finds no way to the endpoint, or does not know its name."
+        }
+        Cause::Proxy(ProxyFailure::Unavailable) => {
+            "The proxy is busy, or failed and does not say why: look at its log."
+        }
+        Cause::Proxy(ProxyFailure::Unsupported) => {
+            "This proxy makes no tunnels to this port, or does not know such addresses."
+        }
+        Cause::Proxy(ProxyFailure::Closed) => {
+            "The proxy ended the connection: it may not serve this machine, or this protocol."
+        }
         Cause::Proxy(ProxyFailure::Timeout) => "The proxy accepted the connection and did not answer.",
         Cause::Proxy(ProxyFailure::Protocol) => "What listens there does not speak this kind of proxy protocol.",
         _ => "Look at the proxy's own log.",

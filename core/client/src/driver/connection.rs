@@ -15,7 +15,7 @@ use keepline_proto::cause::{ProtocolFailure, TlsFailure};
 use keepline_proto::config::ValidConfig;
 use keepline_proto::correlator::{Correlation, Correlator};
 use keepline_proto::framing::{Framer, Framing};
-use keepline_proto::outbox::{Flight, Urgent};
+use keepline_proto::outbox::{AckedBy, Flight, Urgent};
 use keepline_proto::{Cause, Ending, Epoch, KernelFigures, Time};
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -59,6 +59,8 @@ pub(crate) struct Connection {
     pub(super) draining: bool,
     pub(super) half_closed: bool,
     pub(super) look: Look,
+    /// Whose kernel acknowledges.
+    pub(super) acked_by: AckedBy,
     /// Bytes handed over before it had the gate.
     pub(super) prelude: u64,
     /// An empty turn has passed since the last message.
@@ -75,7 +77,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(epoch: Epoch, socket: Socket, framing: &Framing) -> Connection {
+    pub(super) fn new(epoch: Epoch, (socket, acked_by): (Socket, AckedBy), framing: &Framing) -> Connection {
         let (transport, inline_half) = Transport::new(socket);
         Connection {
             epoch,
@@ -93,6 +95,7 @@ impl Connection {
             draining: false,
             half_closed: false,
             look: Look::default(),
+            acked_by,
             prelude: 0,
             yielded: false,
             is_beside: false,

@@ -182,7 +182,8 @@ impl Driver {
                     tracing::debug!(%epoch, ?facts, "tls established");
                     side.agree(facts);
                 }
-                let mut connection = Box::new(Connection::new(epoch, dialed.socket, &self.shared.config.framing));
+                let mut connection =
+                    Box::new(Connection::new(epoch, (dialed.socket, dialed.acked_by), &self.shared.config.framing));
                 if self.session.challenger() == Some(epoch) {
                     connection.run_beside(&self.shared.config);
                 }

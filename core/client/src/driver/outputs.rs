@@ -142,6 +142,7 @@ impl Driver {
             if let Some(own) = connection.take_correlator() {
                 writer.correlator = Some(own);
             }
+            writer.acked_by = connection.acked_by;
             writer.outbox.open(epoch, accounting, connection.prelude);
             match connection.take_inline_half() {
                 Some(half) if shared.inline_writes => writer.inline = Some(half),

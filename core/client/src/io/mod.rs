@@ -46,7 +46,7 @@ pub(crate) fn dial_failure(error: &io::Error) -> Ending {
         io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory => Cause::LocalResource,
         _ => error.raw_os_error().and_then(of_errno).unwrap_or(Cause::Unreachable),
     };
-    Ending { cause, detector: None, errno: error.raw_os_error(), retry_after: None, hint: None }
+    Ending { cause, detector: None, errno: error.raw_os_error(), code: None, retry_after: None, hint: None }
 }
 
 /// What an error number means where its kind says too little.

@@ -27,6 +27,7 @@ pub use crate::race::Addresses;
 
 use crate::correlator::Correlation;
 use crate::framing::Framing;
+use crate::proxy::Proxy;
 use std::time::Duration;
 
 /// A value that may be left to the profile, switched off, or given.
@@ -123,4 +124,6 @@ pub struct Config {
     pub sibling_probes: Option<bool>,
     /// Whether the driver watches the way to the peer. On unless given.
     pub network_monitor: Option<bool>,
+    /// What every connection goes through. Nothing unless given.
+    pub proxy: Option<Proxy>,
 }

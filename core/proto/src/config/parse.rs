@@ -86,6 +86,7 @@ impl Config {
             sibling_probes: self.sibling_probes.unwrap_or(true),
             // A change that nobody sees costs a whole detection time, and watching costs an idle client nothing.
             network_monitor: self.network_monitor.unwrap_or(true),
+            proxy: self.proxy.clone(),
             notices,
         };
         settings.notices = notice::tell(&self, &settings);

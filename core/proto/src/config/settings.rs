@@ -4,6 +4,7 @@ use crate::cause::names;
 use crate::config::{AutoReply, Greeting, Matcher, Profile, short};
 use crate::correlator::Correlation;
 use crate::framing::Framing;
+use crate::proxy::Proxy;
 use crate::race::{Addresses, Rules};
 use bytes::{Bytes, BytesMut};
 use std::fmt;
@@ -234,6 +235,8 @@ pub struct Settings {
     pub sibling_probes: bool,
     /// Whether the driver watches the way to the peer.
     pub network_monitor: bool,
+    /// What every connection goes through.
+    pub proxy: Option<Proxy>,
     /// What the user should know.
     pub notices: Vec<Notice>,
 }

@@ -45,6 +45,18 @@ pub enum Outcome {
 
 names!(Outcome { Acked => "acked", NotSent => "not_sent", Unknown => "unknown", Expired => "expired" });
 
+/// Whose kernel acknowledged a message. Behind a proxy it is the proxy's, which says nothing about the endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum AckedBy {
+    /// The peer's.
+    #[default]
+    Peer,
+    /// The proxy's.
+    Proxy,
+}
+
+names!(AckedBy { Peer => "peer", Proxy => "proxy" });
+
 /// What travels with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Meta {

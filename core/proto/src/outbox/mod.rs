@@ -17,7 +17,7 @@ mod standing;
 mod urgent;
 
 pub use flight::{Flight, HandedOver};
-pub use message::{Accounting, Cork, Gate, Inline, Meta, Outcome, Refusal, Settled};
+pub use message::{Accounting, AckedBy, Cork, Gate, Inline, Meta, Outcome, Refusal, Settled};
 pub use records::Records;
 pub use standing::Standing;
 pub use urgent::Urgent;

@@ -1,7 +1,7 @@
 //! Reports in words, for a person who was just woken up.
 
 use super::{Entry, Report, Transition, Wish};
-use crate::cause::{Cause, TlsFailure};
+use crate::cause::{Cause, ProxyFailure, TlsFailure};
 use crate::event::Suspicion;
 use crate::kernel::KernelFigures;
 use crate::time::Time;
@@ -203,7 +203,15 @@ fn meaning(cause: Cause) -> &'static str {
         Cause::ConnectTimeout => "the endpoint did not answer in time",
         Cause::Dns(_) => "the name could not be resolved",
         Cause::Tls(failure) => broken_trust(failure),
-        Cause::Proxy(_) => "the proxy failed or refused",
+        Cause::Proxy(ProxyFailure::Auth) => "the proxy wants credentials, or refused ours",
+        Cause::Proxy(ProxyFailure::Denied) => "the rules of the proxy forbid the endpoint",
+        Cause::Proxy(ProxyFailure::Refused) => "nobody listens at the endpoint, says the proxy",
+        Cause::Proxy(ProxyFailure::Unreachable) => "the proxy found no way to the endpoint",
+        Cause::Proxy(ProxyFailure::Unavailable) => "the proxy is down, busy, or does not say why it failed",
+        Cause::Proxy(ProxyFailure::Unsupported) => "the proxy cannot do what was asked",
+        Cause::Proxy(ProxyFailure::Timeout) => "the proxy did not let us through in time",
+        Cause::Proxy(ProxyFailure::Closed) => "the proxy ended the connection before it let us through",
+        Cause::Proxy(ProxyFailure::Protocol) => "the proxy's answer is malformed, or too long",
         Cause::Greeting(_) => "the greeting failed",
         Cause::Protocol(_) => "the peer broke the declared protocol",
         Cause::LocalNetworkDown => "the own network is down",

@@ -3,11 +3,13 @@
 mod directory;
 mod modbus;
 mod nginx;
+mod proxy;
 mod redis;
 mod require;
 
 pub use modbus::{ModbusServer, ModbusWrite, python};
 pub use nginx::NginxServer;
+pub use proxy::ProxyServer;
 pub use redis::{RedisReply, RedisServer};
 pub use require::require;
 

@@ -1,0 +1,114 @@
+//! The way through a proxy: TCP to the proxy, with everything that belongs to it, then the exchange that opens the rest.
+
+use super::resolve::SPEAKS_FIRST;
+use super::{Order, direct, resolve};
+use crate::endpoint::Endpoint;
+use crate::io::ending_of;
+use crate::io::sockopt::SocketOptions;
+use keepline_proto::cause::ProxyFailure;
+use keepline_proto::proxy::{Handshake, Proxy, ProxyNames, Target};
+use keepline_proto::{Cause, Ending};
+use std::io;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// 4 KiB for one look at an answer: more than any answer that is not refused for its size in the end.
+const LOOK: usize = 4 * 1024;
+
+/// Connects to the proxy and has it connect to the endpoint: by name, or to the first of its addresses that it reaches.
+pub(super) async fn through(order: &Order, proxy: &Proxy) -> Result<(TcpStream, SocketOptions), Ending> {
+    let endpoint = &order.endpoint;
+    let target = Target::of(endpoint.host(), endpoint.port());
+    match (proxy.names(), target) {
+        (ProxyNames::Proxy, _) | (ProxyNames::Local, Target::Address(_)) => tunnel(order, proxy, &target).await,
+        (ProxyNames::Local, Target::Name(..)) => {
+            let mut last = None;
+            for address in resolve::resolve(order).await?.addresses {
+                match tunnel(order, proxy, &Target::Address(address)).await {
+                    Ok(through) => return Ok(through),
+                    Err(ending) if is_about_the_address(ending.cause) => last = Some(ending),
+                    Err(ending) => return Err(ending),
+                }
+            }
+            Err(last.unwrap_or(timeout()))
+        }
+    }
+}
+
+/// Whether another address of the same endpoint may fare better.
+const fn is_about_the_address(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::Proxy(
+            ProxyFailure::Denied | ProxyFailure::Refused | ProxyFailure::Unreachable | ProxyFailure::Unsupported
+        )
+    )
+}
+
+async fn tunnel(order: &Order, proxy: &Proxy, target: &Target<'_>) -> Result<(TcpStream, SocketOptions), Ending> {
+    let own = Endpoint::from_parts(proxy.host(), proxy.port());
+    // Earlier than the machine, which could not say that it was the proxy.
+    let order = Order { endpoint: own, deadline: order.deadline - SPEAKS_FIRST, ..order.clone() };
+    let (mut stream, options) = direct(&order).await.map_err(at_the_proxy)?;
+    let limit = order.remaining();
+    let own = Endpoint::of_proxy(proxy);
+    let (mut stream, options) = direct(&Order { endpoint: own, ..order.clone() }).await.map_err(at_the_proxy)?;
+    let limit = order.remaining().saturating_sub(SPEAKS_FIRST);
+    match tokio::time::timeout(limit, exchange(&mut stream, proxy, target)).await {
+        Ok(Ok(())) => Ok((stream, options)),
+        Ok(Err(ending)) => Err(ending),
+        Err(_elapsed) => Err(timeout()),
+    }
+}
+
+/// Speaks to the proxy until the way is open. Nothing is read that is the endpoint's.
+async fn exchange(stream: &mut TcpStream, proxy: &Proxy, target: &Target<'_>) -> Result<(), Ending> {
+    let (mut handshake, hello) = Handshake::start(proxy, target).map_err(|refusal| refusal.ending())?;
+    stream.write_all(&hello).await.map_err(|error| broken(&error))?;
+    let mut bytes = [0; LOOK];
+    loop {
+        let seen = stream.peek(&mut bytes).await.map_err(|error| broken(&error))?;
+        if seen == 0 {
+            return Err(Ending::new(Cause::Proxy(ProxyFailure::Closed), None));
+        }
+        let progress = handshake.receive(&bytes[..seen]).map_err(|refusal| {
+            tracing::debug!(%proxy, code = refusal.code, "{}", refusal.rule);
+            refusal.ending()
+        })?;
+        // They are there: this does not wait.
+        stream.read_exact(&mut bytes[..progress.consumed]).await.map_err(|error| broken(&error))?;
+        if !progress.send.is_empty() {
+            stream.write_all(&progress.send).await.map_err(|error| broken(&error))?;
+        }
+        if progress.is_done {
+            tracing::debug!(%proxy, "the proxy has connected us");
+            return Ok(());
+        }
+    }
+}
+
+/// A failure on the way to the proxy is the proxy's, unless it is this host's.
+fn at_the_proxy(ending: Ending) -> Ending {
+    let failure = match ending.cause {
+        Cause::Refused => ProxyFailure::Unavailable,
+        Cause::ConnectTimeout => ProxyFailure::Timeout,
+        Cause::Reset => ProxyFailure::Closed,
+        // Names, routes and resources are as they are, whoever is dialled.
+        _ => return ending,
+    };
+    Ending { cause: Cause::Proxy(failure), ..ending }
+}
+
+/// An error of the socket while the proxy has the word.
+fn broken(error: &io::Error) -> Ending {
+    let ending = Ending { detector: None, ..ending_of(error) };
+    match ending.cause {
+        Cause::PeerClosed | Cause::Reset => Ending { cause: Cause::Proxy(ProxyFailure::Closed), ..ending },
+        Cause::PathSilent => Ending { cause: Cause::Proxy(ProxyFailure::Timeout), ..ending },
+        _ => ending,
+    }
+}
+
+fn timeout() -> Ending {
+    Ending::new(Cause::Proxy(ProxyFailure::Timeout), None)
+}

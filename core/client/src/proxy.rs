@@ -1,0 +1,59 @@
+//! Proxies as they are given: in words, parsed already, or by the environment.
+
+use crate::endpoint::Endpoint;
+use keepline_proto::ConfigError;
+use keepline_proto::config::ValidConfig;
+use keepline_proto::proxy::Proxy;
+
+/// What can be given where a proxy is asked for.
+pub trait IntoProxy {
+    /// Turns it into a proxy.
+    ///
+    /// # Errors
+    /// [`ConfigError`] on the field `proxy`.
+    fn into_proxy(self) -> Result<Proxy, ConfigError>;
+}
+
+impl IntoProxy for Proxy {
+    fn into_proxy(self) -> Result<Proxy, ConfigError> {
+        Ok(self)
+    }
+}
+
+impl IntoProxy for &str {
+    fn into_proxy(self) -> Result<Proxy, ConfigError> {
+        Proxy::parse(self)
+    }
+}
+
+impl IntoProxy for String {
+    fn into_proxy(self) -> Result<Proxy, ConfigError> {
+        Proxy::parse(&self)
+    }
+}
+
+impl IntoProxy for &String {
+    fn into_proxy(self) -> Result<Proxy, ConfigError> {
+        Proxy::parse(self)
+    }
+}
+
+/// Reads the proxy that the environment names: `all_proxy`, else `https_proxy`, with the exceptions of `no_proxy`; each
+/// in small letters before capitals. `None` if there is none. Nothing but this call and
+/// [`Builder::system_proxy`](crate::Builder::system_proxy) looks at these variables.
+///
+/// # Errors
+/// [`ConfigError`] on the field `proxy`.
+pub fn system_proxy() -> Result<Option<Proxy>, ConfigError> {
+    Proxy::from_variables(|name| std::env::var(name).ok())
+}
+
+/// The proxy that an endpoint is reached through, if it is.
+pub(crate) fn proxy_of<'a>(endpoint: &Endpoint, config: &'a ValidConfig) -> Option<&'a Proxy> {
+    config.proxy.as_ref().filter(|proxy| proxy.is_for(endpoint.host(), endpoint.port()))
+}
+
+/// Where TCP leads to: the proxy of the endpoint, or the endpoint itself.
+pub(crate) fn first_hop(endpoint: &Endpoint, config: &ValidConfig) -> Endpoint {
+    proxy_of(endpoint, config).map_or_else(|| endpoint.clone(), Endpoint::of_proxy)
+}
