@@ -6,9 +6,9 @@ use crate::exit::{DOCTOR_CODES, EXIT_CODES};
 use crate::values;
 use bytes::Bytes;
 use clap::{ArgAction, Args, Parser, Subcommand};
-use keepline::{Addresses, Choice, Config, Framing, Heartbeat, Keepalive, Matcher, Profile, WhileDown};
 use keepline::{
-    Choice, Config, ConfigError, Framing, Heartbeat, Keepalive, Matcher, Profile, Proxy, WhileDown, system_proxy,
+    Addresses, Choice, Config, ConfigError, Framing, Heartbeat, Keepalive, Matcher, Profile, Proxy, WhileDown,
+    system_proxy,
 };
 use std::time::Duration;
 
