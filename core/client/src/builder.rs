@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::governor::Governor;
 use crate::greeting::{GreetingError, GreetingIo, Hook};
 use crate::io::names::Names;
+use crate::proxy::first_hop;
 use crate::resolver::Resolver;
-use crate::proxy::{IntoProxy, system_proxy};
 use crate::shared::Shared;
 use crate::streams::Streams;
 use keepline_proto::config::{
@@ -28,10 +28,10 @@ use tokio::runtime::Handle;
 #[derive(Clone)]
 pub struct Builder {
     endpoint: Result<Endpoint, ConfigError>,
-    config: Config,
+    pub(crate) config: Config,
     valid: Option<Arc<ValidConfig>>,
     /// The first value that could not be, told when the client is made.
-    refused: Option<ConfigError>,
+    pub(crate) refused: Option<ConfigError>,
     hook: Option<Hook>,
     resolver: Option<Arc<dyn Resolver>>,
     runtime: Option<Handle>,
@@ -184,28 +184,6 @@ impl Builder {
     /// Sets who resolves names; the system unless given.
     pub fn resolver(mut self, resolver: impl Resolver) -> Builder {
         self.resolver = Some(Arc::new(resolver));
-        self
-    }
-
-    /// Sends every connection through a proxy: `socks5://user:password@host:port` or `http://host:port`
-    /// ([`Proxy::parse`](crate::Proxy::parse)). A bad one is told when the client is made.
-    ///
-    /// Socket options and liveness are those of the connection to the proxy, and so are the outcomes: a message is
-    /// [`Acked`](crate::Outcome::Acked) by the proxy's kernel ([`Receipt::acked_by`](crate::Receipt::acked_by)).
-    pub fn proxy(mut self, proxy: impl IntoProxy) -> Builder {
-        match proxy.into_proxy() {
-            Ok(proxy) => self.config.proxy = Some(proxy),
-            Err(error) => self.refused = self.refused.or(Some(error)),
-        }
-        self
-    }
-
-    /// Takes the proxy that the environment names now ([`system_proxy`]), or none if it names none.
-    pub fn system_proxy(mut self) -> Builder {
-        match system_proxy() {
-            Ok(proxy) => self.config.proxy = proxy,
-            Err(error) => self.refused = self.refused.or(Some(error)),
-        }
         self
     }
 
@@ -426,7 +404,7 @@ impl Builder {
             tracing::warn!(field = notice.field, "{}", notice.text);
         }
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
-        let has_name = endpoint.literal().is_none();
+        let has_name = endpoint.literal().is_none() || first_hop(&endpoint, &config).literal().is_none();
         let names = has_name.then(|| Arc::new(Names::new(self.resolver)));
         let shared = Arc::new(Shared::new(
             config,

@@ -1,5 +1,6 @@
 //! Proxies as they are given: in words, parsed already, or by the environment.
 
+use crate::builder::Builder;
 use crate::endpoint::Endpoint;
 use keepline_proto::ConfigError;
 use keepline_proto::config::ValidConfig;
@@ -35,6 +36,30 @@ impl IntoProxy for String {
 impl IntoProxy for &String {
     fn into_proxy(self) -> Result<Proxy, ConfigError> {
         Proxy::parse(self)
+    }
+}
+
+impl Builder {
+    /// Sends every connection through a proxy: `socks5://user:password@host:port` or `http://host:port`
+    /// ([`Proxy::parse`](crate::Proxy::parse)). A bad one is told when the client is made.
+    ///
+    /// Socket options and liveness are those of the connection to the proxy, and so are the outcomes: a message is
+    /// [`Acked`](crate::Outcome::Acked) by the proxy's kernel ([`Receipt::acked_by`](crate::Receipt::acked_by)).
+    pub fn proxy(mut self, proxy: impl IntoProxy) -> Builder {
+        match proxy.into_proxy() {
+            Ok(proxy) => self.config.proxy = Some(proxy),
+            Err(error) => self.refused = self.refused.or(Some(error)),
+        }
+        self
+    }
+
+    /// Takes the proxy that the environment names now ([`system_proxy`]), or none if it names none.
+    pub fn system_proxy(mut self) -> Builder {
+        match system_proxy() {
+            Ok(proxy) => self.config.proxy = proxy,
+            Err(error) => self.refused = self.refused.or(Some(error)),
+        }
+        self
     }
 }
 

@@ -88,9 +88,8 @@ impl Doctor {
         let mut examined = Examined::new(self.builder.endpoint_text());
         let Some((endpoint, config)) = self.declared(&mut examined) else { return examined.diagnosis() };
         let names = self.builder.names();
-        let Some(addresses) = reach::names(&endpoint, &names, &config, self.patience, &mut examined).await else {
-        let Some(addresses) = reach::names(&first_hop(&endpoint, &config), &config, self.patience, &mut examined).await
-        else {
+        let hop = first_hop(&endpoint, &config);
+        let Some(addresses) = reach::names(&hop, &names, &config, self.patience, &mut examined).await else {
             return examined.diagnosis();
         };
         if !reach::route(&addresses, &mut examined) || !reach::tcp(&addresses, self.patience, &mut examined).await {

@@ -1,8 +1,8 @@
 //! From an endpoint to a connected socket, stage by stage: names, addresses, TCP, proxy, TLS.
 
 mod connect;
-mod race;
 mod proxy;
+mod race;
 mod resolve;
 
 use crate::clock;

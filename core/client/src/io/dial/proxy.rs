@@ -46,14 +46,11 @@ const fn is_about_the_address(cause: Cause) -> bool {
 }
 
 async fn tunnel(order: &Order, proxy: &Proxy, target: &Target<'_>) -> Result<(TcpStream, SocketOptions), Ending> {
-    let own = Endpoint::from_parts(proxy.host(), proxy.port());
+    let own = Endpoint::of_proxy(proxy);
     // Earlier than the machine, which could not say that it was the proxy.
     let order = Order { endpoint: own, deadline: order.deadline - SPEAKS_FIRST, ..order.clone() };
     let (mut stream, options) = direct(&order).await.map_err(at_the_proxy)?;
     let limit = order.remaining();
-    let own = Endpoint::of_proxy(proxy);
-    let (mut stream, options) = direct(&Order { endpoint: own, ..order.clone() }).await.map_err(at_the_proxy)?;
-    let limit = order.remaining().saturating_sub(SPEAKS_FIRST);
     match tokio::time::timeout(limit, exchange(&mut stream, proxy, target)).await {
         Ok(Ok(())) => Ok((stream, options)),
         Ok(Err(ending)) => Err(ending),
