@@ -48,7 +48,7 @@ async def test_an_untrusted_certificate_ends_the_client_and_says_why(certificate
         with pytest.raises(keepline.Exhausted) as raised:
             async with keepline.connect(f"tls://localhost:{port}"):
                 raise AssertionError("connected")
-        assert raised.value.cause is Cause.TLS_UNTRUSTED_ISSUER
+        assert raised.value.cause == Cause.TLS_UNTRUSTED_ISSUER
 
 
 async def test_a_plain_server_is_told_with_a_hint() -> None:

@@ -1,14 +1,10 @@
 //! From a name to its addresses, in the order in which they are dialled; the last good ones where it cannot be resolved.
 
-use super::Order;
+use super::{Order, SPEAKS_FIRST};
 use crate::io::names::usable;
 use crate::resolver::ResolveError;
 use keepline_proto::Ending;
 use std::net::SocketAddr;
-
-/// How much earlier than the machine a dial gives up where it knows better than "no connection within the deadline". One
-/// slot of the wheel.
-pub(super) const SPEAKS_FIRST: Duration = Duration::from_millis(50);
 
 /// The addresses of an endpoint, at least one.
 pub(super) struct Found {
