@@ -58,7 +58,7 @@ impl Endpoint {
 
     /// Where a proxy is. Its parts were checked when it was parsed.
     pub(crate) fn of_proxy(proxy: &Proxy) -> Endpoint {
-        Endpoint { host: proxy.host().into(), port: proxy.port() }
+        Endpoint { host: proxy.host().into(), port: proxy.port(), is_tls: false }
     }
 
     /// The name or address as given.

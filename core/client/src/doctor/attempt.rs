@@ -8,9 +8,8 @@ use crate::events::Events;
 use crate::message::Message;
 use keepline_proto::config::ValidConfig;
 use keepline_proto::event::Disconnected;
-use keepline_proto::{Cause, Ending, EventKind, Time};
 use keepline_proto::proxy::Proxy;
-use keepline_proto::{Cause, EventKind, Time};
+use keepline_proto::{Cause, Ending, EventKind, Time};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -45,12 +44,13 @@ impl Attempt<'_> {
                 return false;
             }
         };
+        if let Some(proxy) = &self.proxy {
+            examined.passed(StageName::Proxy, begun, vec![Fact::new("through", proxy)]);
+        }
         #[cfg(feature = "tls")]
         if let Some(agreed) = client.stats().tls {
             let facts = vec![Fact::new("version", agreed.version), Fact::new("cipher", agreed.cipher)];
             examined.passed(StageName::Tls, begun, facts);
-        if let Some(proxy) = &self.proxy {
-            examined.passed(StageName::Proxy, begun, vec![Fact::new("through", proxy)]);
         }
         let is_open = match self.asks() {
             Some(asked) => {

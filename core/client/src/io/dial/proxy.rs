@@ -1,6 +1,6 @@
 //! The way through a proxy: TCP to the proxy, with everything that belongs to it, then the exchange that opens the rest.
 
-use super::resolve::SPEAKS_FIRST;
+use super::SPEAKS_FIRST;
 use super::{Order, direct, resolve};
 use crate::endpoint::Endpoint;
 use crate::io::ending_of;
