@@ -1,23 +1,20 @@
 //! Declares a client, then makes it.
 
+mod make;
+
 use crate::client::Client;
-use crate::driver::Driver;
 use crate::endpoint::{Endpoint, IntoEndpoint};
 use crate::error::Error;
 use crate::governor::Governor;
 use crate::greeting::{GreetingError, GreetingIo, Hook};
-use crate::io::names::Names;
-use crate::proxy::first_hop;
 use crate::resolver::Resolver;
-use crate::shared::Shared;
-use crate::streams::Streams;
+use keepline_proto::ConfigError;
 use keepline_proto::config::{
     Addresses, AutoReply, Choice, Config, Greeting, Heartbeat, Jitter, Keepalive, Matcher, Overflow, Profile, Script,
     Unsolicited, ValidConfig, WhileDown,
 };
 use keepline_proto::correlator::Correlation;
 use keepline_proto::framing::Framing;
-use keepline_proto::{ConfigError, ErrorKind};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -280,151 +277,6 @@ impl Builder {
             return Err(ConfigError::new("greeting", "Hook", "must be set with greeting_hook").into());
         }
         Ok(Arc::new(self.config.clone().parse()?))
-    }
-
-    /// Makes the client and waits for its first connection, retrying by policy, at most `connect_within`.
-    ///
-    /// # Errors
-    /// `InvalidConfig`; `Unavailable` with the last cause when the time is over (the client is then closed);
-    /// `Exhausted` after `max_attempts` or a fatal cause.
-    ///
-    /// # Cancel safety
-    /// Cancelling aborts the client.
-    pub async fn connect(self) -> Result<Client, Error> {
-        let client = self.start()?;
-        client.connected().await?;
-        Ok(client)
-    }
-
-    /// Makes the client and returns at once; it dials for ever.
-    ///
-    /// # Errors
-    /// `InvalidConfig`, also outside a tokio runtime.
-    pub fn start(self) -> Result<Client, Error> {
-        self.spawn(false)
-    }
-
-    /// Makes a stream client and waits for its first connection.
-    ///
-    /// # Errors
-    /// As [`Builder::connect`]; `InvalidConfig` also for a framing, an application heartbeat, automatic answers or a
-    /// correlation: the bytes of a stream are the user's.
-    ///
-    /// # Cancel safety
-    /// Cancelling aborts the client.
-    pub async fn connect_streams(self) -> Result<Streams, Error> {
-        let streams = self.start_streams()?;
-        streams.client().connected().await?;
-        Ok(streams)
-    }
-
-    /// Makes a stream client and returns at once; it dials for ever.
-    ///
-    /// # Errors
-    /// As [`Builder::connect_streams`], without the wait.
-    pub fn start_streams(self) -> Result<Streams, Error> {
-        let config = self.parsed()?;
-        let refuse = |field: &'static str, value: &str| {
-            Err(Error::from(ConfigError::new(
-                field,
-                value,
-                "must not be set for a stream client, whose bytes are the user's",
-            )))
-        };
-        if config.heartbeat.is_some() {
-            return refuse("heartbeat", "set");
-        }
-        if !matches!(config.framing, Framing::Raw) && config.greeting.is_none() {
-            return refuse("framing", config.framing.name());
-        }
-        if config.correlation.is_some() {
-            return refuse("correlation", "set");
-        }
-        if !config.auto_replies.is_empty() {
-            return refuse("auto_replies", "set");
-        }
-        let given = &self.config;
-        if given.outbox_messages.is_some() || given.outbox_bytes.is_some() || given.outbox_age != Choice::Auto {
-            return refuse("outbox", "set");
-        }
-        self.spawn(true).map(Streams::new)
-    }
-
-    /// The endpoint as it was given, or what is wrong with it.
-    pub(crate) fn endpoint_text(&self) -> String {
-        self.endpoint.as_ref().map_or_else(|error| error.value.clone(), ToString::to_string)
-    }
-
-    /// The endpoint, checked.
-    pub(crate) fn parsed_endpoint(&self) -> Result<Endpoint, Error> {
-        Ok(self.endpoint.clone()?)
-    }
-
-    /// Who resolves names for the client, with nothing learned yet.
-    pub(crate) fn names(&self) -> Names {
-        Names::new(self.resolver.clone())
-    }
-
-    /// One attempt of this length, and no second one.
-    pub(crate) fn once(mut self, total: Duration) -> Builder {
-        self.config.max_attempts = Some(1);
-        self.config.connect_total = Some(total);
-        self
-    }
-
-    /// Leaves the connection in peace for this much silence, then sends the declared heartbeat, if there is one.
-    pub(crate) fn silent_for(mut self, silence: Duration) -> Builder {
-        (self.config.user_timeout, self.config.rto_max, self.config.read_idle) = (Choice::Off, Choice::Off, None);
-        if let Some(heartbeat) = &mut self.config.heartbeat {
-            heartbeat.interval = Some(silence);
-        }
-        self
-    }
-
-    fn spawn(self, streaming: bool) -> Result<Client, Error> {
-        let config = self.parsed()?;
-        let endpoint = self.endpoint?;
-        #[cfg(feature = "tls")]
-        let (endpoint, tls) = match (self.tls, endpoint.is_tls()) {
-            (None, false) => (endpoint, None),
-            (declared, _) => {
-                let connector = declared.unwrap_or_default().connector()?;
-                connector.check(endpoint.host())?;
-                let side = crate::tls::TlsSide::new(Arc::new(connector));
-                (endpoint.over_tls(), Some(Box::new(side)))
-            }
-        };
-        let Some(runtime) = self.runtime.or_else(|| Handle::try_current().ok()) else {
-            return Err(Error::new(
-                ErrorKind::InvalidConfig,
-                "runtime: must be set outside a tokio runtime (got none)",
-            ));
-        };
-        for notice in &config.notices {
-            tracing::warn!(field = notice.field, "{}", notice.text);
-        }
-        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
-        let has_name = endpoint.literal().is_none() || first_hop(&endpoint, &config).literal().is_none();
-        let names = has_name.then(|| Arc::new(Names::new(self.resolver)));
-        let shared = Arc::new(Shared::new(
-            config,
-            endpoint,
-            self.hook,
-            names,
-            streaming,
-            self.inline_writes,
-            self.governor,
-            #[cfg(feature = "tls")]
-            tls,
-        ));
-        if streaming {
-            // Messages have no meaning on a stream client: every send is refused as closed.
-            shared.writer().ended = true;
-        }
-        let driver = Driver::new(shared.clone(), &runtime, seed);
-        // Boxed: a task is rounded up to whole cache lines, by as much as 127 bytes for each client.
-        runtime.spawn(Box::pin(driver));
-        Ok(Client::new(shared))
     }
 }
 

@@ -89,7 +89,6 @@ impl Shared {
         streaming: bool,
         inline_writes: bool,
         governor: Option<Governor>,
-        #[cfg(feature = "tls")] tls: Option<Box<crate::tls::TlsSide>>,
     ) -> Shared {
         Shared {
             writer: Mutex::new(Writer::new(&config)),
@@ -110,13 +109,19 @@ impl Shared {
             inline_writes,
             governor,
             #[cfg(feature = "tls")]
-            tls,
+            tls: None,
         }
     }
 
     /// Who holds the retries of this client back; `None` if nobody does.
     pub(crate) fn governor(&self) -> Option<Governor> {
         self.config.governed.then(|| self.governor.clone().unwrap_or_else(Governor::of_process))
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn with_tls(mut self, tls: Option<Box<crate::tls::TlsSide>>) -> Shared {
+        self.tls = tls;
+        self
     }
 
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
