@@ -116,7 +116,7 @@ pub const fn floor(cause: Cause) -> Duration {
         | Cause::LocalNetworkDown
         | Cause::Replaced
         | Cause::Dns(DnsFailure::NotFound | DnsFailure::NoAddress) => PATIENT_FLOOR,
-        Cause::Greeting(GreetingFailure::Auth) => AUTH_FLOOR,
+        Cause::Greeting(GreetingFailure::Auth | GreetingFailure::Credentials) => AUTH_FLOOR,
         Cause::Tls(TlsFailure::Expired) => SLOW_FLOOR,
         Cause::PeerClosed
         | Cause::Reset

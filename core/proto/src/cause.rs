@@ -107,6 +107,8 @@ pub enum GreetingFailure {
     Panicked,
     /// The peer refused the credentials.
     Auth,
+    /// There were no credentials to send: their provider failed, or was late.
+    Credentials,
 }
 
 /// How the peer broke the declared protocol.
@@ -156,6 +158,7 @@ names!(TlsFailure {
 names!(ProxyFailure { Auth => "auth", Refused => "refused", Timeout => "timeout", Protocol => "protocol" });
 names!(GreetingFailure {
     Timeout => "timeout", Unexpected => "unexpected", Rejected => "rejected", Panicked => "panicked", Auth => "auth",
+    Credentials => "credentials",
 });
 names!(ProtocolFailure {
     TooLarge => "too_large", Malformed => "malformed", FrameTimeout => "frame_timeout",
@@ -194,6 +197,7 @@ impl Cause {
             Cause::Greeting(GreetingFailure::Rejected) => "greeting.rejected",
             Cause::Greeting(GreetingFailure::Panicked) => "greeting.panicked",
             Cause::Greeting(GreetingFailure::Auth) => "greeting.auth",
+            Cause::Greeting(GreetingFailure::Credentials) => "greeting.credentials",
             Cause::Protocol(ProtocolFailure::TooLarge) => "protocol.too_large",
             Cause::Protocol(ProtocolFailure::Malformed) => "protocol.malformed",
             Cause::Protocol(ProtocolFailure::FrameTimeout) => "protocol.frame_timeout",
