@@ -5,18 +5,18 @@ use crate::driver::Driver;
 use crate::endpoint::{Endpoint, IntoEndpoint};
 use crate::error::Error;
 use crate::governor::Governor;
-use crate::greeting::{GreetingError, GreetingIo, Hook};
+use crate::greeting::{CredentialRequest, CredentialsResult, GreetingError, GreetingIo, Hook, Login, Provider};
 use crate::io::names::Names;
 use crate::resolver::Resolver;
 use crate::shared::Shared;
 use crate::streams::Streams;
 use keepline_proto::config::{
-    Addresses, AutoReply, Choice, Config, Greeting, Heartbeat, Jitter, Keepalive, Matcher, Overflow, Profile, Script,
-    Unsolicited, ValidConfig, WhileDown,
+    Addresses, AutoReply, Choice, Config, Credentials, Greeting, Heartbeat, Jitter, Keepalive, Matcher, Overflow,
+    Profile, RetryAfter, Script, Unsolicited, ValidConfig, WhileDown,
 };
 use keepline_proto::correlator::Correlation;
 use keepline_proto::framing::Framing;
-use keepline_proto::{ConfigError, ErrorKind};
+use keepline_proto::{ConfigError, ErrorKind, Secret};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ pub struct Builder {
     valid: Option<Arc<ValidConfig>>,
     hook: Option<Hook>,
     resolver: Option<Arc<dyn Resolver>>,
+    provider: Option<Provider>,
     runtime: Option<Handle>,
     seed: Option<u64>,
     inline_writes: bool,
@@ -47,6 +48,7 @@ impl Client {
             valid: None,
             hook: None,
             resolver: None,
+            provider: None,
             runtime: None,
             seed: None,
             inline_writes: true,
@@ -147,6 +149,12 @@ impl Builder {
         network_monitor(bool) => network_monitor = Some;
         /// Declares a greeting as sends and expected replies.
         greeting(Script) => greeting = |script| Some(Greeting::Script(script));
+        /// Sets how long a provider of credentials may take; at most `connect_total`.
+        credentials_within(Duration) => credentials_within = Some;
+        /// Gives up after the peer refused the credentials so often in a row. Twice unless given.
+        auth_attempts(u32) => auth_attempts = Choice::On;
+        /// Declares the frame by which the server sends the client away: it leaves, and comes back no sooner.
+        go_away(RetryAfter) => go_away = Some;
     }
 
     /// Switches the kernel's probes off.
@@ -202,6 +210,45 @@ impl Builder {
         self
     }
 
+    /// Sets the credentials that the greeting sends. [`Client::set_credentials`] replaces them later.
+    pub fn static_credentials(mut self, secret: impl Into<Secret>) -> Builder {
+        self.config.credentials = Some(Credentials::Static(secret.into()));
+        self.provider = None;
+        self
+    }
+
+    /// Sets a provider of credentials: asked once for each attempt, while the connection is made, with the deadline
+    /// `credentials_within`. If it fails or is late, the attempt has failed with `greeting.credentials`.
+    ///
+    /// ```no_run
+    /// use keepline::{Client, Framing, Matcher, Script};
+    ///
+    /// # async fn fresh_token() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// let login = Script::default()
+    ///     .refused(Matcher::Prefix("-WRONGPASS".into()))
+    ///     .send_credentials("AUTH worker ", "\r\n")
+    ///     .expect(Matcher::Exact("+OK\r\n".into()));
+    /// let builder = Client::builder("localhost:6379")
+    ///     .framing(Framing::resp())
+    ///     .greeting(login)
+    ///     .credentials(|_request| async { Ok(fresh_token().await?.into()) });
+    /// ```
+    pub fn credentials<F, R>(mut self, provider: F) -> Builder
+    where
+        F: Fn(CredentialRequest) -> R + Send + Sync + 'static,
+        R: Future<Output = CredentialsResult> + Send + 'static,
+    {
+        self.config.credentials = Some(Credentials::Provider);
+        self.provider = Some(Provider(Arc::new(move |request| Box::pin(provider(request)))));
+        self
+    }
+
+    /// Never gives up because of refused credentials: they may become right by themselves.
+    pub fn no_auth_limit(mut self) -> Builder {
+        self.config.auth_attempts = Choice::Off;
+        self
+    }
+
     /// Takes a whole configuration instead of single values.
     pub fn config(mut self, config: Config) -> Builder {
         self.config = config;
@@ -250,6 +297,9 @@ impl Builder {
         }
         if matches!(self.config.greeting, Some(Greeting::Hook)) && self.hook.is_none() {
             return Err(ConfigError::new("greeting", "Hook", "must be set with greeting_hook").into());
+        }
+        if matches!(self.config.credentials, Some(Credentials::Provider)) && self.provider.is_none() {
+            return Err(ConfigError::new("credentials", "Provider", "must be set with credentials").into());
         }
         Ok(Arc::new(self.config.clone().parse()?))
     }
@@ -315,6 +365,9 @@ impl Builder {
         if !config.auto_replies.is_empty() {
             return refuse("auto_replies", "set");
         }
+        if config.go_away.is_some() {
+            return refuse("go_away", "set");
+        }
         let given = &self.config;
         if given.outbox_messages.is_some() || given.outbox_bytes.is_some() || given.outbox_age != Choice::Auto {
             return refuse("outbox", "set");
@@ -366,10 +419,11 @@ impl Builder {
             tracing::warn!(field = notice.field, "{}", notice.text);
         }
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
+        let login = Login::of(&config, self.hook, self.provider);
         let has_name = endpoint.literal().is_none();
         let names = has_name.then(|| Arc::new(Names::new(self.resolver)));
         let inline_writes = self.inline_writes;
-        let shared = Arc::new(Shared::new(config, endpoint, self.hook, names, streaming, inline_writes, self.governor));
+        let shared = Arc::new(Shared::new(config, endpoint, login, names, streaming, inline_writes, self.governor));
         if streaming {
             // Messages have no meaning on a stream client: every send is refused as closed.
             shared.writer().ended = true;

@@ -143,6 +143,11 @@ impl Subscriptions {
             .collect()
     }
 
+    /// Whether the peer answers the one with this key; `None` if there is none.
+    pub fn is_answered(&self, key: &str) -> Option<bool> {
+        self.entry(key).map(|entry| entry.subscription.confirmed_by.is_some())
+    }
+
     /// Whether the peer confirms any of them.
     pub fn is_confirmed(&self) -> bool {
         self.confirmed > 0

@@ -179,6 +179,8 @@ impl Driver {
                 if self.session.challenger() == Some(epoch) {
                     connection.run_beside(&self.shared.config);
                 }
+                let is_alone = self.session.challenger() != Some(epoch);
+                self.session.set_resubscribes(is_alone && self.shared.writer().confirms_subscriptions());
                 self.io = Io::Open(connection);
                 self.watch(dialed.peer);
                 self.session.handle_dialed(clock::now(), epoch, dialed.peer);
@@ -224,6 +226,12 @@ impl Driver {
                     if self.session.is_draining() && ending.cause == Cause::PeerClosed {
                         self.session.handle_drained(now, epoch);
                         self.act();
+                    } else if let Io::Open(connection) = &mut self.io
+                        && let Some(greeting) = &mut connection.greeting
+                    {
+                        // What it said before it left may be why.
+                        greeting.peer_left(ending);
+                        return false;
                     } else {
                         self.end(epoch, ending);
                     }
@@ -250,6 +258,12 @@ impl Driver {
                     if news.inbox_full {
                         self.session.handle_inbox(now, epoch, true);
                         self.act();
+                    }
+                    if let Some(retry_after) = news.go_away {
+                        tracing::info!(%epoch, ?retry_after, "the server sent the client away");
+                        self.session.handle_go_away(now, epoch, retry_after);
+                        self.act();
+                        return true;
                     }
                     if let Some(ending) = news.ending {
                         self.end(epoch, ending);
@@ -294,6 +308,13 @@ impl Driver {
                 WriteStep::Ended(ending) => {
                     // What the peer sent before it went away is read first: a reply, or the FIN that explains the error.
                     let gone = !self.read_turn(context);
+                    if let Io::Open(connection) = &mut self.io
+                        && connection.epoch == epoch
+                        && let Some(greeting) = &mut connection.greeting
+                    {
+                        greeting.peer_left(ending);
+                        return false;
+                    }
                     if gone || matches!(&self.io, Io::Open(connection) if connection.epoch == epoch) {
                         self.end(epoch, ending);
                     }

@@ -1,8 +1,8 @@
 //! What the machine asks for, done.
 
-use super::{Connection, Driver, Io};
+use super::{Connection, Dialing, Driver, Io};
 use crate::clock;
-use crate::greeting::Greeting;
+use crate::greeting::{CredentialRequest, Exchange, Greeting, Login, Plan};
 use crate::io::dial::{Order, dial};
 use crate::io::sockopt;
 use crate::stats::count;
@@ -62,8 +62,13 @@ impl Driver {
                         deadline,
                         mss,
                     };
-                    let future = dial(order);
-                    let dialing = Io::Dialing(Box::new((epoch, Box::pin(future))));
+                    let request = CredentialRequest { epoch, refusals: self.session.refusals() };
+                    let asked = self.shared.login.as_ref().and_then(|login| login.ask(request));
+                    let dialing: Dialing = match asked {
+                        None => Box::pin(dial(order)),
+                        Some(asked) => Box::pin(Login::beside(asked, dial(order))),
+                    };
+                    let dialing = Io::Dialing(Box::new((epoch, dialing)));
                     let slot = if matches!(self.io, Io::Nothing) { &mut self.io } else { &mut self.other };
                     *slot = dialing;
                     // The future has to be polled once before it can wake us.
@@ -111,12 +116,18 @@ impl Driver {
 
     fn greet(&mut self, epoch: Epoch) {
         let shared = self.shared.clone();
-        let Some(connection) = self.connection(epoch) else { return };
-        let greeting = match (&shared.config.greeting, &shared.hook) {
-            (Some(Declared::Script(script)), _) => Greeting::script(epoch, script.clone()),
-            (Some(Declared::Hook), Some(hook)) => Greeting::hook(epoch, hook),
-            (Some(Declared::Hook), None) | (None, _) => return,
+        let exchange = match (&shared.config.greeting, shared.login.as_ref().and_then(|login| login.hook())) {
+            (Some(Declared::Script(script)), _) => Exchange::Script(script.clone()),
+            (Some(Declared::Hook), Some(hook)) => Exchange::Hook(hook.clone()),
+            (Some(Declared::Hook), None) => return,
+            (None, _) => Exchange::Nothing,
         };
+        // What runs beside another connection waits with this until it has won.
+        let is_alone = self.session.challenger() != Some(epoch);
+        let subscriptions = if is_alone { shared.writer().confirmed_subscriptions(epoch) } else { Vec::new() };
+        let plan = Plan { exchange, subscriptions, room: shared.config.inbox_bytes };
+        let Some(connection) = self.connection(epoch) else { return };
+        let greeting = Greeting::start(epoch, shared.login.as_deref(), plan);
         connection.greeting = Some(Box::new(greeting));
         shared.wake_driver();
     }
@@ -141,6 +152,11 @@ impl Driver {
                 writer.correlator = Some(own);
             }
             writer.outbox.open(epoch, accounting, connection.prelude);
+            connection.begin_with(writer.unsent_subscriptions(epoch), &shared.config.framing);
+            if connection.has_urgent() {
+                // Nobody writes before these have been written.
+                writer.outbox.cork();
+            }
             match connection.take_inline_half() {
                 Some(half) if shared.inline_writes => writer.inline = Some(half),
                 // Dropped, the half would end the direction.
@@ -150,6 +166,9 @@ impl Driver {
             writer.wanted = false;
         }
         connection.is_open = true;
+        if let Some(login) = &shared.login {
+            login.forget(epoch);
+        }
         shared.room.notify_waiters();
         shared.wake_driver();
     }
@@ -162,6 +181,9 @@ impl Driver {
     }
 
     pub(super) fn close(&mut self, epoch: Epoch, how: CloseHow) {
+        if let Some(login) = &self.shared.login {
+            login.forget(epoch);
+        }
         self.remains = self.remains(epoch);
         let mut settled = Vec::new();
         let Some(slot) = self.slot_mut(epoch) else {
