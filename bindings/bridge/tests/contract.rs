@@ -8,7 +8,9 @@ use keepline::{
     Cause, Detector, Disconnected, Ending, Epoch, Event, EventKind, MessageCounts, Profile, Report, State, Suspicion,
     Time,
 };
-use keepline_bridge::config::{AutoReplyRecord, CorrelationRecord, FramingRecord, MatcherRecord, StepRecord};
+use keepline_bridge::config::{
+    AutoReplyRecord, CorrelationRecord, FramingRecord, MatcherRecord, RetryAfterRecord, StepRecord,
+};
 use keepline_bridge::{
     BridgeClient, ClientConfig, EventRecord, KernelFiguresRecord, ReportRecord, default_config, names, resolve,
 };
@@ -59,9 +61,16 @@ fn contract() -> Map<String, Value> {
     );
     contract.insert(
         "steps".into(),
-        variants(vec![StepRecord::Send { bytes: Vec::new() }, StepRecord::Expect { matcher: MatcherRecord::Any }]),
+        variants(vec![
+            StepRecord::Send { bytes: Vec::new() },
+            StepRecord::SendCredentials { prefix: Vec::new(), suffix: Vec::new() },
+            StepRecord::Expect { matcher: MatcherRecord::Any },
+            StepRecord::Refused { matcher: MatcherRecord::Any },
+            StepRecord::RetryAfter { when: retry_after() },
+        ]),
     );
     let auto_reply = AutoReplyRecord { when: MatcherRecord::Any, reply: Vec::new() };
+    contract.insert("retry_after_fields".into(), json!(fields(&retry_after())));
     contract.insert("auto_reply_fields".into(), json!(fields(&auto_reply)));
     contract.insert("profiles".into(), profiles());
     contract
@@ -114,6 +123,10 @@ fn matchers() -> Vec<MatcherRecord> {
         MatcherRecord::Prefix { bytes: Vec::new() },
         MatcherRecord::None,
     ]
+}
+
+fn retry_after() -> RetryAfterRecord {
+    RetryAfterRecord { when: MatcherRecord::Any, marker: None, otherwise_ms: 0 }
 }
 
 /// `kind` → the other fields with their defaults.

@@ -26,7 +26,7 @@ from keepline._errors import (
     WrongLoopError,
 )
 from keepline._names import Cause, Detector, Outcome, State, Suspicion, Transition
-from keepline._protocol import AutoReply, Correlation, Framing, Matcher, Script
+from keepline._protocol import AutoReply, Correlation, Framing, Matcher, RetryAfter, Script
 from keepline._records import Bound, DetectionBounds, Ending, MessageCounts, NetworkPath, Notice, Stats
 from keepline._report import KernelFigures, Report, ReportEntry
 from keepline._told import Events, Receipt
@@ -76,6 +76,7 @@ __all__ = [
     "Report",
     "ReportEntry",
     "Resolved",
+    "RetryAfter",
     "Script",
     "State",
     "Stats",

@@ -107,6 +107,8 @@ class Disconnected(Event):
     """Which evidence told."""
     errno: int | None
     """The operating system's error number, if there was one."""
+    retry_after: float | None
+    """How long the server asked the client to stay away, if it did."""
     up_for: float | None
     """How long it had been connected; ``None`` for an attempt that never was."""
     retry_in: float | None

@@ -5,6 +5,7 @@
 mod connection;
 mod deadlines;
 mod frames;
+mod greet;
 mod handover;
 mod look;
 mod network;
@@ -193,23 +194,6 @@ impl Driver {
         self.act();
     }
 
-    fn greeting_turn(&mut self, context: &mut Context<'_>) -> bool {
-        let Io::Open(connection) = &mut self.io else { return false };
-        let epoch = connection.epoch;
-        match connection.poll_greeting(context, &self.shared) {
-            Poll::Pending => false,
-            Poll::Ready(Ok(())) => {
-                self.session.handle_greeted(clock::now(), epoch);
-                self.act();
-                true
-            }
-            Poll::Ready(Err(ending)) => {
-                self.end(epoch, ending);
-                true
-            }
-        }
-    }
-
     fn read_turn(&mut self, context: &mut Context<'_>) -> bool {
         for _ in 0..READS_PER_TURN {
             let Io::Open(connection) = &mut self.io else { return true };
@@ -226,11 +210,7 @@ impl Driver {
                     if self.session.is_draining() && ending.cause == Cause::PeerClosed {
                         self.session.handle_drained(now, epoch);
                         self.act();
-                    } else if let Io::Open(connection) = &mut self.io
-                        && let Some(greeting) = &mut connection.greeting
-                    {
-                        // What it said before it left may be why.
-                        greeting.peer_left(ending);
+                    } else if self.leave_to_greeting(epoch, ending) {
                         return false;
                     } else {
                         self.end(epoch, ending);
@@ -308,11 +288,7 @@ impl Driver {
                 WriteStep::Ended(ending) => {
                     // What the peer sent before it went away is read first: a reply, or the FIN that explains the error.
                     let gone = !self.read_turn(context);
-                    if let Io::Open(connection) = &mut self.io
-                        && connection.epoch == epoch
-                        && let Some(greeting) = &mut connection.greeting
-                    {
-                        greeting.peer_left(ending);
+                    if self.leave_to_greeting(epoch, ending) {
                         return false;
                     }
                     if gone || matches!(&self.io, Io::Open(connection) if connection.epoch == epoch) {

@@ -2,12 +2,12 @@
 
 use super::{Connection, Dialing, Driver, Io};
 use crate::clock;
-use crate::greeting::{CredentialRequest, Exchange, Greeting, Login, Plan};
+use crate::greeting::{CredentialRequest, Login};
 use crate::io::dial::{Order, dial};
 use crate::io::sockopt;
 use crate::stats::count;
 use crate::writer::News;
-use keepline_proto::config::{Greeting as Declared, WhileDown};
+use keepline_proto::config::WhileDown;
 use keepline_proto::event::Disconnected;
 use keepline_proto::kernel::KERNEL_PROBE;
 use keepline_proto::outbox::{Accounting, Standing};
@@ -112,24 +112,6 @@ impl Driver {
             self.session.handle_addresses_failed(clock::now(), epoch, failures);
             self.act();
         }
-    }
-
-    fn greet(&mut self, epoch: Epoch) {
-        let shared = self.shared.clone();
-        let exchange = match (&shared.config.greeting, shared.login.as_ref().and_then(|login| login.hook())) {
-            (Some(Declared::Script(script)), _) => Exchange::Script(script.clone()),
-            (Some(Declared::Hook), Some(hook)) => Exchange::Hook(hook.clone()),
-            (Some(Declared::Hook), None) => return,
-            (None, _) => Exchange::Nothing,
-        };
-        // What runs beside another connection waits with this until it has won.
-        let is_alone = self.session.challenger() != Some(epoch);
-        let subscriptions = if is_alone { shared.writer().confirmed_subscriptions(epoch) } else { Vec::new() };
-        let plan = Plan { exchange, subscriptions, room: shared.config.inbox_bytes };
-        let Some(connection) = self.connection(epoch) else { return };
-        let greeting = Greeting::start(epoch, shared.login.as_deref(), plan);
-        connection.greeting = Some(Box::new(greeting));
-        shared.wake_driver();
     }
 
     fn open(&mut self, epoch: Epoch) {
