@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// The peer ended the connection in order (FIN).
+    /// The peer ended the connection in order (FIN), or sent the client away: then with a time to stay away.
     PeerClosed,
     /// The peer or a middlebox reset the connection (RST).
     Reset,
