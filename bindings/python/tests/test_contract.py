@@ -135,9 +135,9 @@ def test_declaration_comes_back_as_it_was_given() -> None:
         greeting=Script()
         .refused(Matcher.prefix(b"no"))
         .retry_after(keepline.RetryAfter(Matcher.prefix(b"busy"), 1.5, b"in"))
-        .send_credentials(b"\0\0\x06\0\0\0", b"")
+        .send_credentials(b"", b"\0\0\0")
         .expect(Matcher.any()),
-        credentials=b"\0",
+        credentials=b"\0\0\x06",
         auth_attempts=keepline.OFF,
         go_away=keepline.RetryAfter(Matcher.prefix(b"bye"), 30.0),
         auto_replies=(keepline.AutoReply(Matcher.prefix(b"p"), b"\0\0\x06\0\0\0"),),
@@ -153,7 +153,7 @@ def test_declaration_comes_back_as_it_was_given() -> None:
     )
     assert (told.correlation, told.push, told.read_idle, told.max_attempts) == (given.correlation, given.push, 3.0, 7)
     assert (told.greeting, told.auto_replies) == (given.greeting, given.auto_replies)
-    assert (told.credentials, told.auth_attempts, told.go_away) == (b"\0", keepline.OFF, given.go_away)
+    assert (told.credentials, told.auth_attempts, told.go_away) == (b"\0\0\x06", keepline.OFF, given.go_away)
     assert told.keepalive is keepline.OFF
     assert told.outbox is not None and told.outbox.age == 2.5
     assert told.resolve().config == told

@@ -38,7 +38,7 @@ async def test_refused_credentials_end_the_client_after_as_many_attempts_as_decl
             await keepline.connect(
                 redis.address, framing=Framing.resp(), greeting=login(), credentials=b"wrong", auth_attempts=1
             )
-        assert refused.value.cause is Cause.GREETING_AUTH
+        assert refused.value.cause == Cause.GREETING_AUTH
 
 
 async def test_subscriptions_come_back_before_connected_and_nothing_published_after_it_is_lost() -> None:
