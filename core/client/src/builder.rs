@@ -1,11 +1,13 @@
 //! Declares a client, then makes it.
 
+mod login;
+
 use crate::client::Client;
 use crate::driver::Driver;
 use crate::endpoint::{Endpoint, IntoEndpoint};
 use crate::error::Error;
 use crate::governor::Governor;
-use crate::greeting::{CredentialRequest, CredentialsResult, GreetingError, GreetingIo, Hook, Login, Provider};
+use crate::greeting::{Hook, Login, Provider};
 use crate::io::names::Names;
 use crate::resolver::Resolver;
 use crate::shared::Shared;
@@ -16,9 +18,8 @@ use keepline_proto::config::{
 };
 use keepline_proto::correlator::Correlation;
 use keepline_proto::framing::Framing;
-use keepline_proto::{ConfigError, ErrorKind, Secret};
+use keepline_proto::{ConfigError, ErrorKind};
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -196,56 +197,6 @@ impl Builder {
     /// Adds an automatic answer to a frame of the server, such as its own ping.
     pub fn auto_reply(mut self, when: Matcher, reply: impl Into<bytes::Bytes>) -> Builder {
         self.config.auto_replies.push(AutoReply { when, reply: reply.into() });
-        self
-    }
-
-    /// Sets a greeting hook: it has the connection to itself until it returns, and is dropped at the deadline.
-    pub fn greeting_hook<F, R>(mut self, hook: F) -> Builder
-    where
-        F: Fn(GreetingIo) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<(), GreetingError>> + Send + 'static,
-    {
-        self.config.greeting = Some(Greeting::Hook);
-        self.hook = Some(Hook(Arc::new(move |io| Box::pin(hook(io)))));
-        self
-    }
-
-    /// Sets the credentials that the greeting sends. [`Client::set_credentials`] replaces them later.
-    pub fn static_credentials(mut self, secret: impl Into<Secret>) -> Builder {
-        self.config.credentials = Some(Credentials::Static(secret.into()));
-        self.provider = None;
-        self
-    }
-
-    /// Sets a provider of credentials: asked once for each attempt, while the connection is made, with the deadline
-    /// `credentials_within`. If it fails or is late, the attempt has failed with `greeting.credentials`.
-    ///
-    /// ```no_run
-    /// use keepline::{Client, Framing, Matcher, Script};
-    ///
-    /// # async fn fresh_token() -> Result<String, std::io::Error> { Ok(String::new()) }
-    /// let login = Script::default()
-    ///     .refused(Matcher::Prefix("-WRONGPASS".into()))
-    ///     .send_credentials("AUTH worker ", "\r\n")
-    ///     .expect(Matcher::Exact("+OK\r\n".into()));
-    /// let builder = Client::builder("localhost:6379")
-    ///     .framing(Framing::resp())
-    ///     .greeting(login)
-    ///     .credentials(|_request| async { Ok(fresh_token().await?.into()) });
-    /// ```
-    pub fn credentials<F, R>(mut self, provider: F) -> Builder
-    where
-        F: Fn(CredentialRequest) -> R + Send + Sync + 'static,
-        R: Future<Output = CredentialsResult> + Send + 'static,
-    {
-        self.config.credentials = Some(Credentials::Provider);
-        self.provider = Some(Provider(Arc::new(move |request| Box::pin(provider(request)))));
-        self
-    }
-
-    /// Never gives up because of refused credentials: they may become right by themselves.
-    pub fn no_auth_limit(mut self) -> Builder {
-        self.config.auth_attempts = Choice::Off;
         self
     }
 
