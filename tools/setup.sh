@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings what the tests need and the machine lacks; does nothing where everything is there.
 #
-# redis-server, nginx, two proxies, and what network labs are made of, come from the system's packages (as root, on Debian and its
+# redis-server, nginx, mosquitto, nats-server, two proxies, and what network labs are made of, come from the system's packages (as root, on Debian and its
 # relatives); the Modbus server of the tests goes into target/venv. No service of the system is started, and nothing
 # outside of target/ changes but packages. Arguments name servers that are wanted besides.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -12,13 +12,15 @@ readonly APT_SECONDS=900
 readonly REQUIREMENTS=core/testkit/servers/requirements.txt
 readonly VENV=target/venv
 readonly POLICY=/usr/sbin/policy-rc.d
+# The real servers of the tests, by the name of their program and of their package.
+readonly SERVERS=(redis-server mosquitto nats-server microsocks tinyproxy)
 
 main() {
     check_rust
     local packages=()
-    local program
-    for program in redis-server microsocks tinyproxy; do
-        have "$program" || packages+=("$program")
+    local server
+    for server in "${SERVERS[@]}"; do
+        have_server "$server" || packages+=("$server")
     done
     have nginx || packages+=(nginx libnginx-mod-stream)
     # Network labs need root, and Linux.
@@ -26,18 +28,19 @@ main() {
         have nft || packages+=(nftables)
         have ip && have ss && have tc || packages+=(iproute2)
     fi
-    local server
     for server in "$@"; do
-        have "$server" || packages+=("$server")
+        have_server "$server" || packages+=("$server")
     done
     if have "$PYTHON" && ! python_has_venv; then packages+=(python3-venv); fi
     if [ ${#packages[@]} -gt 0 ]; then install_packages "${packages[@]}"; fi
-    have redis-server || skip "tests against Redis: redis-server is not installed (apt-get install redis-server)"
-    have nginx || skip "tests against nginx: nginx is not installed (apt-get install nginx libnginx-mod-stream)"
-    have microsocks || skip "tests through a SOCKS proxy: microsocks is not installed (apt-get install microsocks)"
-    have tinyproxy || skip "tests through an HTTP proxy: tinyproxy is not installed (apt-get install tinyproxy)"
+    for server in "${SERVERS[@]}" nginx; do
+        have_server "$server" || skip "tests against $server: it is not installed (apt-get install $server)"
+    done
     make_venv
 }
+
+# Debian keeps some servers where only root looks.
+have_server() { have "$1" || [ -x "/usr/sbin/$1" ]; }
 
 check_rust() {
     have cargo || fail "cargo is not installed: see https://rustup.rs"
@@ -71,7 +74,7 @@ install_packages() {
     rm -f "$log"
     # Nor may it come up with the next boot: the tests start servers of their own.
     local unit
-    for unit in redis-server nats-server nginx microsocks tinyproxy; do
+    for unit in "${SERVERS[@]}" nginx; do
         if [ -d /run/systemd/system ]; then systemctl disable --quiet "$unit" 2>/dev/null || true; fi
     done
     allow_services

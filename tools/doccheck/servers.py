@@ -5,6 +5,7 @@ import shutil
 import socket
 import socketserver
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -31,6 +32,23 @@ def running(kind: str, root: Path) -> Iterator[str]:
         options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"]
         with process(["redis-server", *options], port):
             yield f"127.0.0.1:{port}"
+    elif kind == "nats":
+        port = free_port()
+        # The token of the examples.
+        with process([installed("nats-server"), "--addr", "127.0.0.1", "--port", str(port), "--auth", "s3cr3t"], port):
+            yield f"127.0.0.1:{port}"
+    elif kind == "mqtt":
+        broker, hash_passwords = installed("mosquitto"), installed("mosquitto_passwd")
+        port = free_port()
+        with tempfile.TemporaryDirectory() as directory:
+            passwords, settings = Path(directory, "passwords"), Path(directory, "mosquitto.conf")
+            # The user and the password of the examples.
+            command = [hash_passwords, "-b", "-c", str(passwords), "worker", "s3cr3t"]
+            subprocess.run(command, check=True, capture_output=True, timeout=START_WITHIN)
+            lines = [f"listener {port} 127.0.0.1", "allow_anonymous false", f"password_file {passwords}", "user root"]
+            settings.write_text("\n".join(lines) + "\n")
+            with process([broker, "-c", str(settings)], port):
+                yield f"127.0.0.1:{port}"
     elif kind == "modbus":
         python = root / "target/venv/bin/python"
         script = root / "core/testkit/servers/modbus_server.py"
@@ -43,6 +61,14 @@ def running(kind: str, root: Path) -> Iterator[str]:
             yield f"127.0.0.1:{port}"
     else:
         raise ValueError(f"no such server: {kind}")
+
+
+def installed(name: str) -> str:
+    """The program of this name: Debian keeps some servers where only root looks."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    if found is None:
+        raise Missing(f"{name} is not installed")
+    return found
 
 
 class Lines(socketserver.StreamRequestHandler):

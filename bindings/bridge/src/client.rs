@@ -1,5 +1,7 @@
 //! The client as other languages hold it: plain calls return at once, waiting ones are operations.
 
+mod login;
+
 use crate::config::{ClientConfig, ResolvedConfig, TlsRecord};
 use crate::error::{BridgeError, EndingRecord};
 use crate::event::EventRecord;

@@ -1,12 +1,14 @@
 //! What a user of another language declares: flat, in milliseconds, `None` where nothing was said.
 
 mod declare;
+mod login;
 mod parse;
 mod proxy;
 mod resolve;
 mod tls;
 
-pub use declare::{AutoReplyRecord, CorrelationRecord, ENDIANS, FramingRecord, MatcherRecord, StepRecord};
+pub use declare::{AutoReplyRecord, CorrelationRecord, ENDIANS, FramingRecord, MatcherRecord};
+pub use login::{RetryAfterRecord, SecretRecord, StepRecord};
 pub use proxy::ProxyUrl;
 pub use resolve::{BoundRecord, BoundsRecord, NoticeRecord, ResolvedConfig, default_config, resolve};
 pub use tls::TlsRecord;
@@ -107,6 +109,16 @@ pub struct ClientConfig {
     pub max_in_flight: Option<u64>,
     /// What must succeed before a connection counts as `Connected`.
     pub greeting: Option<Vec<StepRecord>>,
+    /// What the greeting says who the client is with.
+    pub credentials: Option<SecretRecord>,
+    /// How long a provider of credentials may take.
+    pub credentials_within_ms: Option<u64>,
+    /// Never give up because of refused credentials.
+    pub auth_attempts_off: bool,
+    /// Give up after the peer refused the credentials so often in a row.
+    pub auth_attempts: Option<u32>,
+    /// A frame by which the server sends the client away for a time.
+    pub go_away: Option<RetryAfterRecord>,
     /// Answers to the server's own pings.
     pub auto_replies: Vec<AutoReplyRecord>,
     /// How long a peer may keep its window shut.

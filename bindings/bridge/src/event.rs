@@ -34,6 +34,8 @@ pub struct EventRecord {
     pub advice: Option<String>,
     /// The other side's own number for it, if it told one (`disconnected`, `closed`): a SOCKS reply or the status of an HTTP proxy.
     pub code: Option<u16>,
+    /// How long the peer asked the client to stay away (`disconnected`).
+    pub retry_after_ms: Option<u64>,
     /// How long it had been connected (`disconnected`).
     pub up_for_ms: Option<u64>,
     /// When the next attempt starts, from the event on (`disconnected`).
@@ -92,6 +94,7 @@ impl From<Event> for EventRecord {
             hint: None,
             advice: None,
             code: None,
+            retry_after_ms: None,
             up_for_ms: None,
             retry_in_ms: None,
             failures: None,
@@ -129,6 +132,7 @@ impl From<Event> for EventRecord {
 impl EventRecord {
     fn tell_disconnected(&mut self, disconnected: Disconnected) {
         self.tell_ending(disconnected.ending);
+        self.retry_after_ms = disconnected.ending.retry_after.map(millis);
         self.up_for_ms = disconnected.up_for.map(millis);
         self.retry_in_ms = disconnected.retry_in.map(millis);
         self.failures = Some(disconnected.failures);

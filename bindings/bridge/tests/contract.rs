@@ -9,7 +9,7 @@ use keepline::{
     Suspicion, Time,
 };
 use keepline_bridge::config::{
-    AutoReplyRecord, CorrelationRecord, FramingRecord, MatcherRecord, StepRecord, TlsRecord,
+    AutoReplyRecord, CorrelationRecord, FramingRecord, MatcherRecord, RetryAfterRecord, StepRecord, TlsRecord,
 };
 use keepline_bridge::{
     BridgeClient, ClientConfig, EventRecord, KernelFiguresRecord, ReportRecord, default_config, names, resolve,
@@ -62,9 +62,16 @@ fn contract() -> Map<String, Value> {
     );
     contract.insert(
         "steps".into(),
-        variants(vec![StepRecord::Send { bytes: Vec::new() }, StepRecord::Expect { matcher: MatcherRecord::Any }]),
+        variants(vec![
+            StepRecord::Send { bytes: Vec::new() },
+            StepRecord::SendCredentials { prefix: Vec::new(), suffix: Vec::new() },
+            StepRecord::Expect { matcher: MatcherRecord::Any },
+            StepRecord::Refused { matcher: MatcherRecord::Any },
+            StepRecord::RetryAfter { when: retry_after() },
+        ]),
     );
     let auto_reply = AutoReplyRecord { when: MatcherRecord::Any, reply: Vec::new() };
+    contract.insert("retry_after_fields".into(), json!(fields(&retry_after())));
     contract.insert("auto_reply_fields".into(), json!(fields(&auto_reply)));
     contract.insert("profiles".into(), profiles());
     contract
@@ -117,6 +124,10 @@ fn matchers() -> Vec<MatcherRecord> {
         MatcherRecord::Prefix { bytes: Vec::new() },
         MatcherRecord::None,
     ]
+}
+
+fn retry_after() -> RetryAfterRecord {
+    RetryAfterRecord { when: MatcherRecord::Any, marker: None, otherwise_ms: 0 }
 }
 
 /// `kind` → the other fields with their defaults.

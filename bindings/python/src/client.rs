@@ -5,6 +5,7 @@ use crate::errors::raised;
 use crate::message::Message;
 use crate::operations::{Operations, Value};
 use crate::records::{self, from_python};
+use keepline_bridge::config::SecretRecord;
 use keepline_bridge::{BridgeClient, BridgeError, BridgeEvents, BridgeReceipt, NetworkPathRecord};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -148,6 +149,25 @@ impl Client {
 
     fn reconnect(&self, py: Python<'_>) -> PyResult<()> {
         on(py, self.client.reconnect())
+    }
+
+    /// `confirmed_by` is the record of a matcher.
+    fn subscribe(&self, key: &str, frame: &Bound<'_, PyAny>, confirmed_by: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        let confirmed_by = confirmed_by.map(from_python).transpose()?;
+        on(frame.py(), self.client.subscribe(key, data::owned(frame)?, confirmed_by))
+    }
+
+    fn unsubscribe(&self, py: Python<'_>, key: &str, frame: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        on(py, self.client.unsubscribe(key, frame.map(data::owned).transpose()?))
+    }
+
+    fn set_credentials(&self, secret: &Bound<'_, PyAny>) -> PyResult<()> {
+        let copied = data::borrowed(secret, |bytes| SecretRecord(bytes.to_vec()))?;
+        on(secret.py(), self.client.set_credentials(copied))
+    }
+
+    fn go_away(&self, py: Python<'_>, retry_after_ms: u64) -> PyResult<()> {
+        on(py, self.client.go_away(retry_after_ms))
     }
 
     /// `path` is `(id, available, kind, metered)`.

@@ -71,7 +71,9 @@ def test_every_option_of_the_core_can_be_declared() -> None:
         framing=Framing.lines(),
         correlation=Correlation.fifo(),
         push=b">",
-        greeting=Script().send(b"x"),
+        greeting=Script().send_credentials(),
+        credentials=b"x",
+        go_away=keepline.RetryAfter(b"x", 1),
         tls=True,
     )
     known = {*declared(everything), *declared(Config(keepalive=keepline.OFF))}
@@ -126,7 +128,11 @@ def test_declared_parts_are_those_of_the_contract() -> None:
     matchers = [Matcher.any(), Matcher.exact(b"x"), Matcher.prefix(b"x"), Matcher.none()]
     assert {matcher.kind for matcher in matchers} == set(CONTRACT["matchers"])
     assert {Correlation.fifo().kind, Correlation.id(0, 2).kind} == set(CONTRACT["correlations"])
-    assert {kind for kind, _ in Script().send(b"x").expect(b"x").steps} == set(CONTRACT["steps"])
+    away = keepline.RetryAfter(b"x", 1)
+    script = Script().send(b"x").send_credentials().expect(b"x").refused(b"x").retry_after(away)
+    steps = {step["kind"]: set(step) - {"kind"} for step in script.record()}
+    assert steps == {kind: set(told) for kind, told in CONTRACT["steps"].items()}
+    assert set(away.record()) == set(CONTRACT["retry_after_fields"])
     assert set(keepline.AutoReply(b"x", b"y").record()) == set(CONTRACT["auto_reply_fields"])
 
 
@@ -135,7 +141,14 @@ def test_declaration_comes_back_as_it_was_given() -> None:
     given = Config(
         framing=framing,
         correlation=Correlation.id(6, 2, "little"),
-        greeting=Script().send(b"\0\0\x06\0\0\0").expect(Matcher.any()),
+        greeting=Script()
+        .refused(Matcher.prefix(b"no"))
+        .retry_after(keepline.RetryAfter(Matcher.prefix(b"busy"), 1.5, b"in"))
+        .send_credentials(b"", b"\0\0\0")
+        .expect(Matcher.any()),
+        credentials=b"\0\0\x06",
+        auth_attempts=keepline.OFF,
+        go_away=keepline.RetryAfter(Matcher.prefix(b"bye"), 30.0),
         auto_replies=(keepline.AutoReply(Matcher.prefix(b"p"), b"\0\0\x06\0\0\0"),),
         push=Matcher.exact(b">"),
         read_idle=3,
@@ -149,6 +162,7 @@ def test_declaration_comes_back_as_it_was_given() -> None:
     )
     assert (told.correlation, told.push, told.read_idle, told.max_attempts) == (given.correlation, given.push, 3.0, 7)
     assert (told.greeting, told.auto_replies) == (given.greeting, given.auto_replies)
+    assert (told.credentials, told.auth_attempts, told.go_away) == (b"\0\0\x06", keepline.OFF, given.go_away)
     assert told.keepalive is keepline.OFF
     assert told.outbox is not None and told.outbox.age == 2.5
     assert told.resolve().config == told

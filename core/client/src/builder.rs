@@ -1,22 +1,22 @@
 //! Declares a client, then makes it.
 
+mod login;
 mod make;
 
 use crate::client::Client;
 use crate::endpoint::{Endpoint, IntoEndpoint};
 use crate::error::Error;
 use crate::governor::Governor;
-use crate::greeting::{GreetingError, GreetingIo, Hook};
+use crate::greeting::{Hook, Provider};
 use crate::resolver::Resolver;
 use keepline_proto::ConfigError;
 use keepline_proto::config::{
-    Addresses, AutoReply, Choice, Config, Greeting, Heartbeat, Jitter, Keepalive, Matcher, Overflow, Profile, Script,
-    Unsolicited, ValidConfig, WhileDown,
+    Addresses, AutoReply, Choice, Config, Credentials, Greeting, Heartbeat, Jitter, Keepalive, Matcher, Overflow,
+    Profile, RetryAfter, Script, Unsolicited, ValidConfig, WhileDown,
 };
 use keepline_proto::correlator::Correlation;
 use keepline_proto::framing::Framing;
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -31,6 +31,7 @@ pub struct Builder {
     pub(crate) refused: Option<ConfigError>,
     hook: Option<Hook>,
     resolver: Option<Arc<dyn Resolver>>,
+    provider: Option<Provider>,
     runtime: Option<Handle>,
     seed: Option<u64>,
     inline_writes: bool,
@@ -50,6 +51,7 @@ impl Client {
             refused: None,
             hook: None,
             resolver: None,
+            provider: None,
             runtime: None,
             seed: None,
             inline_writes: true,
@@ -152,6 +154,12 @@ impl Builder {
         network_monitor(bool) => network_monitor = Some;
         /// Declares a greeting as sends and expected replies.
         greeting(Script) => greeting = |script| Some(Greeting::Script(script));
+        /// Sets how long a provider of credentials may take; at most `connect_total`.
+        credentials_within(Duration) => credentials_within = Some;
+        /// Gives up after the peer refused the credentials so often in a row. Twice unless given.
+        auth_attempts(u32) => auth_attempts = Choice::On;
+        /// Declares the frame by which the server sends the client away: it leaves, and comes back no sooner.
+        go_away(RetryAfter) => go_away = Some;
     }
 
     /// Switches the kernel's probes off.
@@ -193,17 +201,6 @@ impl Builder {
     /// Adds an automatic answer to a frame of the server, such as its own ping.
     pub fn auto_reply(mut self, when: Matcher, reply: impl Into<bytes::Bytes>) -> Builder {
         self.config.auto_replies.push(AutoReply { when, reply: reply.into() });
-        self
-    }
-
-    /// Sets a greeting hook: it has the connection to itself until it returns, and is dropped at the deadline.
-    pub fn greeting_hook<F, R>(mut self, hook: F) -> Builder
-    where
-        F: Fn(GreetingIo) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<(), GreetingError>> + Send + 'static,
-    {
-        self.config.greeting = Some(Greeting::Hook);
-        self.hook = Some(Hook(Arc::new(move |io| Box::pin(hook(io)))));
         self
     }
 
@@ -275,6 +272,9 @@ impl Builder {
         }
         if matches!(self.config.greeting, Some(Greeting::Hook)) && self.hook.is_none() {
             return Err(ConfigError::new("greeting", "Hook", "must be set with greeting_hook").into());
+        }
+        if matches!(self.config.credentials, Some(Credentials::Provider)) && self.provider.is_none() {
+            return Err(ConfigError::new("credentials", "Provider", "must be set with credentials").into());
         }
         Ok(Arc::new(self.config.clone().parse()?))
     }

@@ -2,15 +2,17 @@
 
 mod request;
 mod send;
+mod subscribe;
 
 use crate::error::Error;
 use crate::events::Events;
+use crate::greeting::not_declared;
 use crate::message::Message;
 use crate::shared::{Shared, Wish};
 use crate::stats::Stats;
 use keepline_proto::config::{DetectionBounds, Notice, ValidConfig};
 use keepline_proto::session::{Command, NetworkPath};
-use keepline_proto::{Ending, Epoch, ErrorKind, Report, State};
+use keepline_proto::{Ending, Epoch, ErrorKind, Report, Secret, State};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -189,6 +191,24 @@ impl Client {
     /// Ends the connection, if there is one, and dials at once.
     pub fn reconnect(&self) {
         self.shared().wish(Wish::Command(Command::Reconnect));
+    }
+
+    /// Leaves because the server asked for it, and comes back no sooner than `retry_after`, of which at most an hour is
+    /// honoured. A little more is drawn, so that a fleet does not come back at one instant.
+    ///
+    /// For a notice that only the user's code understands; [`Builder::go_away`](crate::Builder::go_away) declares one that is
+    /// a frame by its beginning. Without a connection the wait that is running grows.
+    pub fn go_away(&self, retry_after: Duration) {
+        self.shared().wish(Wish::Command(Command::GoAway { retry_after }));
+    }
+
+    /// Replaces the declared credentials for the attempts to come; a living connection keeps its own.
+    ///
+    /// # Errors
+    /// `InvalidConfig` if none are declared; `Rejected` if they come from a provider.
+    pub fn set_credentials(&self, secret: impl Into<Secret>) -> Result<(), Error> {
+        let login = self.shared().login.as_ref().ok_or_else(not_declared)?;
+        login.set(secret.into())
     }
 
     /// Tells that the network changed: `None` if nothing is known of the new one.

@@ -55,7 +55,9 @@ pub use endpoint::{Endpoint, IntoEndpoint};
 pub use error::Error;
 pub use events::Events;
 pub use governor::Governor;
-pub use greeting::{GreetingError, GreetingFuture, GreetingIo};
+pub use greeting::{
+    CredentialRequest, CredentialsFuture, CredentialsResult, GreetingError, GreetingFuture, GreetingIo,
+};
 pub use io::sockopt::SocketOptions;
 pub use message::{Idempotent, Message, Payload};
 pub use proxy::{IntoProxy, system_proxy};
@@ -69,8 +71,8 @@ pub use tls::{Tls, TlsFacts};
 pub use keepline_proto as proto;
 pub use keepline_proto::cause;
 pub use keepline_proto::config::{
-    Addresses, AutoReply, Bound, Choice, Config, DetectionBounds, Heartbeat, Jitter, Keepalive, Matcher, Notice,
-    Overflow, Profile, Script, Step, Unsolicited, ValidConfig, WhileDown,
+    Addresses, AutoReply, Bound, Choice, Config, Credentials, DetectionBounds, Heartbeat, Jitter, Keepalive, Matcher,
+    Notice, Overflow, Profile, RetryAfter, Script, Step, Unsolicited, ValidConfig, WhileDown,
 };
 pub use keepline_proto::correlator::{Correlation, IdField};
 pub use keepline_proto::event::{Disconnected, MessageCounts, Suspicion};
@@ -80,7 +82,8 @@ pub use keepline_proto::outbox::{AckedBy, Outcome};
 pub use keepline_proto::proxy::{Proxy, ProxyNames, ProxyProtocol};
 pub use keepline_proto::recorder::{self, Report};
 pub use keepline_proto::session::{NetworkKind, NetworkPath};
+pub use keepline_proto::subscriptions::Subscription;
 pub use keepline_proto::{
-    Cause, ConfigError, Detector, Ending, Epoch, ErrorKind, Event, EventKind, Hint, KernelFigures, State, Time,
+    Cause, ConfigError, Detector, Ending, Epoch, ErrorKind, Event, EventKind, Hint, KernelFigures, Secret, State, Time,
     WaitBounds, WaitClass,
 };

@@ -4,7 +4,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::events::EventRing;
 use crate::governor::Governor;
-use crate::greeting::Hook;
+use crate::greeting::Login;
 use crate::inbox::Inbox;
 use crate::io::names::Names;
 use crate::io::sockopt::SocketOptions;
@@ -12,9 +12,10 @@ use crate::stats::Counters;
 use crate::streams::StreamSlot;
 use crate::writer::Writer;
 use atomic_waker::AtomicWaker;
+use keepline_proto::cause::GreetingFailure;
 use keepline_proto::config::ValidConfig;
 use keepline_proto::session::{Command, NetworkPath};
-use keepline_proto::{Ending, Epoch, ErrorKind, State};
+use keepline_proto::{Cause, Ending, Epoch, ErrorKind, State};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -39,8 +40,8 @@ pub(crate) enum Wish {
 pub(crate) struct Shared {
     pub(crate) config: Arc<ValidConfig>,
     pub(crate) endpoint: Endpoint,
-    /// Boxed: few clients have one, and it is two pointers.
-    pub(crate) hook: Option<Box<Hook>>,
+    /// Boxed: few clients have one.
+    pub(crate) login: Option<Box<Login>>,
     /// Only where there is a name to resolve.
     pub(crate) names: Option<Arc<Names>>,
     pub(crate) inline_writes: bool,
@@ -84,7 +85,7 @@ impl Shared {
     pub(crate) fn new(
         config: Arc<ValidConfig>,
         endpoint: Endpoint,
-        hook: Option<Hook>,
+        login: Option<Box<Login>>,
         names: Option<Arc<Names>>,
         streaming: bool,
         inline_writes: bool,
@@ -104,7 +105,7 @@ impl Shared {
             handles: AtomicU32::new(0),
             config,
             endpoint,
-            hook: hook.map(Box::new),
+            login,
             names,
             inline_writes,
             governor,
@@ -259,12 +260,17 @@ impl Shared {
 
 /// The error of a client that closed by itself before it was ever connected.
 fn gave_up(ending: Ending, config: &ValidConfig) -> Error {
-    let (kind, text) = if ending.cause == keepline_proto::Cause::Requested {
+    let (kind, text) = if ending.cause == Cause::Requested {
         (ErrorKind::Closed, "the client was closed before it connected")
-    } else if config.max_attempts.is_some() || ending.cause.is_fatal() {
+    } else if config.max_attempts.is_some() || ending.cause.is_fatal() || is_refused(ending) {
         (ErrorKind::Exhausted, "the client gave up")
     } else {
         (ErrorKind::Unavailable, "no connection within connect.within")
     };
     Error::new(kind, text).with_ending(Some(ending))
+}
+
+/// Whether the peer refused the credentials for good.
+fn is_refused(ending: Ending) -> bool {
+    ending.cause == Cause::Greeting(GreetingFailure::Auth)
 }

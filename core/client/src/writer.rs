@@ -7,7 +7,8 @@ use keepline_proto::config::{ValidConfig, WhileDown};
 use keepline_proto::correlator::{Correlator, Ticket};
 use keepline_proto::framing::{Framing, FramingError, Header};
 use keepline_proto::outbox::{AckedBy, BY_REFERENCE, Gate, Inline, Meta, Outbox, Outcome, Refusal, Settled};
-use keepline_proto::{Ending, ErrorKind};
+use keepline_proto::subscriptions::{Subscription, Subscriptions};
+use keepline_proto::{Ending, Epoch, ErrorKind};
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::num::NonZeroU64;
@@ -64,6 +65,8 @@ pub(crate) struct Writer {
     last_ticket: u64,
     /// Whose kernel acknowledges on the connection that has the gate, or had it last.
     pub(crate) acked_by: AckedBy,
+    /// What each connection begins with. Boxed: most clients are subscribed to nothing.
+    pub(crate) subscriptions: Option<Box<Subscriptions>>,
     /// Nothing more is accepted: draining or closed.
     pub(crate) ended: bool,
     /// Somebody waits on `Shared::room`.
@@ -80,9 +83,42 @@ impl Writer {
             waiters: None,
             last_ticket: 0,
             acked_by: AckedBy::Peer,
+            subscriptions: None,
             ended: false,
             wanted: false,
         }
+    }
+
+    /// Whether the peer confirms any of the subscriptions.
+    pub(crate) fn confirms_subscriptions(&self) -> bool {
+        self.subscriptions.as_ref().is_some_and(|list| list.is_confirmed())
+    }
+
+    /// What the greeting of this connection ends with: all subscriptions, if the peer confirms any.
+    pub(crate) fn confirmed_subscriptions(&mut self, epoch: Epoch) -> Vec<Subscription> {
+        if self.confirms_subscriptions() { self.unsent_subscriptions(epoch) } else { Vec::new() }
+    }
+
+    /// The subscriptions that this connection has not been told.
+    pub(crate) fn unsent_subscriptions(&mut self, epoch: Epoch) -> Vec<Subscription> {
+        self.subscriptions.as_mut().map(|list| list.take_unsent(epoch)).unwrap_or_default()
+    }
+
+    /// Accepts a message that belongs to the living connection alone: it never waits for the next, which begins with the
+    /// list. Unless `answered`, no reply takes a place for it.
+    pub(crate) fn accept_for_now(
+        &mut self,
+        config: &ValidConfig,
+        message: Bytes,
+        answered: bool,
+    ) -> Result<bool, NotAccepted> {
+        self.admit(config, config.framing.encoded_len_hint(message.len()))?;
+        let ticket = self.ticket();
+        if !answered && let Some(correlator) = &mut self.correlator {
+            correlator.expect_nothing(ticket);
+        }
+        let meta = Meta { ticket: Some(ticket), request: true, ..Meta::default() };
+        self.accept(config, meta, message).map_err(NotAccepted::Failed)
     }
 
     /// A ticket nobody has had.

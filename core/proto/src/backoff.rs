@@ -117,7 +117,7 @@ pub const fn floor(cause: Cause) -> Duration {
         | Cause::LocalNetworkDown
         | Cause::Replaced
         | Cause::Dns(DnsFailure::NotFound | DnsFailure::NoAddress) => PATIENT_FLOOR,
-        Cause::Greeting(GreetingFailure::Auth) => AUTH_FLOOR,
+        Cause::Greeting(GreetingFailure::Auth | GreetingFailure::Credentials) => AUTH_FLOOR,
         Cause::Tls(TlsFailure::Expired | TlsFailure::NotYetValid)
         | Cause::Proxy(ProxyFailure::Denied | ProxyFailure::Unsupported) => SLOW_FLOOR,
         Cause::PeerClosed

@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// The peer ended the connection in order (FIN).
+    /// The peer ended the connection in order (FIN), or sent the client away: then with a time to stay away.
     PeerClosed,
     /// The peer or a middlebox reset the connection (RST).
     Reset,
@@ -132,6 +132,8 @@ pub enum GreetingFailure {
     Panicked,
     /// The peer refused the credentials.
     Auth,
+    /// There were no credentials to send: their provider failed, or was late.
+    Credentials,
 }
 
 /// How the peer broke the declared protocol.
@@ -187,6 +189,7 @@ names!(ProxyFailure {
 });
 names!(GreetingFailure {
     Timeout => "timeout", Unexpected => "unexpected", Rejected => "rejected", Panicked => "panicked", Auth => "auth",
+    Credentials => "credentials",
 });
 names!(ProtocolFailure {
     TooLarge => "too_large", Malformed => "malformed", FrameTimeout => "frame_timeout",
@@ -237,6 +240,7 @@ impl Cause {
             Cause::Greeting(GreetingFailure::Rejected) => "greeting.rejected",
             Cause::Greeting(GreetingFailure::Panicked) => "greeting.panicked",
             Cause::Greeting(GreetingFailure::Auth) => "greeting.auth",
+            Cause::Greeting(GreetingFailure::Credentials) => "greeting.credentials",
             Cause::Protocol(ProtocolFailure::TooLarge) => "protocol.too_large",
             Cause::Protocol(ProtocolFailure::Malformed) => "protocol.malformed",
             Cause::Protocol(ProtocolFailure::FrameTimeout) => "protocol.frame_timeout",

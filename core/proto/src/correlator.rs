@@ -242,6 +242,15 @@ impl Correlator {
         }
     }
 
+    /// Tells that the message with this ticket, which is about to enter the outbox, is answered by nothing that takes a
+    /// place: a subscription, which is answered by pushed frames if at all.
+    pub fn expect_nothing(&mut self, ticket: Ticket) {
+        match &mut self.places {
+            Places::Fifo(fifo) => fifo.expect_nothing(ticket),
+            Places::Id(_) => {}
+        }
+    }
+
     /// Prepares a heartbeat: writes an id of its own into `message`. It does not count toward the requests in flight.
     ///
     /// # Errors

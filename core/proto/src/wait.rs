@@ -22,7 +22,7 @@ pub enum WaitClass {
     Dns,
     /// The two do not agree on TLS.
     Tls,
-    /// The peer or the proxy refused the credentials.
+    /// The peer or the proxy refused the credentials, or there were none.
     Auth,
     /// The peer accepted and sent us away: in the greeting, with a `retry_after`, or before `stable_after`.
     Kicked,
@@ -188,7 +188,7 @@ impl Cause {
             ) => WaitClass::Tls,
             Cause::Tls(TlsFailure::ClientAuth)
             | Cause::Proxy(ProxyFailure::Auth)
-            | Cause::Greeting(GreetingFailure::Auth) => WaitClass::Auth,
+            | Cause::Greeting(GreetingFailure::Auth | GreetingFailure::Credentials) => WaitClass::Auth,
             Cause::Proxy(
                 ProxyFailure::Denied | ProxyFailure::Unsupported | ProxyFailure::Closed | ProxyFailure::Protocol,
             )

@@ -54,6 +54,24 @@ fn a_pushed_frame_takes_no_place() {
 }
 
 #[test]
+fn a_message_that_nothing_answers_takes_no_place_and_is_nobodys_request() {
+    for correlation in [Correlation::Fifo, MODBUS_ID] {
+        let mut correlator = Correlator::new(correlation, None, 1);
+        correlator.expect_nothing(ticket(7));
+        assert!(correlator.is_empty());
+        let mut message = *b"id";
+        correlator.reserve(ticket(1), &mut message).unwrap();
+        correlator.handed_over(ticket(7));
+        correlator.handed_over(ticket(1));
+        assert!(matches!(correlator.route(&message), Route::Reply { .. }));
+        correlator.expect_nothing(ticket(8));
+        assert!(!correlator.is_handed_over(ticket(8)));
+        assert_eq!(correlator.abandon(ticket(8), Time::ZERO, TIMEOUT), Abandoned::Unknown);
+        assert_eq!(correlator.clear(), []);
+    }
+}
+
+#[test]
 fn ids_are_written_into_the_request_and_the_callers_is_restored_in_the_reply() {
     for (width, endian, first) in [
         (1, Endian::Big, &[1][..]),

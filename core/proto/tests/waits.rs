@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use keepline_proto::backoff::{RETRY_AFTER_MAX, floor};
 use keepline_proto::cause::{Detector, DnsFailure, GreetingFailure, TlsFailure};
-use keepline_proto::config::{Config, Heartbeat, Jitter};
+use keepline_proto::config::{Choice, Config, Heartbeat, Jitter};
 use keepline_proto::framing::Framing;
 use keepline_proto::{Cause, Ending, NetworkChange, NetworkKind, NetworkPath, WaitBounds, WaitClass, Waits};
 use keepline_testkit::SimWorld;
@@ -387,7 +387,7 @@ fn config() -> Config {
 
 /// Balanced, with luck switched off.
 fn exact() -> Config {
-    Config { backoff_jitter: Some(Jitter::None), ..config() }
+    Config { backoff_jitter: Some(Jitter::None), auth_attempts: Choice::Off, ..config() }
 }
 
 fn beating() -> Config {

@@ -326,7 +326,7 @@ impl Walk {
     }
 
     fn any_ending(&mut self) -> Ending {
-        const CAUSES: [Cause; 12] = [
+        const CAUSES: [Cause; 14] = [
             Cause::PeerClosed,
             Cause::Reset,
             Cause::Refused,
@@ -338,6 +338,8 @@ impl Walk {
             Cause::Tls(TlsFailure::Expired),
             Cause::Tls(TlsFailure::NameMismatch),
             Cause::Greeting(GreetingFailure::Unexpected),
+            Cause::Greeting(GreetingFailure::Auth),
+            Cause::Greeting(GreetingFailure::Credentials),
             Cause::Protocol(ProtocolFailure::Malformed),
         ];
         let mut ending = Ending::os(CAUSES[self.rng.usize(..CAUSES.len())], Some(104));
@@ -348,10 +350,11 @@ impl Walk {
     }
 
     fn command(&mut self) {
-        let command = match self.rng.u8(..12) {
+        let command = match self.rng.u8(..14) {
             0..4 => Command::Reconnect,
             4..6 => Command::Pause,
             6..11 => Command::Resume,
+            11..13 => Command::GoAway { retry_after: Duration::from_secs(self.rng.u64(..10_000)) },
             _ => CLOSE,
         };
         self.audit.allow_dial();

@@ -1,9 +1,7 @@
-//! The declared parts of a protocol, as flat variants: framing, matchers, correlation, greeting, automatic answers.
+//! The declared parts of a protocol, as flat variants: framing, matchers, correlation, automatic answers.
 
 use crate::error::BridgeError;
-use bytes::Bytes;
-use keepline::proto::config::Greeting;
-use keepline::{AutoReply, Correlation, Endian, Framing, IdField, LengthPrefixed, Matcher, Script, Step};
+use keepline::{AutoReply, Correlation, Endian, Framing, IdField, LengthPrefixed, Matcher};
 use serde::{Deserialize, Serialize};
 
 /// The names of byte orders.
@@ -61,17 +59,6 @@ pub enum CorrelationRecord {
     Fifo,
     /// By an id at an offset.
     Id { offset: u64, width: u64, endian: Option<String> },
-}
-
-/// One step of a greeting.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the fields are those of the core's step")]
-pub enum StepRecord {
-    /// Send this message.
-    Send { bytes: Vec<u8> },
-    /// The next frame must match.
-    Expect { matcher: MatcherRecord },
 }
 
 /// A frame of the server that is answered without asking the user.
@@ -174,24 +161,6 @@ impl CorrelationRecord {
             },
         }
     }
-}
-
-pub(super) fn parse_greeting(steps: Vec<StepRecord>) -> Greeting {
-    let steps = steps.into_iter().map(|step| match step {
-        StepRecord::Send { bytes } => Step::Send(Bytes::from(bytes)),
-        StepRecord::Expect { matcher } => Step::Expect(matcher.into()),
-    });
-    Greeting::Script(Script(steps.collect()))
-}
-
-/// The steps of a greeting; a hook has none.
-pub(super) fn greeting_steps(greeting: &Greeting) -> Vec<StepRecord> {
-    let Greeting::Script(script) = greeting else { return Vec::new() };
-    let steps = script.0.iter().map(|step| match step {
-        Step::Send(bytes) => StepRecord::Send { bytes: bytes.to_vec() },
-        Step::Expect(matcher) => StepRecord::Expect { matcher: matcher.into() },
-    });
-    steps.collect()
 }
 
 impl From<AutoReplyRecord> for AutoReply {

@@ -1,6 +1,7 @@
 //! From the flat record to the core's declaration. The core judges the values; here only names and shapes are checked.
 
-use super::declare::{parse_greeting, size};
+use super::declare::size;
+use super::login::parse_greeting;
 use super::{ClientConfig, ProxyUrl};
 use crate::error::BridgeError;
 use keepline::{Addresses, Choice, Config, Heartbeat, Jitter, Keepalive, Overflow, Profile, Unsolicited, WhileDown};
@@ -47,6 +48,15 @@ impl ClientConfig {
             push: self.push.map(Into::into),
             max_in_flight: self.max_in_flight.map(|count| size("max_in_flight", count)).transpose()?,
             greeting: self.greeting.map(parse_greeting),
+            credentials: self.credentials.map(Into::into),
+            credentials_within: duration(self.credentials_within_ms),
+            auth_attempts: match (self.auth_attempts_off, self.auth_attempts) {
+                (false, None) => Choice::Auto,
+                (true, None) => Choice::Off,
+                (false, Some(attempts)) => Choice::On(attempts),
+                (true, Some(attempts)) => return Err(both("auth_attempts", attempts)),
+            },
+            go_away: self.go_away.map(Into::into),
             auto_replies: self.auto_replies.into_iter().map(Into::into).collect(),
             stall_limit: duration(self.stall_limit_ms),
             concurrent_ok: self.concurrent_ok,

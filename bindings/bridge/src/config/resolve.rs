@@ -1,7 +1,7 @@
 //! The configuration with every value decided, told in the same record that declared it.
 
-use super::declare::greeting_steps;
-use super::{ClientConfig, CorrelationRecord, FramingRecord, ProxyUrl};
+use super::login::greeting_steps;
+use super::{ClientConfig, CorrelationRecord, FramingRecord, ProxyUrl, SecretRecord};
 use crate::error::BridgeError;
 use crate::guard::caught;
 use keepline::{Bound, Notice, ValidConfig};
@@ -156,6 +156,11 @@ impl ClientConfig {
             push: valid.push.as_ref().map(Into::into),
             max_in_flight: Some(valid.max_in_flight as u64),
             greeting: valid.greeting.as_ref().map(greeting_steps),
+            credentials: valid.credentials.as_ref().and_then(SecretRecord::of),
+            credentials_within_ms: Some(millis(valid.credentials_within)),
+            auth_attempts_off: valid.auth_attempts.is_none(),
+            auth_attempts: valid.auth_attempts,
+            go_away: valid.go_away.as_ref().map(Into::into),
             auto_replies: valid.auto_replies.iter().map(Into::into).collect(),
             stall_limit_ms: Some(millis(valid.stall_limit)),
             concurrent_ok: valid.concurrent_ok,

@@ -26,7 +26,7 @@ from keepline._errors import (
     WrongLoopError,
 )
 from keepline._names import AckedBy, Cause, Detector, Hint, Outcome, State, Suspicion, Transition
-from keepline._protocol import AutoReply, Correlation, Framing, Matcher, Script
+from keepline._protocol import AutoReply, Correlation, Framing, Matcher, RetryAfter, Script
 from keepline._records import Bound, DetectionBounds, Ending, MessageCounts, NetworkPath, Notice, Stats
 from keepline._report import KernelFigures, Report, ReportEntry
 from keepline._tls import Tls
@@ -79,6 +79,7 @@ __all__ = [
     "Report",
     "ReportEntry",
     "Resolved",
+    "RetryAfter",
     "Script",
     "State",
     "Stats",

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self, TypedDict, TypeVar
 from keepline import _core
 from keepline._errors import invalid
 from keepline._names import AddressesName, JitterName, OverflowName, ProfileName, UnsolicitedName, WhileDownName
-from keepline._protocol import AutoReply, Correlation, Framing, Matcher, Script
+from keepline._protocol import AutoReply, Correlation, Framing, Matcher, RetryAfter, Script
 from keepline._records import DetectionBounds, Notice
 from keepline._tls import Tls, tls_record
 from keepline._values import OFF, Duration, Off, choice, count, data, millis, name, number, seconds
@@ -136,6 +136,14 @@ class Config:
     """The most requests in flight, late replies included."""
     greeting: Script | None = None
     """What must succeed before a connection counts as connected."""
+    credentials: bytes | None = field(default=None, repr=False)
+    """What the greeting sends as `Script.send_credentials`. `Client.set_credentials` replaces them later."""
+    credentials_within: Duration | None = None
+    """How long a provider of credentials may take. Only Rust has providers so far."""
+    auth_attempts: int | Literal[Off.OFF] | None = None
+    """Give up after the server refused the credentials so often in a row; `OFF`: never."""
+    go_away: RetryAfter | None = None
+    """A frame by which the server sends the client away for a time."""
     auto_replies: tuple[AutoReply, ...] = ()
     """Answers to the server's own pings."""
     stall_limit: Duration | None = None
@@ -165,7 +173,7 @@ class Config:
     @classmethod
     def of(cls, config: "Config | None", options: "ConfigOptions") -> Self:
         """Takes ``config``, with single options put over it."""
-        known = {field.name for field in fields(cls)}
+        known = {known.name for known in fields(cls)}
         for option in options:
             if option not in known:
                 raise TypeError(f"unknown option {option!r}")
@@ -205,6 +213,10 @@ class ConfigOptions(TypedDict, total=False):
     push: Matcher | bytes | None
     max_in_flight: int | None
     greeting: Script | None
+    credentials: bytes | None
+    credentials_within: Duration | None
+    auth_attempts: int | Literal[Off.OFF] | None
+    go_away: RetryAfter | None
     auto_replies: tuple[AutoReply, ...]
     stall_limit: Duration | None
     concurrent_ok: bool
@@ -248,6 +260,7 @@ def declared(config: Config) -> dict[str, Any]:
         "address_stagger_ms": millis("address_stagger", config.address_stagger),
         "refuse_private_addresses": _flag("refuse_private_addresses", config.refuse_private_addresses),
         "connect_within_ms": millis("connect.within", config.connect_within),
+        "credentials_within_ms": millis("credentials_within", config.credentials_within),
         "stable_after_ms": millis("stable_after", config.stable_after),
         "max_attempts": _small_count("max_attempts", config.max_attempts),
         "while_down": name("while_down", config.while_down),
@@ -282,6 +295,13 @@ def declared(config: Config) -> dict[str, Any]:
         record["correlation"] = _part("correlation", config.correlation, Correlation).record()
     if config.push is not None:
         record["push"] = Matcher.of("push", config.push).record()
+    if config.credentials is not None:
+        record["credentials"] = data("credentials", config.credentials)
+    record["auth_attempts_off"] = config.auth_attempts is OFF
+    if config.auth_attempts is not OFF:
+        record["auth_attempts"] = _small_count("auth_attempts", config.auth_attempts)
+    if config.go_away is not None:
+        record["go_away"] = _part("go_away", config.go_away, RetryAfter).record()
     if config.greeting is not None:
         record["greeting"] = _part("greeting", config.greeting, Script).record()
     return record
@@ -336,6 +356,10 @@ def decided(record: dict[str, Any]) -> Config:
         push=None if record["push"] is None else Matcher.read(record["push"]),
         max_in_flight=record["max_in_flight"],
         greeting=None if record["greeting"] is None else Script.read(record["greeting"]),
+        credentials=None if record["credentials"] is None else bytes(record["credentials"]),
+        credentials_within=seconds(record["credentials_within_ms"]),
+        auth_attempts=OFF if record["auth_attempts_off"] else record["auth_attempts"],
+        go_away=None if record["go_away"] is None else RetryAfter.read(record["go_away"]),
         auto_replies=tuple(AutoReply.read(reply) for reply in record["auto_replies"]),
         stall_limit=seconds(record["stall_limit_ms"]),
         concurrent_ok=record["concurrent_ok"],

@@ -3,8 +3,10 @@
 from keepline import _core
 from keepline._config import Config, Resolved, resolved
 from keepline._names import State
+from keepline._protocol import Matcher
 from keepline._records import DetectionBounds, NetworkPath, Notice, Stats
 from keepline._report import Report
+from keepline._values import Data, Duration, wait_millis
 
 
 class Handle:
@@ -63,6 +65,57 @@ class Handle:
     def reconnect(self) -> None:
         """Ends the connection, if there is one, and dials at once."""
         self._core.reconnect()
+
+    def go_away(self, retry_after: Duration) -> None:
+        """Leaves because the server asked for it, and comes back no sooner than ``retry_after`` (seconds).
+
+        For a notice that only your code understands; the option ``go_away`` declares one that is a frame by its beginning.
+        At most an hour is honoured. Without a connection the wait that is running grows.
+        """
+        self._core.go_away(wait_millis("retry_after", retry_after) or 0)
+
+    def set_credentials(self, secret: Data) -> None:
+        """Replaces the declared credentials for the attempts to come; a living connection keeps its own.
+
+        Raises:
+            InvalidConfig: none are declared.
+        """
+        self._core.set_credentials(secret)
+
+    # Subscribing -----------------------------------------------------------------------------------------------------
+
+    def subscribe(self, key: str, frame: Data, *, confirmed_by: Matcher | bytes | None = None) -> None:
+        """Subscribes: sends the frame at once if there is a connection, and begins each new connection with it.
+
+        That is after the greeting and before anything else, in the order in which subscriptions were added. The same frame
+        under the same key is sent once; another one takes its place. It is kept without a connection, also with
+        ``while_down="reject"``. What answers the frame comes as a message if it is sent on a living connection.
+
+        Args:
+            key: its name in the list.
+            frame: the message that subscribes.
+            confirmed_by: the frame by which the server says that it did. A new connection then counts as connected only
+                once it has come, and it is consumed. Where replies are found in order, the answer takes a place if and
+                only if this is given.
+
+        Raises:
+            Rejected: the list or the outbox is full, or the frame does not fit the framing.
+            Closed: the client is closed.
+        """
+        record = None if confirmed_by is None else Matcher.of("confirmed_by", confirmed_by).record()
+        self._core.subscribe(key, frame, record)
+
+    def unsubscribe(self, key: str, frame: Data | None = None) -> bool:
+        """Takes a subscription out, and sends ``frame`` if there is a connection to take it back on.
+
+        Returns whether there was one with this key; without, nothing is sent.
+
+        Raises:
+            Rejected, Closed: as `subscribe`.
+        """
+        return self._core.unsubscribe(key, frame)
+
+    # Network ---------------------------------------------------------------------------------------------------------
 
     def network_changed(self, path: NetworkPath | None = None) -> None:
         """Tells that the network changed: ``None`` if nothing is known of the new one."""

@@ -104,6 +104,7 @@ class Cause(StrEnum):
     GREETING_REJECTED = "greeting.rejected"
     GREETING_PANICKED = "greeting.panicked"
     GREETING_AUTH = "greeting.auth"
+    GREETING_CREDENTIALS = "greeting.credentials"
     PROTOCOL_TOO_LARGE = "protocol.too_large"
     PROTOCOL_MALFORMED = "protocol.malformed"
     PROTOCOL_FRAME_TIMEOUT = "protocol.frame_timeout"

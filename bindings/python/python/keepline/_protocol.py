@@ -1,11 +1,11 @@
 """The declared parts of a protocol: framing, matchers, correlation, greeting, automatic answers."""
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from keepline._errors import invalid
 from keepline._names import EndianName
-from keepline._values import count, data, name
+from keepline._values import Duration, count, data, name, wait_millis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,46 +204,83 @@ class Correlation:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryAfter:
+    """A frame that asks the client to come back later, and the time that it names."""
+
+    when: Matcher | bytes
+    """The frame that asks. Bytes mean exactly these."""
+    otherwise: Duration
+    """The time if the frame names none: seconds or a `timedelta`."""
+    marker: bytes | None = None
+    """The bytes after which the frame names whole seconds in decimal digits."""
+
+    def record(self) -> dict[str, Any]:
+        """The flat record of the border."""
+        return {
+            "when": Matcher.of("retry_after", self.when).record(),
+            "marker": None if self.marker is None else data("retry_after", self.marker),
+            "otherwise_ms": wait_millis("retry_after", self.otherwise),
+        }
+
+    @classmethod
+    def read(cls, record: dict[str, Any]) -> Self:
+        """Reads the flat record of the border."""
+        marker = record["marker"]
+        return cls(
+            Matcher.read(record["when"]), record["otherwise_ms"] / 1000, None if marker is None else bytes(marker)
+        )
+
+
+Step = (
+    tuple[Literal["send"], bytes]
+    | tuple[Literal["send_credentials"], tuple[bytes, bytes]]
+    | tuple[Literal["expect", "refused"], Matcher]
+    | tuple[Literal["retry_after"], RetryAfter]
+)
+"""One step of a `Script`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """A greeting as sends and expected replies; it must succeed before a connection counts as connected.
 
-    ``Script().send(b"AUTH secret\\r\\n").expect(b"+OK\\r\\n")``
+    ``Script().refused(Matcher.prefix(b"-WRONGPASS")).send_credentials(b"AUTH ", b"\\r\\n").expect(b"+OK\\r\\n")``
     """
 
-    steps: tuple[tuple[str, bytes | Matcher], ...] = ()
+    steps: tuple[Step, ...] = ()
 
     def send(self, message: bytes) -> Self:
         """Adds a message to send, in the client's framing."""
         return replace(self, steps=(*self.steps, ("send", data("greeting", message))))
 
+    def send_credentials(self, prefix: bytes = b"", suffix: bytes = b"") -> Self:
+        """Adds a message made of the credentials, with these bytes around them."""
+        around = (data("greeting", prefix), data("greeting", suffix))
+        return replace(self, steps=(*self.steps, ("send_credentials", around)))
+
     def expect(self, frame: Matcher | bytes) -> Self:
         """Adds a frame to expect. Bytes mean exactly these."""
         return replace(self, steps=(*self.steps, ("expect", Matcher.of("greeting", frame))))
 
+    def refused(self, frame: Matcher | bytes) -> Self:
+        """Declares how the server refuses the credentials, for each frame that is expected after this."""
+        return replace(self, steps=(*self.steps, ("refused", Matcher.of("greeting", frame))))
+
+    def retry_after(self, retry_after: RetryAfter) -> Self:
+        """Declares how the server asks the client to come back later, for each frame that is expected after this."""
+        return replace(self, steps=(*self.steps, ("retry_after", retry_after)))
+
     def record(self) -> list[dict[str, Any]]:
         """The flat records of the border."""
-        return [
-            {"kind": kind, "matcher": step.record()} if isinstance(step, Matcher) else {"kind": kind, "bytes": step}
-            for kind, step in self.steps
-        ]
+        return [_step_record(step) for step in self.steps]
 
     @classmethod
     def read(cls, records: list[dict[str, Any]]) -> Self:
         """Reads the flat records of the border."""
-        return cls(
-            tuple(
-                (record["kind"], Matcher.read(record["matcher"]) if "matcher" in record else bytes(record["bytes"]))
-                for record in records
-            )
-        )
+        return cls(tuple(_read_step(record) for record in records))
 
     def __repr__(self) -> str:
-        # The bytes may be a password: only their number is shown.
-        shown = (
-            f".{kind}({step!r})" if isinstance(step, Matcher) else f".{kind}({len(step)} bytes)"
-            for kind, step in self.steps
-        )
-        return f"Script(){''.join(shown)}"
+        return f"Script(){''.join(_shown_step(step) for step in self.steps)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +304,43 @@ class AutoReply:
     def __repr__(self) -> str:
         # The bytes may be a secret: only their number is shown.
         return f"AutoReply(when={Matcher.of('auto_replies', self.when)!r}, reply={len(self.reply)} bytes)"
+
+
+def _step_record(step: Step) -> dict[str, Any]:
+    match step:
+        case ("send", message):
+            return {"kind": "send", "bytes": message}
+        case ("send_credentials", (prefix, suffix)):
+            return {"kind": "send_credentials", "prefix": prefix, "suffix": suffix}
+        case ("retry_after", retry_after):
+            return {"kind": "retry_after", "when": retry_after.record()}
+        case (kind, matcher):
+            return {"kind": kind, "matcher": matcher.record()}
+
+
+def _read_step(record: dict[str, Any]) -> Step:
+    match record["kind"]:
+        case "send":
+            return "send", bytes(record["bytes"])
+        case "send_credentials":
+            return "send_credentials", (bytes(record["prefix"]), bytes(record["suffix"]))
+        case "retry_after":
+            return "retry_after", RetryAfter.read(record["when"])
+        case "refused":
+            return "refused", Matcher.read(record["matcher"])
+        case _:
+            return "expect", Matcher.read(record["matcher"])
+
+
+def _shown_step(step: Step) -> str:
+    # The bytes may be a password: only their number is shown.
+    match step:
+        case ("send", message):
+            return f".send({len(message)} bytes)"
+        case ("send_credentials", (prefix, suffix)):
+            return f".send_credentials({len(prefix)} bytes, {len(suffix)} bytes)"
+        case (kind, other):
+            return f".{kind}({other!r})"
 
 
 def _signed(field: str, value: object) -> int:

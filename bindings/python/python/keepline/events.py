@@ -113,6 +113,8 @@ class Disconnected(Event):
     """The same as a sentence."""
     code: int | None
     """The other side's own number for it, if it told one: a SOCKS reply or the status of an HTTP proxy."""
+    retry_after: float | None
+    """How long the server asked the client to stay away, if it did."""
     up_for: float | None
     """How long it had been connected; ``None`` for an attempt that never was."""
     retry_in: float | None

@@ -3,7 +3,7 @@
 use crate::args::Tuning;
 use crate::encoding::escape;
 use crate::words;
-use keepline::proto::config::{Greeting, short};
+use keepline::proto::config::{Credentials, Greeting, short};
 use keepline::{Choice, Config, Matcher, ValidConfig};
 use serde_json::{Value, json};
 use std::fmt;
@@ -186,6 +186,18 @@ pub(super) fn of(tuning: &Tuning, config: &Config, valid: &ValidConfig) -> Vec<R
     row("network_monitor", monitor, by_default(config.network_monitor.is_some()));
     let proxy = valid.proxy.as_ref().map_or(Shown::Off, |proxy| Shown::Word(proxy.to_string()));
     row("proxy", proxy, by_default(valid.proxy.is_some()));
+    let credentials = match &valid.credentials {
+        None => Shown::Off,
+        Some(Credentials::Static(_)) => word("given"),
+        Some(Credentials::Provider) => word("provider"),
+    };
+    row("credentials", credentials, by_default(valid.credentials.is_some()));
+    let within = Shown::Time(valid.credentials_within);
+    row("credentials_within", within, by_default(config.credentials_within.is_some()));
+    let attempts = valid.auth_attempts.map_or(Shown::Off, |most| Shown::Count(most.into()));
+    row("auth_attempts", attempts, by_default(config.auth_attempts != Choice::Auto));
+    let go_away = valid.go_away.as_ref().map_or(Shown::Off, |go_away| matcher(&go_away.when));
+    row("go_away", go_away, by_default(valid.go_away.is_some()));
     row("auto_replies", count(valid.auto_replies.len()), by_default(!valid.auto_replies.is_empty()));
     rows
 }

@@ -5,6 +5,7 @@ use crate::client::Client;
 use crate::driver::Driver;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::greeting::Login;
 use crate::io::names::Names;
 use crate::proxy::first_hop;
 use crate::shared::Shared;
@@ -78,6 +79,9 @@ impl Builder {
         if !config.auto_replies.is_empty() {
             return refuse("auto_replies", "set");
         }
+        if config.go_away.is_some() {
+            return refuse("go_away", "set");
+        }
         let given = &self.config;
         if given.outbox_messages.is_some() || given.outbox_bytes.is_some() || given.outbox_age != Choice::Auto {
             return refuse("outbox", "set");
@@ -139,10 +143,11 @@ impl Builder {
             tracing::warn!(field = notice.field, "{}", notice.text);
         }
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
+        let login = Login::of(&config, self.hook, self.provider);
         let has_name = endpoint.literal().is_none() || first_hop(&endpoint, &config).literal().is_none();
         let names = has_name.then(|| Arc::new(Names::new(self.resolver)));
         let inline_writes = self.inline_writes;
-        let shared = Shared::new(config, endpoint, self.hook, names, streaming, inline_writes, self.governor);
+        let shared = Shared::new(config, endpoint, login, names, streaming, inline_writes, self.governor);
         #[cfg(feature = "tls")]
         let shared = shared.with_tls(tls);
         let shared = Arc::new(shared);

@@ -145,6 +145,9 @@ fn of_greeting(cause: Cause) -> &'static str {
              protocol than the declared heartbeat or greeting."
         }
         Cause::Greeting(GreetingFailure::Auth) => "The server refused the credentials.",
+        Cause::Greeting(GreetingFailure::Credentials) => {
+            "There were no credentials to send: their provider failed, or was late."
+        }
         Cause::Greeting(_) => "The server answered something else than the greeting expects.",
         Cause::PeerClosed => {
             "The server closed at once: an allow-list, a limit on connections, or a proxy whose own server is down."

@@ -16,6 +16,8 @@ use keepline_proto::config::ValidConfig;
 use keepline_proto::correlator::{Correlation, Correlator};
 use keepline_proto::framing::{Framer, Framing};
 use keepline_proto::outbox::{AckedBy, Flight, Urgent};
+use keepline_proto::secret::wiped;
+use keepline_proto::subscriptions::Subscription;
 use keepline_proto::{Cause, Ending, Epoch, KernelFigures, Time};
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -146,7 +148,8 @@ impl Connection {
         let Some(greeting) = &mut self.greeting else { return Poll::Pending };
         let ended = greeting.poll(context);
         for message in greeting.take_outbound(context.waker()) {
-            let mut frame = BytesMut::new();
+            // Of the right size from the start: a buffer that grows leaves a copy behind, which may be of a password.
+            let mut frame = BytesMut::with_capacity(shared.config.framing.encoded_len_hint(message.len()));
             if let Err(error) = shared.config.framing.encode(&message, &mut frame) {
                 tracing::warn!(%error, "greeting message does not fit the framing");
                 return Poll::Ready(Err(Ending::new(
@@ -154,7 +157,7 @@ impl Connection {
                     None,
                 )));
             }
-            self.flight.push_urgent(frame.freeze(), Urgent::Greeting);
+            self.flight.push_urgent(wiped(frame), Urgent::Greeting);
         }
         let Poll::Ready(ended) = ended else { return Poll::Pending };
         self.greeting = None;
@@ -226,8 +229,11 @@ impl Connection {
             self.parked = None;
             return ReadStep::Room;
         }
+        if self.has_peer_left() {
+            return ReadStep::Nothing;
+        }
         let backlog = self.greeting.as_ref().map_or(0, |greeting| greeting.backlog());
-        if backlog > shared.config.inbox_bytes || self.flight.urgent_bytes() > URGENT_LIMIT {
+        if backlog > shared.config.inbox_bytes || self.flight.answer_bytes() > URGENT_LIMIT {
             return ReadStep::Nothing;
         }
         if self.is_busy {
@@ -304,6 +310,23 @@ impl Connection {
             Ending::os(Cause::PeerClosed, None)
         } else {
             Ending::os(Cause::Protocol(ProtocolFailure::Truncated), None)
+        }
+    }
+
+    /// Whether it is over, and only the greeting has not read it yet.
+    pub(super) fn has_peer_left(&self) -> bool {
+        self.greeting.as_ref().is_some_and(|greeting| greeting.has_peer_left())
+    }
+
+    /// Queues what a connection begins with, before anything of the outbox.
+    pub(super) fn begin_with(&mut self, subscriptions: Vec<Subscription>, framing: &Framing) {
+        for subscription in subscriptions {
+            let mut frame = BytesMut::new();
+            // It was checked when it was added.
+            if framing.encode(&subscription.frame, &mut frame).is_ok() {
+                let answered = subscription.confirmed_by.is_some();
+                self.flight.push_urgent(frame.freeze(), Urgent::Subscription { answered });
+            }
         }
     }
 }

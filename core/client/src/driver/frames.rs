@@ -18,6 +18,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// The read buffer of a thread. 64 KiB reads fill a 16-byte-message batch of 3,000; a larger buffer falls out of the
 /// second-level cache.
@@ -30,6 +31,8 @@ pub(super) struct Arrived {
     /// A frame is waiting for its end (`true`), or no longer (`false`); `None` if nothing changed.
     pub(super) frame_open: Option<bool>,
     pub(super) inbox_full: bool,
+    /// The server sent the client away for so long.
+    pub(super) go_away: Option<Duration>,
     pub(super) ending: Option<Ending>,
 }
 
@@ -169,6 +172,7 @@ fn is_direct(connection: &Connection, shared: &Shared) -> bool {
         && shared.config.heartbeat.as_ref().is_some_and(|heartbeat| consumes(&heartbeat.reply));
     connection.greeting.is_none()
         && shared.config.auto_replies.is_empty()
+        && shared.config.go_away.is_none()
         && shared.config.correlation.is_none()
         && !heartbeat_consumes
 }
@@ -198,6 +202,10 @@ fn route(
         if shared.config.framing.encode(&auto.reply, &mut answer).is_ok() {
             connection.flight.push_urgent(answer.freeze(), Urgent::AutoReply);
         }
+        return false;
+    }
+    if let Some(retry_after) = shared.config.go_away.as_ref().and_then(|go_away| go_away.read(frame)) {
+        news.go_away = Some(retry_after);
         return false;
     }
     if shared.config.correlation.is_some() {

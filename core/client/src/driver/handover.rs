@@ -46,7 +46,9 @@ impl Connection {
                         correlator.heartbeat_handed_over();
                     }
                 }
-                HandedOver::Urgent(Urgent::AutoReply | Urgent::Greeting) => {}
+                HandedOver::Urgent(Urgent::Subscription { answered: true }) => writer.note_handed_over(None, false),
+                HandedOver::Urgent(Urgent::AutoReply | Urgent::Greeting | Urgent::Subscription { answered: false }) => {
+                }
             }
         }
         let is_wanted = std::mem::take(&mut writer.wanted);
@@ -101,7 +103,7 @@ impl Connection {
         let mut heartbeats = 0;
         self.flight.advance_urgent(written, |kind| match kind {
             Urgent::Heartbeat => heartbeats += 1,
-            Urgent::AutoReply | Urgent::Greeting => {}
+            Urgent::AutoReply | Urgent::Greeting | Urgent::Subscription { .. } => {}
         });
         for _ in 0..heartbeats {
             add(&shared.counters.heartbeats, 1);

@@ -5,6 +5,7 @@
 mod connection;
 mod deadlines;
 mod frames;
+mod greet;
 mod handover;
 mod look;
 mod network;
@@ -187,6 +188,8 @@ impl Driver {
                 if self.session.challenger() == Some(epoch) {
                     connection.run_beside(&self.shared.config);
                 }
+                let is_alone = self.session.challenger() != Some(epoch);
+                self.session.set_resubscribes(is_alone && self.shared.writer().confirms_subscriptions());
                 self.io = Io::Open(connection);
                 self.watch(dialed.peer);
                 self.session.handle_dialed(clock::now(), epoch, dialed.peer);
@@ -197,23 +200,6 @@ impl Driver {
             }
         }
         self.act();
-    }
-
-    fn greeting_turn(&mut self, context: &mut Context<'_>) -> bool {
-        let Io::Open(connection) = &mut self.io else { return false };
-        let epoch = connection.epoch;
-        match connection.poll_greeting(context, &self.shared) {
-            Poll::Pending => false,
-            Poll::Ready(Ok(())) => {
-                self.session.handle_greeted(clock::now(), epoch);
-                self.act();
-                true
-            }
-            Poll::Ready(Err(ending)) => {
-                self.end(epoch, ending);
-                true
-            }
-        }
     }
 
     fn read_turn(&mut self, context: &mut Context<'_>) -> bool {
@@ -232,6 +218,8 @@ impl Driver {
                     if self.session.is_draining() && ending.cause == Cause::PeerClosed {
                         self.session.handle_drained(now, epoch);
                         self.act();
+                    } else if self.leave_to_greeting(epoch, ending) {
+                        return false;
                     } else {
                         self.end(epoch, ending);
                     }
@@ -258,6 +246,12 @@ impl Driver {
                     if news.inbox_full {
                         self.session.handle_inbox(now, epoch, true);
                         self.act();
+                    }
+                    if let Some(retry_after) = news.go_away {
+                        tracing::info!(%epoch, ?retry_after, "the server sent the client away");
+                        self.session.handle_go_away(now, epoch, retry_after);
+                        self.act();
+                        return true;
                     }
                     if let Some(ending) = news.ending {
                         self.end(epoch, ending);
@@ -302,6 +296,9 @@ impl Driver {
                 WriteStep::Ended(ending) => {
                     // What the peer sent before it went away is read first: a reply, or the FIN that explains the error.
                     let gone = !self.read_turn(context);
+                    if self.leave_to_greeting(epoch, ending) {
+                        return false;
+                    }
                     if gone || matches!(&self.io, Io::Open(connection) if connection.epoch == epoch) {
                         self.end(epoch, ending);
                     }

@@ -1,13 +1,13 @@
 //! What the machine asks for, done.
 
-use super::{Connection, Driver, Io};
+use super::{Connection, Dialing, Driver, Io};
 use crate::clock;
-use crate::greeting::Greeting;
+use crate::greeting::{CredentialRequest, Login};
 use crate::io::dial::{Order, dial};
 use crate::io::sockopt;
 use crate::stats::count;
 use crate::writer::News;
-use keepline_proto::config::{Greeting as Declared, WhileDown};
+use keepline_proto::config::WhileDown;
 use keepline_proto::event::Disconnected;
 use keepline_proto::kernel::KERNEL_PROBE;
 use keepline_proto::outbox::{Accounting, Standing};
@@ -64,8 +64,13 @@ impl Driver {
                         #[cfg(feature = "tls")]
                         tls: self.shared.tls.as_ref().map(|tls| tls.connector.clone()),
                     };
-                    let future = dial(order);
-                    let dialing = Io::Dialing(Box::new((epoch, Box::pin(future))));
+                    let request = CredentialRequest { epoch, refusals: self.session.refusals() };
+                    let asked = self.shared.login.as_ref().and_then(|login| login.ask(request));
+                    let dialing: Dialing = match asked {
+                        None => Box::pin(dial(order)),
+                        Some(asked) => Box::pin(Login::beside(asked, dial(order))),
+                    };
+                    let dialing = Io::Dialing(Box::new((epoch, dialing)));
                     let slot = if matches!(self.io, Io::Nothing) { &mut self.io } else { &mut self.other };
                     *slot = dialing;
                     // The future has to be polled once before it can wake us.
@@ -111,18 +116,6 @@ impl Driver {
         }
     }
 
-    fn greet(&mut self, epoch: Epoch) {
-        let shared = self.shared.clone();
-        let Some(connection) = self.connection(epoch) else { return };
-        let greeting = match (&shared.config.greeting, &shared.hook) {
-            (Some(Declared::Script(script)), _) => Greeting::script(epoch, script.clone()),
-            (Some(Declared::Hook), Some(hook)) => Greeting::hook(epoch, hook),
-            (Some(Declared::Hook), None) | (None, _) => return,
-        };
-        connection.greeting = Some(Box::new(greeting));
-        shared.wake_driver();
-    }
-
     fn open(&mut self, epoch: Epoch) {
         let shared = self.shared.clone();
         if let Some(streams) = &shared.streams {
@@ -144,6 +137,11 @@ impl Driver {
             }
             writer.acked_by = connection.acked_by;
             writer.outbox.open(epoch, accounting, connection.prelude);
+            connection.begin_with(writer.unsent_subscriptions(epoch), &shared.config.framing);
+            if connection.has_urgent() {
+                // Nobody writes before these have been written.
+                writer.outbox.cork();
+            }
             match connection.take_inline_half() {
                 Some(half) if shared.inline_writes => writer.inline = Some(half),
                 // Dropped, the half would end the direction.
@@ -153,6 +151,9 @@ impl Driver {
             writer.wanted = false;
         }
         connection.is_open = true;
+        if let Some(login) = &shared.login {
+            login.forget(epoch);
+        }
         shared.room.notify_waiters();
         shared.wake_driver();
     }
@@ -165,6 +166,9 @@ impl Driver {
     }
 
     pub(super) fn close(&mut self, epoch: Epoch, how: CloseHow) {
+        if let Some(login) = &self.shared.login {
+            login.forget(epoch);
+        }
         self.remains = self.remains(epoch);
         let mut settled = Vec::new();
         let Some(slot) = self.slot_mut(epoch) else {

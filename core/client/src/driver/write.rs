@@ -68,7 +68,7 @@ impl Connection {
             drop(writer);
             news.tell();
         }
-        if self.flight.is_empty() {
+        if self.flight.is_empty() || self.has_peer_left() {
             self.blocked = false;
             if self.draining && !self.half_closed {
                 match self.transport.poll_end_writes(context) {

@@ -1,4 +1,4 @@
-//! The parts of a protocol that a user declares: heartbeat, matchers, greeting script, automatic answers.
+//! The parts of a protocol that a user declares: heartbeat, matchers, automatic answers.
 
 use bytes::Bytes;
 use std::fmt;
@@ -105,50 +105,5 @@ impl fmt::Debug for AutoReply {
             .field("when", &self.when)
             .field("reply", &format_args!("{} bytes", self.reply.len()))
             .finish()
-    }
-}
-
-/// What must succeed before a connection counts as `Connected`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Greeting {
-    /// Declared sends and expected replies.
-    Script(Script),
-    /// A hook of the user, held by the driver.
-    Hook,
-}
-
-/// A greeting as a list of steps.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Script(pub Vec<Step>);
-
-/// One step of a greeting.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Send this message.
-    Send(Bytes),
-    /// The next frame must match, or the greeting has failed. `None` is refused.
-    Expect(Matcher),
-}
-
-impl fmt::Debug for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Step::Send(bytes) => write!(f, "Send({} bytes)", bytes.len()),
-            Step::Expect(matcher) => write!(f, "Expect({matcher:?})"),
-        }
-    }
-}
-
-impl Script {
-    /// Adds a message to send.
-    pub fn send(mut self, bytes: impl Into<Bytes>) -> Script {
-        self.0.push(Step::Send(bytes.into()));
-        self
-    }
-
-    /// Adds a frame to expect.
-    pub fn expect(mut self, matcher: Matcher) -> Script {
-        self.0.push(Step::Expect(matcher));
-        self
     }
 }

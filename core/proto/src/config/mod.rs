@@ -5,18 +5,22 @@
 
 mod bound;
 mod declare;
+mod greeting;
 mod liveness;
 mod notice;
 mod parse;
 mod profile;
 mod protocol;
+mod retry_after;
 mod rules;
 mod settings;
 mod short;
 
 pub use bound::{Bound, DetectionBounds};
-pub use declare::{AutoReply, Greeting, Heartbeat, Matcher, Script, Step};
+pub use declare::{AutoReply, Heartbeat, Matcher};
+pub use greeting::{Credentials, Greeting, Script, Step};
 pub use profile::{Profile, ProfileValues};
+pub use retry_after::RetryAfter;
 pub use settings::{
     Backoff, HeartbeatSettings, Jitter, Keepalive, Notice, OutboxLimits, Overflow, Settings, Unsolicited, ValidConfig,
     WhileDown,
@@ -111,6 +115,14 @@ pub struct Config {
     pub max_in_flight: Option<usize>,
     /// What must succeed before a connection counts as `Connected`.
     pub greeting: Option<Greeting>,
+    /// What the greeting says who the client is with.
+    pub credentials: Option<Credentials>,
+    /// How long a provider of credentials may take. It is asked while the connection is made.
+    pub credentials_within: Option<Duration>,
+    /// Give up after the peer refused the credentials so often in a row.
+    pub auth_attempts: Choice<u32>,
+    /// A frame by which the server sends the client away for a time.
+    pub go_away: Option<RetryAfter>,
     /// Answers to the server's own pings.
     pub auto_replies: Vec<AutoReply>,
     /// How long a peer may keep its window shut.

@@ -92,7 +92,11 @@ pub(super) fn tell(config: &Config, settings: &Settings) -> Vec<Notice> {
     }
     if let Some(Greeting::Script(script)) = &settings.greeting {
         let expects = |step: &Step| match step {
-            Step::Send(_) | Step::Expect(Matcher::None) => false,
+            Step::Send(_)
+            | Step::SendCredentials { .. }
+            | Step::Refused(_)
+            | Step::RetryAfter(_)
+            | Step::Expect(Matcher::None) => false,
             Step::Expect(Matcher::Any | Matcher::Exact(_) | Matcher::Prefix(_)) => true,
         };
         if !script.0.iter().any(expects) {

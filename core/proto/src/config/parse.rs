@@ -2,7 +2,7 @@
 
 use crate::config::liveness::Liveness;
 use crate::config::{
-    Backoff, Choice, Config, OutboxLimits, ProfileValues, Settings, ValidConfig, notice, protocol, rules,
+    Backoff, Choice, Config, OutboxLimits, ProfileValues, Settings, ValidConfig, notice, protocol, rules, short,
 };
 use crate::correlator::Correlation;
 use crate::error::ConfigError;
@@ -26,6 +26,13 @@ const DEFAULT_STAGGER: Duration = Duration::from_millis(250);
 /// 100 ms and 2 s: the bounds of RFC 8305, section 8. With less, each attempt makes two connections on an ordinary path.
 const STAGGER_MIN: Duration = Duration::from_millis(100);
 const STAGGER_MAX: Duration = Duration::from_secs(2);
+/// 5 s: a token from a service nearby takes a handshake and an answer; a lost SYN adds 1 s, a second one 2 s more.
+const DEFAULT_CREDENTIALS_WITHIN: Duration = Duration::from_secs(5);
+/// Twice: the second try is for a password that was changed on one side only, or a token that ran out on the way. A third
+/// brings nothing but a locked account.
+const DEFAULT_AUTH_ATTEMPTS: u32 = 2;
+/// 255: servers lock accounts long before.
+const AUTH_ATTEMPTS_MAX: usize = 255;
 /// 100: with more, the first step already passes every sensible maximum.
 const MULTIPLIER_MAX: f64 = 100.0;
 
@@ -78,6 +85,10 @@ impl Config {
             push: self.push.clone(),
             max_in_flight: decide_max_in_flight(&self, &values)?,
             greeting: self.greeting.clone(),
+            credentials: self.credentials.clone(),
+            credentials_within: decide_credentials_within(&self, connect_total)?,
+            auth_attempts: decide_auth_attempts(&self)?,
+            go_away: self.go_away.clone(),
             auto_replies: self.auto_replies.clone(),
             stall_limit: self.stall_limit.unwrap_or(values.stall_limit),
             concurrent_ok: self.concurrent_ok,
@@ -126,6 +137,30 @@ fn decide_stagger(config: &Config) -> Result<Duration, ConfigError> {
     let Some(given) = config.address_stagger else { return Ok(DEFAULT_STAGGER) };
     rules::between("address_stagger", given, STAGGER_MIN, STAGGER_MAX)?;
     Ok(given)
+}
+
+/// A provider has to answer within the attempt that it is asked for.
+fn decide_credentials_within(config: &Config, connect_total: Duration) -> Result<Duration, ConfigError> {
+    rules::optional_duration("credentials_within", config.credentials_within)?;
+    match config.credentials_within {
+        Some(within) if within > connect_total => {
+            let comparison = format!("{} > {}", short(within), short(connect_total));
+            Err(ConfigError::new("credentials_within", comparison, "must be at most connect.total"))
+        }
+        Some(within) => Ok(within),
+        None => Ok(DEFAULT_CREDENTIALS_WITHIN.min(connect_total)),
+    }
+}
+
+fn decide_auth_attempts(config: &Config) -> Result<Option<u32>, ConfigError> {
+    match config.auth_attempts {
+        Choice::Auto => Ok(Some(DEFAULT_AUTH_ATTEMPTS)),
+        Choice::Off => Ok(None),
+        Choice::On(attempts) => {
+            rules::count("auth_attempts", usize::try_from(attempts).unwrap_or(usize::MAX), AUTH_ATTEMPTS_MAX)?;
+            Ok(Some(attempts))
+        }
+    }
 }
 
 fn decide_backoff(config: &Config, values: &ProfileValues) -> Result<Backoff, ConfigError> {

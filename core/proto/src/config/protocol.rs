@@ -1,6 +1,6 @@
 //! The rules for the declared protocol: heartbeat, greeting, automatic answers and correlation fit the framing.
 
-use crate::config::{AutoReply, Config, Greeting, Matcher, Step};
+use crate::config::{AutoReply, Config, Credentials, Greeting, Matcher, RetryAfter, Script, Step};
 use crate::correlator::Correlation;
 use crate::error::ConfigError;
 use crate::framing::Framing;
@@ -12,6 +12,10 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     check_correlation(config)?;
     if let Some(Greeting::Script(script)) = &config.greeting {
         check_script(&script.0, &config.framing)?;
+    }
+    check_credentials(config)?;
+    if let Some(go_away) = &config.go_away {
+        check_retry_after("go_away", go_away, &config.framing)?;
     }
     config.auto_replies.iter().try_for_each(|auto_reply| check_auto_reply(auto_reply, &config.framing))
 }
@@ -67,6 +71,10 @@ fn check_script(steps: &[Step], framing: &Framing) -> Result<(), ConfigError> {
     }
     steps.iter().try_for_each(|step| match step {
         Step::Send(message) => check_message("greeting", message, framing),
+        // What a provider gives is checked when it does.
+        Step::SendCredentials { .. } => Ok(()),
+        Step::Refused(matcher) => check_exact_or_prefix("greeting", matcher, framing),
+        Step::RetryAfter(retry_after) => check_retry_after("greeting", retry_after, framing),
         Step::Expect(Matcher::None) => {
             Err(ConfigError::new("greeting", "expect none", "must expect a frame: any, exact or prefix"))
         }
@@ -74,6 +82,38 @@ fn check_script(steps: &[Step], framing: &Framing) -> Result<(), ConfigError> {
             check_matcher("greeting", matcher, framing)
         }
     })
+}
+
+/// Credentials are declared where they are sent, and nowhere else: a forgotten one of the two is a client without a login.
+fn check_credentials(config: &Config) -> Result<(), ConfigError> {
+    let script = match &config.greeting {
+        Some(Greeting::Script(script)) => script,
+        // What a hook does is its own.
+        Some(Greeting::Hook) => return Ok(()),
+        None => &Script(Vec::new()),
+    };
+    match (&config.credentials, script.sends_credentials()) {
+        (None, false) => Ok(()),
+        (None, true) => Err(ConfigError::new("credentials", "none", "must be given: the greeting sends them")),
+        (Some(_), false) => Err(ConfigError::new("credentials", "given", "must be sent by the greeting, or left out")),
+        (Some(Credentials::Provider), true) => Ok(()),
+        (Some(Credentials::Static(secret)), true) => script.0.iter().try_for_each(|step| match step {
+            Step::SendCredentials { prefix, suffix } => {
+                check_message("credentials", &secret.between(prefix, suffix), &config.framing)
+            }
+            Step::Send(_) | Step::Expect(_) | Step::Refused(_) | Step::RetryAfter(_) => Ok(()),
+        }),
+    }
+}
+
+fn check_retry_after(field: &'static str, declared: &RetryAfter, framing: &Framing) -> Result<(), ConfigError> {
+    check_exact_or_prefix(field, &declared.when, framing)?;
+    match &declared.marker {
+        Some(marker) if marker.is_empty() => {
+            Err(ConfigError::new(field, "marker of 0 bytes", "must name the bytes before the seconds"))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn check_auto_reply(auto_reply: &AutoReply, framing: &Framing) -> Result<(), ConfigError> {

@@ -1,7 +1,7 @@
 //! The valid configuration: every value decided, nothing left to check.
 
 use crate::cause::names;
-use crate::config::{AutoReply, Greeting, Matcher, Profile, short};
+use crate::config::{AutoReply, Credentials, Greeting, Matcher, Profile, RetryAfter, short};
 use crate::correlator::Correlation;
 use crate::framing::Framing;
 use crate::proxy::Proxy;
@@ -223,6 +223,14 @@ pub struct Settings {
     pub max_in_flight: usize,
     /// What must succeed before a connection counts as `Connected`.
     pub greeting: Option<Greeting>,
+    /// What the greeting says who the client is with.
+    pub credentials: Option<Credentials>,
+    /// How long a provider of credentials may take.
+    pub credentials_within: Duration,
+    /// Give up after the peer refused the credentials so often in a row.
+    pub auth_attempts: Option<u32>,
+    /// A frame by which the server sends the client away for a time.
+    pub go_away: Option<RetryAfter>,
     /// Answers to the server's own pings.
     pub auto_replies: Vec<AutoReply>,
     /// How long a peer may keep its window shut.

@@ -22,6 +22,8 @@ enum Seat {
     Reserved,
     /// Given up while its frame was half handed over: a tombstone as soon as it is on the wire.
     Doomed,
+    /// Nothing will answer it.
+    Unanswered,
     /// At the place of this number.
     Placed(u64),
 }
@@ -42,6 +44,10 @@ impl Fifo {
         debug_assert!(before.is_none(), "a ticket was given twice");
     }
 
+    pub(super) fn expect_nothing(&mut self, ticket: Ticket) {
+        self.seats.insert(ticket, Seat::Unanswered);
+    }
+
     /// Tells whether somebody waits for the reply.
     pub(super) fn handed_over(&mut self, ticket: Ticket) -> bool {
         let place = self.front + self.queue.len() as u64;
@@ -54,6 +60,10 @@ impl Fifo {
             Some(Seat::Doomed) => {
                 self.seats.remove(&ticket);
                 self.queue.push_back(Place::Tombstone);
+                false
+            }
+            Some(Seat::Unanswered) => {
+                self.seats.remove(&ticket);
                 false
             }
             Some(Seat::Placed(_)) => false,
@@ -108,7 +118,7 @@ impl Fifo {
 
     pub(super) fn abandon(&mut self, ticket: Ticket) -> Abandoned {
         match self.seats.get(&ticket) {
-            None | Some(Seat::Doomed) => Abandoned::Unknown,
+            None | Some(Seat::Doomed | Seat::Unanswered) => Abandoned::Unknown,
             Some(Seat::Reserved) => {
                 self.seats.remove(&ticket);
                 Abandoned::NeverSent
@@ -131,19 +141,23 @@ impl Fifo {
                 *seat = Seat::Doomed;
                 true
             }
-            Some(Seat::Doomed | Seat::Placed(_)) | None => false,
+            Some(Seat::Doomed | Seat::Unanswered | Seat::Placed(_)) | None => false,
         }
     }
 
     pub(super) fn is_handed_over(&self, ticket: Ticket) -> bool {
         match self.seats.get(&ticket) {
             Some(Seat::Placed(_)) => true,
-            Some(Seat::Reserved | Seat::Doomed) | None => false,
+            Some(Seat::Reserved | Seat::Doomed | Seat::Unanswered) | None => false,
         }
     }
 
     pub(super) fn clear(&mut self) -> Vec<Ticket> {
         let seats = std::mem::take(self).seats;
-        seats.into_iter().filter(|(_, seat)| *seat != Seat::Doomed).map(|(ticket, _)| ticket).collect()
+        let is_awaited = |seat: &Seat| match seat {
+            Seat::Reserved | Seat::Placed(_) => true,
+            Seat::Doomed | Seat::Unanswered => false,
+        };
+        seats.into_iter().filter(|(_, seat)| is_awaited(seat)).map(|(ticket, _)| ticket).collect()
     }
 }

@@ -63,6 +63,11 @@ impl Flight {
         self.urgent.bytes()
     }
 
+    /// Bytes of automatic answers that wait.
+    pub fn answer_bytes(&self) -> usize {
+        self.urgent.answer_bytes()
+    }
+
     /// Queues a frame that overtakes at the next frame boundary.
     pub fn push_urgent(&mut self, frame: Bytes, kind: Urgent) {
         self.urgent.push_back((frame, kind));

@@ -12,6 +12,11 @@ pub enum Urgent {
     AutoReply,
     /// A frame of the greeting.
     Greeting,
+    /// A subscription that the connection begins with.
+    Subscription {
+        /// Whether a frame answers it, and takes a place among the replies.
+        answered: bool,
+    },
 }
 
 /// First in, first out; nearly always there is none, and then there is no memory for any.
@@ -26,6 +31,8 @@ struct Waiting {
     written: usize,
     /// Bytes of all, those handed over too.
     bytes: usize,
+    /// Those of automatic answers.
+    answers: usize,
 }
 
 impl UrgentQueue {
@@ -36,6 +43,11 @@ impl UrgentQueue {
     /// Bytes of the frames that are not handed over whole.
     pub(super) fn bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |waiting| waiting.bytes)
+    }
+
+    /// Bytes of automatic answers that are not handed over whole.
+    pub(super) fn answer_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |waiting| waiting.answers)
     }
 
     /// Whether a part of the first frame is handed over.
@@ -52,14 +64,16 @@ impl UrgentQueue {
     }
 
     pub(super) fn push_back(&mut self, frame: (Bytes, Urgent)) {
+        let answers = if frame.1 == Urgent::AutoReply { frame.0.len() } else { 0 };
         match &mut self.0 {
             Some(waiting) => {
                 waiting.bytes += frame.0.len();
+                waiting.answers += answers;
                 waiting.rest.push_back(frame);
             }
             None => {
                 let bytes = frame.0.len();
-                self.0 = Some(Box::new(Waiting { first: frame, rest: VecDeque::new(), written: 0, bytes }));
+                self.0 = Some(Box::new(Waiting { first: frame, rest: VecDeque::new(), written: 0, bytes, answers }));
             }
         }
     }
@@ -79,6 +93,9 @@ impl UrgentQueue {
                 waiting.first = next;
                 waiting.written = 0;
                 waiting.bytes -= length;
+                if kind == Urgent::AutoReply {
+                    waiting.answers -= length;
+                }
             }
             None => self.0 = None,
         }

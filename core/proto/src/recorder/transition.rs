@@ -103,13 +103,15 @@ pub enum Wish {
     Close,
     /// Close at once.
     Abort,
+    /// Leave, because the server asked for it, and come back later.
+    GoAway,
     /// Close, because `connect()` has waited long enough.
     GiveUp,
 }
 
 names!(Wish {
     Pause => "pause", Resume => "resume", Reconnect => "reconnect", Close => "close", Abort => "abort",
-    GiveUp => "give_up",
+    GoAway => "go_away", GiveUp => "give_up",
 });
 
 /// A turn with its time. A run of ordinary turns, such as heartbeats that were answered, is one entry with a count.

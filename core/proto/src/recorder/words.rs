@@ -186,13 +186,14 @@ fn wished(wish: Wish) -> &'static str {
         Wish::Reconnect => "the user asked for a new connection",
         Wish::Close => "the user asked to close",
         Wish::Abort => "the user asked to close at once, or dropped the client",
+        Wish::GoAway => "the server asked to come back later",
         Wish::GiveUp => "connect() has waited long enough",
     }
 }
 
 fn meaning(cause: Cause) -> &'static str {
     match cause {
-        Cause::PeerClosed => "the peer ended the connection in order",
+        Cause::PeerClosed => "the peer ended the connection in order, or asked to be left",
         Cause::Reset => "the peer, or something on the way, reset the connection",
         Cause::PathSilent => "nothing comes back from the path, neither data nor acknowledgements",
         Cause::PeerUnresponsive => "the peer does not answer, although nothing says that the path is broken",

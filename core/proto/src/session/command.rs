@@ -3,11 +3,11 @@
 use super::life::Next;
 use super::phase::{Drain, Phase};
 use super::{Command, Session};
-use crate::Time;
-use crate::cause::Ending;
+use crate::cause::{Cause, Ending};
 use crate::event::{EventKind, State};
 use crate::output::{CloseHow, Output};
 use crate::recorder::{Transition, Wish};
+use crate::{Epoch, Time};
 use std::time::Duration;
 
 impl Session {
@@ -33,6 +33,7 @@ impl Session {
             Command::Pause => self.pause(),
             Command::Resume => self.resume(),
             Command::Reconnect => self.reconnect(),
+            Command::GoAway { retry_after } => self.leave_for(retry_after),
             Command::Close { drain } => self.close(drain),
             Command::Abort => self.abort(Session::requested()),
         }
@@ -43,6 +44,18 @@ impl Session {
         if self.admit(now) {
             self.recorder.note_all(self.now, Transition::Asked(Wish::GiveUp));
             self.abort(ending);
+        }
+    }
+
+    /// Takes the news that the server sent the client away: a declared frame arrived on the connection `epoch`.
+    pub fn handle_go_away(&mut self, now: Time, epoch: Epoch, retry_after: Duration) {
+        if !self.admit_from(now, epoch) {
+            return;
+        }
+        if self.challenger() == Some(epoch) {
+            self.end_challenger(sent_away(retry_after));
+        } else {
+            self.leave_for(retry_after);
         }
     }
 
@@ -77,6 +90,26 @@ impl Session {
         }
     }
 
+    /// Leaves as the server asked for. It may have closed already when the user understood its notice: then the wait that
+    /// is running grows.
+    fn leave_for(&mut self, retry_after: Duration) {
+        let ending = sent_away(retry_after);
+        match self.phase {
+            Phase::Up(_) | Phase::Connecting(_) => {
+                // It dials the server that sends us away.
+                self.end_challenger(ending);
+                self.end(ending, self.how_to_leave(), Next::Retry);
+            }
+            Phase::Waiting(until) => {
+                self.phase = Phase::Waiting(until.max(self.now + self.retry_delay(&ending, false)))
+            }
+            Phase::Offline(until) => {
+                self.phase = Phase::Offline(until.max(self.now + self.retry_delay(&ending, false)))
+            }
+            Phase::Idle | Phase::Draining(_) | Phase::Closed => {}
+        }
+    }
+
     fn close(&mut self, within: Duration) {
         let deadline = self.now + within;
         match &mut self.phase {
@@ -108,11 +141,16 @@ impl Session {
     }
 }
 
+const fn sent_away(retry_after: Duration) -> Ending {
+    Ending { retry_after: Some(retry_after), ..Ending::new(Cause::PeerClosed, None) }
+}
+
 const fn wish(command: Command) -> Wish {
     match command {
         Command::Pause => Wish::Pause,
         Command::Resume => Wish::Resume,
         Command::Reconnect => Wish::Reconnect,
+        Command::GoAway { retry_after: _ } => Wish::GoAway,
         Command::Close { drain: _ } => Wish::Close,
         Command::Abort => Wish::Abort,
     }

@@ -11,6 +11,11 @@ pub enum Command {
     Resume,
     /// Leave the connection, or the wait, and dial at once. Nothing happens while an attempt is under way.
     Reconnect,
+    /// Leave the connection, the attempt or the wait, as the server asked for, and come back no sooner than this.
+    GoAway {
+        /// The time that the server named; at most an hour of it is honoured.
+        retry_after: Duration,
+    },
     /// Close for good: drained when healthy, at once otherwise.
     Close {
         /// How long the drain may take: what is queued, a half-close, and the peer's answer to it. Zero aborts.

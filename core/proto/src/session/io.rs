@@ -42,7 +42,7 @@ impl Session {
         let Some(attempt) = self.phase.attempt(epoch).filter(|attempt| attempt.step == Step::Dialing) else { return };
         attempt.peer = peer;
         self.recorder.note(self.now, epoch, Transition::Dialed);
-        if self.config.greeting.is_some() {
+        if self.config.greeting.is_some() || self.resubscribes {
             attempt.step = Step::Greeting;
             let deadline = attempt.deadline;
             self.push(Output::Greet { epoch, deadline });

@@ -96,6 +96,7 @@ impl Session {
         self.phase = Phase::Up(Link { epoch, since, verified, inbox_full_told: inbox_full, liveness, challenger });
         self.failures = 0;
         self.waits.note_success();
+        self.refusals = 0;
         self.push(Output::Open { epoch });
         self.emit(EventKind::Connected { epoch, peer, after: self.now.since(self.absent_since) });
         if inbox_full {
@@ -156,7 +157,8 @@ impl Session {
         }
         let exhausted = failed && self.config.max_attempts.is_some_and(|limit| self.failures >= limit);
         // A certificate does not get better by asking again; but a wish or a new network is no verdict on it.
-        let fatal = next == Next::Retry && ending.cause.is_fatal();
+        let refused = self.is_refused_for_good(&ending);
+        let fatal = next == Next::Retry && (ending.cause.is_fatal() || refused);
         let next = if fatal || exhausted { Next::Stop } else { next };
         let next = if next == Next::Retry && challenger.is_some() { Next::Challenger } else { next };
         let delay = match next {

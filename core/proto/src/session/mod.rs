@@ -64,6 +64,10 @@ pub struct Session {
     segments: Segments,
     /// Attempts that failed in a row.
     failures: u32,
+    /// How often the peer refused the credentials since a greeting passed last.
+    refusals: u8,
+    /// The next connection has subscriptions to be confirmed.
+    resubscribes: bool,
     /// When the last connection ended, or the client was started.
     absent_since: Time,
     started: bool,
@@ -87,6 +91,8 @@ impl Session {
             waits: Waits::new(),
             segments: Segments::default(),
             failures: 0,
+            refusals: 0,
+            resubscribes: false,
             absent_since: now,
             started: false,
             paused: false,
@@ -114,6 +120,17 @@ impl Session {
     /// Whether a close is under way that first writes what is queued.
     pub fn is_draining(&self) -> bool {
         matches!(self.phase, Phase::Draining(_))
+    }
+
+    /// How often the peer refused the credentials since a greeting passed last.
+    pub fn refusals(&self) -> u32 {
+        self.refusals.into()
+    }
+
+    /// Says whether subscriptions have to be confirmed on the connection that is told as dialled next: then it is greeted,
+    /// even where no greeting is declared.
+    pub fn set_resubscribes(&mut self, resubscribes: bool) {
+        self.resubscribes = resubscribes;
     }
 
     /// When the next attempt starts by itself, if one is being waited for.

@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::phase::{Phase, VERIFIED_BY_AGE};
-use crate::cause::Ending;
+use crate::cause::{Cause, Ending, GreetingFailure};
 use crate::recorder::Transition;
 use crate::wait::WaitClass;
 use crate::{Epoch, Time};
@@ -31,6 +31,15 @@ impl Session {
     pub(super) fn retry_delay(&mut self, ending: &Ending, stood: bool) -> Duration {
         self.waits.note_failure(WaitClass::of(ending, stood));
         self.waits.draw(&self.config.backoff, ending, stood, &mut self.rng)
+    }
+
+    /// Whether the peer has refused the credentials as often as it is asked.
+    pub(super) fn is_refused_for_good(&mut self, ending: &Ending) -> bool {
+        if ending.cause != Cause::Greeting(GreetingFailure::Auth) {
+            return false;
+        }
+        self.refusals = self.refusals.saturating_add(1);
+        self.config.auth_attempts.is_some_and(|most| self.refusals() >= most)
     }
 
     /// Whether a connection that is up since then has proved itself: verified, and for long enough.

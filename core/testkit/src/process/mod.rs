@@ -2,12 +2,16 @@
 
 mod directory;
 mod modbus;
+mod mosquitto;
+mod nats;
 mod nginx;
 mod proxy;
 mod redis;
 mod require;
 
 pub use modbus::{ModbusServer, ModbusWrite, python};
+pub use mosquitto::MosquittoServer;
+pub use nats::NatsServer;
 pub use nginx::NginxServer;
 pub use proxy::ProxyServer;
 pub use redis::{RedisReply, RedisServer};
@@ -19,7 +23,7 @@ use directory::Directory;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -259,7 +263,7 @@ impl ServerProcess {
         self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn log_path(&self) -> std::path::PathBuf {
+    fn log_path(&self) -> PathBuf {
         self.directory().join("output.log")
     }
 
@@ -328,6 +332,12 @@ impl std::fmt::Debug for ServerProcess {
         let (name, addr, pid) = (&self.program.name, self.addr(), self.pid());
         f.debug_struct("ServerProcess").field("name", name).field("addr", &addr).field("pid", &pid).finish()
     }
+}
+
+/// The program of this name: where Debian keeps some servers, which is not on everybody's path, or by the path.
+fn installed(name: &str) -> PathBuf {
+    let path = Path::new("/usr/sbin").join(name);
+    if path.exists() { path } else { PathBuf::from(name) }
 }
 
 /// Whether the process stands still; `None` where there is no /proc to ask.
