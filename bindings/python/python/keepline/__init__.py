@@ -12,6 +12,7 @@ from keepline import events
 from keepline._client import Client, Connecting, connect, start
 from keepline._config import Backoff, Config, ConfigOptions, Heartbeat, Keepalive, Outbox, Resolved, default_config
 from keepline._core import Message, __version__
+from keepline._doctor import Diagnosis, Fact, Stage, doctor
 from keepline._endpoint import Address
 from keepline._errors import (
     Closed,
@@ -25,7 +26,7 @@ from keepline._errors import (
     Unavailable,
     WrongLoopError,
 )
-from keepline._names import Cause, Detector, Outcome, State, Suspicion, Transition
+from keepline._names import Cause, Detector, Finding, Outcome, StageName, State, Suspicion, Transition
 from keepline._protocol import AutoReply, Correlation, Framing, Matcher, Script
 from keepline._records import Bound, DetectionBounds, Ending, MessageCounts, NetworkPath, Notice, Stats
 from keepline._report import KernelFigures, Report, ReportEntry
@@ -50,11 +51,14 @@ __all__ = [
     "Data",
     "DetectionBounds",
     "Detector",
+    "Diagnosis",
     "Duration",
     "Ending",
     "Event",
     "Events",
     "Exhausted",
+    "Fact",
+    "Finding",
     "ForkedError",
     "Framing",
     "Heartbeat",
@@ -77,6 +81,8 @@ __all__ = [
     "ReportEntry",
     "Resolved",
     "Script",
+    "Stage",
+    "StageName",
     "State",
     "Stats",
     "Suspicion",
@@ -87,6 +93,7 @@ __all__ = [
     "__version__",
     "connect",
     "default_config",
+    "doctor",
     "events",
     "start",
     "sync",
