@@ -2,6 +2,7 @@
 
 use crate::error::BORDER_KINDS;
 use keepline::cause::{DnsFailure, GreetingFailure, ProtocolFailure, ProxyFailure, TlsFailure};
+use keepline::doctor::{Finding, StageName};
 use keepline::proto::outbox::{AckedBy, Outcome};
 use keepline::recorder::{Transition, Wish};
 use keepline::{
@@ -28,6 +29,8 @@ pub fn all() -> Vec<(&'static str, Names)> {
         ("transitions", told(Transition::NAMES)),
         ("wishes", told(Wish::ALL)),
         ("wait_classes", told(WaitClass::ALL)),
+        ("stages", told(StageName::ALL)),
+        ("findings", told(Finding::ALL)),
         ("error_kinds", told(ErrorKind::ALL)),
         ("border_error_kinds", told(BORDER_KINDS)),
         ("while_down", told(WhileDown::ALL)),

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use keepline_bridge::config::FramingRecord;
-use keepline_bridge::{BridgeClient, BridgeError, ClientConfig, Operation};
+use keepline_bridge::{BridgeClient, BridgeError, ClientConfig, ExaminationRecord, Operation, examine};
 use std::future::Future;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
@@ -62,6 +62,43 @@ fn nobody_there_is_unavailable_with_cause_and_errno() {
     let error = wait(BridgeClient::connect(&free.to_string(), config)).unwrap_err();
     assert_eq!((error.kind.as_str(), error.cause.as_deref()), ("unavailable", Some("refused")));
     assert_eq!(error.errno, Some(111));
+}
+
+#[test]
+fn examination_tells_where_the_way_ends() {
+    let asked = ExaminationRecord::default();
+    let open = wait(examine(&echo().to_string(), beating(), &asked)).unwrap();
+    assert_eq!((open.healthy, open.failed, open.cause), (true, None, None), "{:?}", open.stages);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let shut = wait(examine(&free.to_string(), beating(), &asked)).unwrap();
+    assert_eq!((shut.failed.as_deref(), shut.cause.as_deref()), (Some("tcp"), Some("refused")), "{:?}", shut.stages);
+    let bad = ExaminationRecord { idle_ms: vec![0], ..ExaminationRecord::default() };
+    let error = wait(examine(&free.to_string(), lines(), &bad)).unwrap_err();
+    assert_eq!((error.kind.as_str(), error.field.as_deref()), ("invalid_config", Some("idle")));
+}
+
+#[test]
+fn examination_that_is_given_up_ends_its_connections() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let operation = examine(&listener.local_addr().unwrap().to_string(), beating(), &ExaminationRecord::default());
+    let mut operation = Box::pin(operation);
+    assert!(operation.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    // The first connection only asks whether there is a way; the second waits for an answer to its heartbeat.
+    let _way = listener.accept().unwrap();
+    let (mut attempt, _) = listener.accept().unwrap();
+    attempt.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut asked = [0; 5];
+    attempt.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"PING\n");
+    drop(operation);
+    match attempt.read(&mut [0; 64]) {
+        Ok(count) => assert_eq!(count, 0, "nothing more is said"),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
+}
+
+fn beating() -> ClientConfig {
+    ClientConfig { heartbeat_payload: Some(b"PING".to_vec()), ..lines() }
 }
 
 fn lines() -> ClientConfig {

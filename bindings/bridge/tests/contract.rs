@@ -3,6 +3,7 @@
 //! `KEEPLINE_UPDATE_CONTRACT=1 cargo test -p keepline-bridge --test contract` writes it anew.
 
 use keepline::cause::DnsFailure;
+use keepline::doctor::{Diagnosis, Fact, Finding, Stage, StageName};
 use keepline::recorder::{Entry, Transition};
 use keepline::{
     Cause, Detector, Disconnected, Ending, Epoch, Event, EventKind, Hint, MessageCounts, Profile, Report, State,
@@ -12,7 +13,8 @@ use keepline_bridge::config::{
     AutoReplyRecord, CorrelationRecord, FramingRecord, MatcherRecord, RetryAfterRecord, StepRecord, TlsRecord,
 };
 use keepline_bridge::{
-    BridgeClient, ClientConfig, EventRecord, KernelFiguresRecord, ReportRecord, default_config, names, resolve,
+    BridgeClient, ClientConfig, DiagnosisRecord, EventRecord, KernelFiguresRecord, ReportRecord, default_config, names,
+    resolve,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -50,6 +52,10 @@ fn contract() -> Map<String, Value> {
     contract.insert("report_fields".into(), json!(fields(&report)));
     contract.insert("report_entry_fields".into(), json!(fields(&report.entries[0])));
     contract.insert("kernel_figures".into(), json!(fields(&KernelFiguresRecord::default())));
+    let diagnosis = DiagnosisRecord::from(&diagnosis());
+    contract.insert("diagnosis_fields".into(), json!(fields(&diagnosis)));
+    contract.insert("stage_fields".into(), json!(fields(&diagnosis.stages[0])));
+    contract.insert("fact_fields".into(), json!(fields(&diagnosis.stages[0].facts[0])));
     contract.insert("bounds".into(), bounds());
     contract.insert("framings".into(), variants(framings()));
     contract.insert("matchers".into(), variants(matchers()));
@@ -216,6 +222,18 @@ fn report() -> Report {
         overwritten: 0,
         figures: None,
     }
+}
+
+fn diagnosis() -> Diagnosis {
+    let fact = Fact { name: "address", value: "refused".to_owned() };
+    let stage = Stage {
+        name: StageName::Tcp,
+        finding: Finding::Failed,
+        cause: Some(Cause::Refused),
+        took: Duration::from_secs(1),
+        facts: vec![fact],
+    };
+    Diagnosis { endpoint: "127.0.0.1:1".to_owned(), stages: vec![stage] }
 }
 
 fn fields<T: Serialize>(record: &T) -> Vec<String> {

@@ -28,8 +28,9 @@ mod _core {
     use super::report::Report;
 
     use super::errors::raised;
+    use super::operations::Value;
     use super::records::{self, from_python};
-    use keepline_bridge::config;
+    use keepline_bridge::{ExaminationRecord, config};
     use pyo3::prelude::*;
     use pyo3::types::PyDict;
 
@@ -46,6 +47,21 @@ mod _core {
     fn default_config<'py>(py: Python<'py>, profile: &str) -> PyResult<Bound<'py, PyAny>> {
         let config = config::default_config(profile).map_err(|error| raised(py, &error))?;
         records::to_python(py, &config)
+    }
+
+    /// Examines why a client does not connect; its diagnosis, or the number it waits under.
+    #[pyfunction]
+    fn doctor<'py>(
+        operations: &Operations,
+        address: &str,
+        declared: &Bound<'py, PyDict>,
+        patience_ms: Option<u64>,
+        path_mtu: bool,
+        idle_ms: Vec<u64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let asked = ExaminationRecord { patience_ms, path_mtu, idle_ms };
+        let examining = keepline_bridge::examine(address, from_python(declared)?, &asked);
+        operations.start(declared.py(), examining.map(Value::Diagnosis))
     }
 
     /// The release of this build.

@@ -6,7 +6,9 @@ use crate::message::Message;
 use crate::records;
 use crate::wake::Wake;
 use bytes::Bytes;
-use keepline_bridge::{self as bridge, BridgeClient, BridgeReceipt, EndingRecord, EventRecord, Here, Progress};
+use keepline_bridge::{
+    self as bridge, BridgeClient, BridgeReceipt, DiagnosisRecord, EndingRecord, EventRecord, Here, Progress,
+};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -23,6 +25,7 @@ pub(crate) enum Value {
     Message(Option<bridge::message::Message>),
     Events(Vec<EventRecord>),
     Ending(EndingRecord),
+    Diagnosis(DiagnosisRecord),
 }
 
 /// Operations wait here for their loop. `fileno()` becomes readable when `ready()` has something to tell.
@@ -111,6 +114,7 @@ impl Value {
             Value::Message(message) => message.map(|message| Message::of(py, &message)).into_bound_py_any(py),
             Value::Events(events) => records::to_python(py, &events),
             Value::Ending(ending) => records::to_python(py, &ending),
+            Value::Diagnosis(diagnosis) => records::to_python(py, &diagnosis),
         }
     }
 }

@@ -27,6 +27,8 @@ CONTRACT: dict[str, Any] = json.loads(contract_path().read_text())
         ("outcomes", list(Outcome)),
         ("acked_by", list(AckedBy)),
         ("transitions", list(Transition)),
+        ("stages", list(keepline.StageName)),
+        ("findings", list(keepline.Finding)),
         ("events", list(events.BY_NAME)),
         ("profile_names", get_args(_names.ProfileName)),
         ("while_down", get_args(_names.WhileDownName)),
@@ -104,6 +106,13 @@ def test_reports_have_the_fields_of_the_contract() -> None:
     kinds = {"report_fields": Report, "report_entry_fields": ReportEntry, "kernel_figures": KernelFigures}
     for name, kind in kinds.items():
         told = {field.removesuffix("_ms").removesuffix("_us") for field in CONTRACT[name]}
+        assert {field.name for field in fields(kind)} == told, name
+
+
+def test_diagnoses_have_the_fields_of_the_contract() -> None:
+    kinds = {"diagnosis_fields": keepline.Diagnosis, "stage_fields": keepline.Stage, "fact_fields": keepline.Fact}
+    for name, kind in kinds.items():
+        told = {field.removesuffix("_us") for field in CONTRACT[name]}
         assert {field.name for field in fields(kind)} == told, name
 
 

@@ -223,6 +223,12 @@ pub(crate) struct Tuning {
     /// The longest silence of a peer that talks by itself
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) read_idle: Option<Duration>,
+    /// Allows a second connection beside a suspect one: whichever proves alive first stays
+    #[arg(long)]
+    pub(crate) concurrent_ok: bool,
+    /// Does not ask for a sign of life when another connection from the same local address died of a silent path
+    #[arg(long)]
+    pub(crate) no_sibling_probes: bool,
     /// What happens to messages while there is no connection: queue or reject
     #[arg(long, value_name = "POLICY", value_parser = values::while_down)]
     pub(crate) while_down: Option<WhileDown>,
@@ -238,6 +244,9 @@ pub(crate) struct Tuning {
     /// Does not watch the way to the peer: changes of the network are found only by the silence that they cause
     #[arg(long)]
     pub(crate) no_network_monitor: bool,
+    /// Does not count retries against the budget that the clients of a process share for one endpoint
+    #[arg(long)]
+    pub(crate) no_governor: bool,
     /// Gives up after so many failed attempts in a row
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_attempts: Option<u32>,
@@ -274,6 +283,9 @@ impl Tuning {
             max_attempts: self.max_attempts,
             while_down: self.while_down,
             network_monitor: self.no_network_monitor.then_some(false),
+            concurrent_ok: self.concurrent_ok,
+            sibling_probes: self.no_sibling_probes.then_some(false),
+            governed: self.no_governor.then_some(false),
             framing: self.framing.clone().unwrap_or_else(Framing::lines),
             proxy,
             ..Config::default()

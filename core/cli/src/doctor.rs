@@ -4,7 +4,7 @@ use crate::args::Doctor as Arguments;
 use crate::exit::{Exit, Failure};
 use crate::paint::{Colour, Paint};
 use keepline::doctor::{Diagnosis, Doctor, Finding, Stage, StageName};
-use keepline::{Client, ConfigError, Endpoint};
+use keepline::{Client, Endpoint};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -21,9 +21,6 @@ pub(crate) async fn run(arguments: Arguments, no_color: bool) -> Result<Exit, Fa
         doctor = doctor.path_mtu();
     }
     for silence in &arguments.idle {
-        if silence.is_zero() {
-            return Err(ConfigError::new("idle", "0s", "must be longer than nothing").into());
-        }
         doctor = doctor.idle(*silence);
     }
     let diagnosis = doctor.examine().await;

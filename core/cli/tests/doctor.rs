@@ -41,6 +41,9 @@ fn doctor_names_a_bad_configuration_by_its_field() {
     let output = keepline(&["doctor", "127.0.0.1:7000", "--detect-within", "1s"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("detect_within"), "{output:?}");
+    let output = keepline(&["doctor", "127.0.0.1:7000", "--idle", "0"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("idle: must be at least 1s"), "{output:?}");
     let output = keepline(&["doctor", "nonsense"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
 }

@@ -130,6 +130,21 @@ fn explain_prints_the_waits_of_each_class_by_the_declared_curve() {
     assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["local_resource", "1s", "500ms", "2s", "4s", "10s"]);
 }
 
+#[test]
+fn switches_of_the_command_line_reach_the_configuration() {
+    let options = |arguments: &[&str]| -> Value {
+        let output = keepline(&[&["explain", "--json"], arguments].concat());
+        serde_json::from_slice::<Value>(&output.stdout).expect("one JSON object")["options"].clone()
+    };
+    let given = options(&["--concurrent-ok", "--no-governor", "--no-sibling-probes"]);
+    assert_eq!(given["concurrent_ok"], json!({ "value": "on", "unit": null, "source": "given" }));
+    assert_eq!(given["governed"], json!({ "value": null, "unit": null, "source": "given" }));
+    assert_eq!(given["sibling_probes"], json!({ "value": null, "unit": null, "source": "given" }));
+    let plain = options(&[]);
+    assert_eq!(plain["concurrent_ok"], json!({ "value": null, "unit": null, "source": "default" }));
+    assert_eq!(plain["sibling_probes"]["value"], "on");
+}
+
 /// The columns are as wide as what stands in them.
 fn squeezed(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -12,6 +12,7 @@ from keepline import events
 from keepline._client import Client, Connecting, connect, start
 from keepline._config import Backoff, Config, ConfigOptions, Heartbeat, Keepalive, Outbox, Resolved, default_config
 from keepline._core import Message, __version__
+from keepline._doctor import Diagnosis, Fact, Stage, doctor
 from keepline._endpoint import Address
 from keepline._errors import (
     Closed,
@@ -25,7 +26,7 @@ from keepline._errors import (
     Unavailable,
     WrongLoopError,
 )
-from keepline._names import AckedBy, Cause, Detector, Hint, Outcome, State, Suspicion, Transition
+from keepline._names import AckedBy, Cause, Detector, Finding, Hint, Outcome, StageName, State, Suspicion, Transition
 from keepline._protocol import AutoReply, Correlation, Framing, Matcher, RetryAfter, Script
 from keepline._records import Bound, DetectionBounds, Ending, MessageCounts, NetworkPath, Notice, Stats
 from keepline._report import KernelFigures, Report, ReportEntry
@@ -52,11 +53,14 @@ __all__ = [
     "Data",
     "DetectionBounds",
     "Detector",
+    "Diagnosis",
     "Duration",
     "Ending",
     "Event",
     "Events",
     "Exhausted",
+    "Fact",
+    "Finding",
     "ForkedError",
     "Framing",
     "Heartbeat",
@@ -81,6 +85,8 @@ __all__ = [
     "Resolved",
     "RetryAfter",
     "Script",
+    "Stage",
+    "StageName",
     "State",
     "Stats",
     "Suspicion",
@@ -92,6 +98,7 @@ __all__ = [
     "__version__",
     "connect",
     "default_config",
+    "doctor",
     "events",
     "start",
     "sync",

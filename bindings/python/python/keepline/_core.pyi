@@ -17,6 +17,7 @@ __all__ = [
     "Report",
     "__version__",
     "default_config",
+    "doctor",
     "resolve",
 ]
 
@@ -24,6 +25,14 @@ __version__: str
 
 def resolve(declared: dict[str, Any]) -> dict[str, Any]: ...
 def default_config(profile: str) -> dict[str, Any]: ...
+def doctor(
+    operations: Operations,
+    address: str,
+    declared: dict[str, Any],
+    patience_ms: int | None,
+    path_mtu: bool,
+    idle_ms: list[int],
+) -> int | dict[str, Any]: ...
 @final
 class Operations:
     def __new__(cls) -> Self: ...

@@ -176,6 +176,40 @@ class Transition(StrEnum):
     ENDED = "ended"
 
 
+class StageName(StrEnum):
+    """A part of the way to a useful connection, in its order."""
+
+    CONFIG = "config"
+    """Options and endpoint, checked without the network."""
+    NAMES = "names"
+    """From the name to addresses."""
+    ROUTE = "route"
+    """Whether this machine has a way to them, and from which address of its own."""
+    TCP = "tcp"
+    """TCP with each address."""
+    PROXY = "proxy"
+    """The proxy, if one is declared."""
+    TLS = "tls"
+    """TLS, if it is declared."""
+    GREETING = "greeting"
+    """Whether the server answers: its greeting, the heartbeat, or else what it does when it is asked nothing."""
+    PATH_MTU = "path_mtu"
+    """Whether full-size packets pass; on request."""
+    IDLE = "idle"
+    """Whether a connection survives silence; on request."""
+
+
+class Finding(StrEnum):
+    """What a stage of an examination came to."""
+
+    PASSED = "passed"
+    """All is well."""
+    WARNED = "warned"
+    """It works, and something about it should be known."""
+    FAILED = "failed"
+    """The way ends here."""
+
+
 class Suspicion(StrEnum):
     """What made a connection suspect."""
 

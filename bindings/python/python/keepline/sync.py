@@ -7,7 +7,7 @@ interpreter lock is free meanwhile, and Ctrl-C interrupts it without losing a me
 import select
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar, Unpack, cast
 
@@ -15,6 +15,7 @@ from keepline import _core, events
 from keepline._client import DEFAULT_DRAIN, closed_error
 from keepline._config import Config, ConfigOptions, declared
 from keepline._core import Message
+from keepline._doctor import Diagnosis, examination
 from keepline._endpoint import Address, endpoint
 from keepline._errors import invalid
 from keepline._handle import Handle
@@ -22,7 +23,7 @@ from keepline._names import AckedBy, Cause, Outcome
 from keepline._records import Ending
 from keepline._values import Data, Duration, wait_millis
 
-__all__ = ["Client", "Events", "Receipt", "connect", "start"]
+__all__ = ["Client", "Events", "Receipt", "connect", "doctor", "start"]
 
 T = TypeVar("T")
 
@@ -258,6 +259,38 @@ def start(address: Address, *, config: Config | None = None, **options: Unpack[C
         InvalidConfig: names the field, the value and the rule.
     """
     return Client(_core.Client.start(endpoint(address), declared(Config.of(config, options))))
+
+
+def doctor(
+    address: Address,
+    *,
+    patience: Duration | None = None,
+    path_mtu: bool = False,
+    idle: Iterable[Duration] = (),
+    config: Config | None = None,
+    **options: Unpack[ConfigOptions],
+) -> Diagnosis:
+    """Examines the way of the client that `connect` would make with the same options, and says where it ends.
+
+    It makes connections of its own, ends them, and changes nothing. It lasts a few round trips where all is well, and
+    at most a few times ``patience``, plus the silences that were asked for. A way that ends is no exception: the
+    diagnosis tells it. An interrupted wait ends the examination and its connections.
+
+    Args:
+        address: as for `connect`.
+        patience: how long each stage waits for somebody else, in seconds; 8 s unless given, at most an hour.
+        path_mtu: whether full-size packets arrive, too: sends the declared heartbeat many times in one go.
+        idle: silences, in seconds, that a connection should survive, 1 s to 32,767 s each. They are tried from the
+            shortest on, each on a connection of its own, until one does not survive.
+        config: as for `connect`.
+        **options: as for `connect`.
+
+    Raises:
+        InvalidConfig: names the field, the value and the rule.
+    """
+    arguments = examination(address, Config.of(config, options), patience, path_mtu, idle)
+    with _Waiting() as waiting:
+        return Diagnosis.of(waiting.finish(_core.doctor(waiting.operations, *arguments)))
 
 
 class _Waiter:

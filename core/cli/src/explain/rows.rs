@@ -132,6 +132,7 @@ pub(super) fn of(tuning: &Tuning, config: &Config, valid: &ValidConfig) -> Vec<R
     row("rto_max", time_or_off(valid.rto_max), source);
     row("read_idle", time_or_off(valid.read_idle), by_default(valid.read_idle.is_some()));
     row("sibling_probes", on_or_off(valid.sibling_probes), by_default(config.sibling_probes.is_some()));
+    row("concurrent_ok", on_or_off(valid.concurrent_ok), by_default(tuning.concurrent_ok));
     row("stall_limit", Shown::Time(valid.stall_limit), by_profile(config.stall_limit.is_some()));
 
     let as_profile = valid.connect_per_address == values.connect_per_address;

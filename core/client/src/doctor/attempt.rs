@@ -28,9 +28,7 @@ impl Attempt<'_> {
     /// Makes the attempt, and watches what comes of it. Whether the way is open.
     pub(super) async fn run(&self, listen: Duration, examined: &mut Examined) -> bool {
         let begun = clock::now();
-        let total = self.patience.max(self.config.connect_per_address);
-        let builder = self.builder.clone().once(total);
-        let connected = self.connect(builder).await;
+        let connected = self.connect(self.once()).await;
         let (client, mut events) = match connected {
             Ok(up) => up,
             Err(Some(end)) => {
@@ -61,6 +59,12 @@ impl Attempt<'_> {
         };
         client.abort();
         is_open
+    }
+
+    /// The declared client with one attempt. Its deadline is never below the declared one of a single address, which the
+    /// configuration would refuse.
+    pub(super) fn once(&self) -> Builder {
+        self.builder.clone().once(self.patience.max(self.config.connect_per_address))
     }
 
     /// A connection of the declared client, or the end of its one attempt.

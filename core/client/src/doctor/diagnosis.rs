@@ -33,6 +33,19 @@ pub enum StageName {
 }
 
 impl StageName {
+    /// All of them, in their order.
+    pub const ALL: &[StageName] = &[
+        StageName::Config,
+        StageName::Names,
+        StageName::Route,
+        StageName::Tcp,
+        StageName::Proxy,
+        StageName::Tls,
+        StageName::Greeting,
+        StageName::PathMtu,
+        StageName::Idle,
+    ];
+
     /// The name used in JSON and in every language.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -62,6 +75,9 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// All of them, from good to bad.
+    pub const ALL: &[Finding] = &[Finding::Passed, Finding::Warned, Finding::Failed];
+
     /// The name used in JSON and in every language.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -43,7 +43,7 @@ pub(super) async fn examine(attempt: &Attempt<'_>, silences: &[Duration], examin
 
 /// Says nothing for that long, then asks: with the heartbeat if there is one, else with the kernel's probes.
 async fn survive(attempt: &Attempt<'_>, silence: Duration) -> Result<(), Option<Disconnected>> {
-    let mut builder = attempt.builder.clone().once(attempt.patience).silent_for(silence);
+    let mut builder = attempt.once().silent_for(silence);
     let answer_within = match &attempt.config.heartbeat {
         Some(heartbeat) if heartbeat.expects_reply() => {
             builder = builder.no_keepalive();

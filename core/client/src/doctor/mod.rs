@@ -14,6 +14,7 @@
 mod attempt;
 mod diagnosis;
 mod idle;
+mod limits;
 mod path_mtu;
 mod reach;
 mod words;
@@ -22,8 +23,11 @@ pub use diagnosis::{Diagnosis, Fact, Finding, Stage, StageName};
 
 use crate::builder::Builder;
 use crate::clock;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
 use crate::proxy::{first_hop, proxy_of};
 use diagnosis::Examined;
+use keepline_proto::config::ValidConfig;
 use keepline_proto::{Cause, Time};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -77,6 +81,16 @@ impl Doctor {
         self
     }
 
+    /// Checks the declared client and what is asked of the doctor, without the network. [`Doctor::examine`] does so too, and
+    /// tells what is wrong as a finding of its first stage.
+    ///
+    /// # Errors
+    /// `InvalidConfig` names the field, the value and the rule: `patience` is 1 ms to 1 h, each `idle` 1 s to 32,767 s, and at
+    /// least the shortest heartbeat interval of the profile.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.checked().map(|_declared| ())
+    }
+
     /// Examines the way, and says where it ends.
     ///
     /// Lasts a few round trips where all is well, and at most a few times `patience`, plus the silences that were asked for.
@@ -109,11 +123,20 @@ impl Doctor {
         examined.diagnosis()
     }
 
-    /// What the user declared, checked.
-    fn declared(&self, examined: &mut Examined) -> Option<(crate::Endpoint, Arc<keepline_proto::config::ValidConfig>)> {
+    fn checked(&self) -> Result<(Endpoint, Arc<ValidConfig>), Error> {
+        let config = self.builder.validate()?;
+        let endpoint = self.builder.parsed_endpoint()?;
+        limits::patience(self.patience)?;
+        for silence in &self.idle {
+            limits::idle(*silence, &self.builder)?;
+        }
+        Ok((endpoint, config))
+    }
+
+    /// What the user declared, or a finding on what is wrong with it.
+    fn declared(&self, examined: &mut Examined) -> Option<(Endpoint, Arc<ValidConfig>)> {
         let begun = clock::now();
-        let checked = self.builder.validate().and_then(|config| Ok((self.builder.parsed_endpoint()?, config)));
-        match checked {
+        match self.checked() {
             Err(error) => {
                 examined.failed(StageName::Config, begun, None, vec![Fact::new("error", error)]);
                 None

@@ -17,8 +17,7 @@ pub(super) async fn examine(attempt: &Attempt<'_>, examined: &mut Examined) -> b
         examined.warned(StageName::PathMtu, begun, None, vec![Fact::new("skipped", why)]);
         return true;
     };
-    let builder = attempt.builder.clone().once(attempt.patience);
-    let (client, _events) = match attempt.connect(builder).await {
+    let (client, _events) = match attempt.connect(attempt.once()).await {
         Ok(up) => up,
         Err(end) => {
             let cause = end.as_ref().map_or(Cause::ConnectTimeout, |end| end.ending.cause);
