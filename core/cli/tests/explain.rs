@@ -12,7 +12,7 @@ fn explain_prints_every_bound_with_its_formula() {
         "Endpoint plc-7.example:502",
         "detect_within           10s            given",
         "heartbeat.reply_within  3.333s         detect_within",
-        "backoff.max             10s            profile",
+        "backoff.max             8s             profile",
         "peer process frozen               10s      heartbeat.interval 6.666s + heartbeat.reply_within 3.333s",
         "A dead peer is noticed within 10s, whatever the fault.",
     ] {
