@@ -3,6 +3,7 @@
 use crate::demo::FaultName;
 use crate::encoding::Encoding;
 use crate::exit::{DOCTOR_CODES, EXIT_CODES};
+use crate::sim::Sim;
 use crate::values;
 use bytes::Bytes;
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -19,7 +20,8 @@ Examples:
   keepline connect plc:502 --framing modbus --profile industrial
   keepline explain --detect-within 10s --heartbeat PING
   keepline doctor plc:502 --framing modbus
-  keepline demo";
+  keepline demo
+  keepline sim --clients 20000 --outage 5s --outage 60s";
 
 /// Keeps a TCP connection useful through everything that kills one.
 #[derive(Parser)]
@@ -49,6 +51,9 @@ pub(crate) enum Command {
     /// Shows how a naive client and a Keepline client fare through five faults, measured here and now
     #[command(after_help = EXIT_CODES)]
     Demo(Demo),
+    /// Shows how a herd of clients comes back to a server that was away, Keepline's beside other people's
+    #[command(after_help = EXIT_CODES)]
+    Sim(Sim),
 }
 
 #[derive(Args)]

@@ -28,7 +28,8 @@ pub(crate) enum Exit {
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done: everything was handed over
-  1    a local failure: stdin, stdout or the system; demo: Keepline did not come back
+  1    a local failure: stdin, stdout or the system; demo: Keepline did not come back;
+       sim --draws: a budget does not hold
   2    wrong usage or configuration; the message names the field
   3    unreachable: no connection within --connect-within
   4    gave up: --max-attempts, or a cause that no retry can mend
@@ -100,6 +101,11 @@ fn option_of(field: &str) -> Option<&'static str> {
         "user_timeout" => "--user-timeout",
         "read_idle" => "--read-idle",
         "connect.within" => "--connect-within",
+        "connect.per_address" => "--connect-per-address",
+        "connect.total" => "--connect-total",
+        "backoff.first_spread" => "--first-spread",
+        "backoff.initial" => "--backoff-initial",
+        "backoff.multiplier" => "--backoff-multiplier",
         "backoff.max" => "--backoff-max",
         "max_attempts" => "--max-attempts",
         "proxy" => "--proxy",

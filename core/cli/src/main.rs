@@ -1,4 +1,5 @@
-//! The `keepline` program: a netcat that survives, the worst cases of a configuration, why it does not connect, and a demonstration.
+//! The `keepline` program: a netcat that survives, the worst cases of a configuration, why it does not connect, a
+//! demonstration, and a herd.
 
 mod args;
 mod connect;
@@ -11,6 +12,7 @@ mod input;
 mod output;
 mod paint;
 mod report;
+mod sim;
 mod stop;
 mod values;
 mod words;
@@ -46,6 +48,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Connect(arguments) => runtime.block_on(connect::run(arguments, cli.no_color, cli.verbose)),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Doctor(arguments) => runtime.block_on(doctor::run(arguments, cli.no_color)),
+        Command::Sim(arguments) => sim::run(&arguments),
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments, cli.no_color)),
     };
     runtime.shutdown_timeout(LAST_WRITES);

@@ -12,7 +12,7 @@ fn explain_prints_every_bound_with_its_formula() {
         "Endpoint plc-7.example:502",
         "detect_within           10s            given",
         "heartbeat.reply_within  3.333s         detect_within",
-        "backoff.max             10s            profile",
+        "backoff.max             8s             profile",
         "peer process frozen               10s      heartbeat.interval 6.666s + heartbeat.reply_within 3.333s",
         "A dead peer is noticed within 10s, whatever the fault.",
     ] {
@@ -120,14 +120,14 @@ fn explain_prints_the_waits_of_each_class_by_the_declared_curve() {
     let told: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
     let waits = &told["waits"];
     assert_eq!(waits.as_object().map(serde_json::Map::len), Some(9));
-    assert_eq!(waits["refused"], json!({ "floor_ms": 100.0, "windows_ms": [500.0, 500.0, 1000.0], "max_ms": 2000.0 }));
-    assert_eq!(waits["dns"], json!({ "floor_ms": 100.0, "windows_ms": [500.0, 2000.0, 4000.0], "max_ms": 6000.0 }));
+    assert_eq!(waits["refused"], json!({ "floor_ms": 100.0, "windows_ms": [1000.0, 500.0, 1000.0], "max_ms": 2000.0 }));
+    assert_eq!(waits["dns"], json!({ "floor_ms": 100.0, "windows_ms": [1000.0, 2000.0, 4000.0], "max_ms": 6000.0 }));
     assert_eq!(waits["auth"]["floor_ms"], 10_000.0);
     assert_eq!(told["options"]["governed"], json!({ "value": "on", "unit": null, "source": "default" }));
     let output = keepline(&["explain"]);
     let text = String::from_utf8_lossy(&output.stdout);
     let row = text.lines().find(|line| line.trim_start().starts_with("local_resource")).expect("the class has a row");
-    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["local_resource", "1s", "500ms", "2s", "4s", "10s"]);
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["local_resource", "1s", "1s", "2s", "4s", "8s"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! killed. Nothing of this needs privileges; `lab`, networks of their own for the faults of real kernels, needs root.
 
 pub mod chaos;
+pub mod herd;
 pub mod history;
 #[cfg(target_os = "linux")]
 pub mod lab;

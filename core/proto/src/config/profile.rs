@@ -82,7 +82,9 @@ impl Profile {
     ///
     /// Heartbeats stay below the 30–60 s idle cut of home routers and HTTP load balancers (mobile background excepted:
     /// there the radio's energy weighs more). User timeouts are idle + interval × retries: lower ones kill healthy
-    /// peers. Connect deadlines never end just after a SYN retransmission (1, 2, 3, 4, 5, 7, 11, 19 s).
+    /// peers. Connect deadlines never end just after a SYN retransmission (1, 2, 3, 4, 5, 7, 11, 19 s). The balanced waits are
+    /// those that bring simulated herds back soonest (docs/decisions/herd.md): a first spread of one second, the distance of
+    /// a kernel's first SYNs, so that no fleet sends them in step.
     pub const fn values(self) -> ProfileValues {
         match self {
             Profile::Balanced => ProfileValues {
@@ -92,13 +94,13 @@ impl Profile {
                 keepalive_beside_heartbeat: true,
                 user_timeout: secs(50),
                 rto_max: secs(2),
-                connect_per_address: secs(10),
+                connect_per_address: millis(13_500),
                 connect_total: secs(30),
                 addresses: Addresses::HappyEyeballs,
-                first_spread: millis(500),
+                first_spread: secs(1),
                 backoff_initial: millis(250),
                 backoff_multiplier: 2.0,
-                backoff_max: secs(10),
+                backoff_max: secs(8),
                 while_down: WhileDown::Queue,
                 outbox_bytes: MIB,
                 outbox_age: None,
