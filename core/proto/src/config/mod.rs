@@ -5,6 +5,7 @@
 
 mod bound;
 mod declare;
+mod endpoints;
 mod liveness;
 mod notice;
 mod parse;
@@ -26,7 +27,9 @@ pub use short::short;
 pub use crate::race::Addresses;
 
 use crate::correlator::Correlation;
+use crate::endpoints::EndpointOrder;
 use crate::framing::Framing;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// A value that may be left to the profile, switched off, or given.
@@ -123,4 +126,14 @@ pub struct Config {
     pub sibling_probes: Option<bool>,
     /// Whether the driver watches the way to the peer. On unless given.
     pub network_monitor: Option<bool>,
+    /// Whether the peer serves one connection at a time: the old one is reset before the next is dialled.
+    pub single_connection: Option<bool>,
+    /// In which order several endpoints are tried.
+    pub endpoint_order: EndpointOrder,
+    /// How often a better endpoint is tried beside a healthy connection to a second choice. Never unless given.
+    pub return_to_preferred: Option<Duration>,
+    /// The local address to connect from; the route's unless given.
+    pub bind_address: Option<IpAddr>,
+    /// The network interface to connect through; the route's unless given.
+    pub bind_interface: Option<String>,
 }

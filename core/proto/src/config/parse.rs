@@ -2,7 +2,7 @@
 
 use crate::config::liveness::Liveness;
 use crate::config::{
-    Backoff, Choice, Config, OutboxLimits, ProfileValues, Settings, ValidConfig, notice, protocol, rules,
+    Backoff, Choice, Config, OutboxLimits, ProfileValues, Settings, ValidConfig, endpoints, notice, protocol, rules,
 };
 use crate::correlator::Correlation;
 use crate::error::ConfigError;
@@ -86,6 +86,11 @@ impl Config {
             sibling_probes: self.sibling_probes.unwrap_or(true),
             // A change that nobody sees costs a whole detection time, and watching costs an idle client nothing.
             network_monitor: self.network_monitor.unwrap_or(true),
+            single_connection: endpoints::decide_single_connection(&self, &values)?,
+            endpoint_order: self.endpoint_order,
+            return_to_preferred: endpoints::decide_return(&self)?,
+            bind_address: self.bind_address,
+            bind_interface: endpoints::decide_interface(&self)?,
             notices,
         };
         settings.notices = notice::tell(&self, &settings);

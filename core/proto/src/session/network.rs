@@ -56,6 +56,11 @@ impl Network {
         self.0.as_ref().is_some_and(|known| known.told.down || known.seen.down)
     }
 
+    /// The number of the network in use, if anybody told it.
+    pub(super) fn path(&self) -> Option<u64> {
+        self.0.as_ref().and_then(|known| known.path)
+    }
+
     pub(super) fn settle_at(&self) -> Time {
         self.pending().map_or(Time::FAR_FUTURE, |pending| pending.settle_at)
     }
