@@ -2,10 +2,11 @@
 
 use crate::client::Client;
 use crate::driver::Driver;
-use crate::endpoint::{Endpoint, IntoEndpoint};
+use crate::endpoint::{Endpoint, IntoEndpoint, IntoEndpoints, Targets};
 use crate::error::Error;
 use crate::governor::Governor;
 use crate::greeting::{GreetingError, GreetingIo, Hook};
+use crate::hooks::{DialSocket, Hooks, SocketHook};
 use crate::io::names::Names;
 use crate::resolver::Resolver;
 use crate::shared::Shared;
@@ -15,10 +16,13 @@ use keepline_proto::config::{
     Unsolicited, ValidConfig, WhileDown,
 };
 use keepline_proto::correlator::Correlation;
+use keepline_proto::endpoints::EndpointOrder;
 use keepline_proto::framing::Framing;
 use keepline_proto::{ConfigError, ErrorKind};
 use std::fmt;
 use std::future::Future;
+use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -26,10 +30,10 @@ use tokio::runtime::Handle;
 /// Declares a client. Every value that is not given comes from `detect_within`, else from the profile.
 #[derive(Clone)]
 pub struct Builder {
-    endpoint: Result<Endpoint, ConfigError>,
+    endpoints: Result<Vec<Endpoint>, ConfigError>,
     config: Config,
     valid: Option<Arc<ValidConfig>>,
-    hook: Option<Hook>,
+    hooks: Hooks,
     resolver: Option<Arc<dyn Resolver>>,
     runtime: Option<Handle>,
     seed: Option<u64>,
@@ -38,14 +42,14 @@ pub struct Builder {
 }
 
 impl Client {
-    /// Starts to declare a client of `endpoint`: `host:port`, `[v6]:port` or a socket address. A bad one is told when
-    /// the client is made.
-    pub fn builder(endpoint: impl IntoEndpoint) -> Builder {
+    /// Starts to declare a client of one endpoint, or of a list of them: `host:port`, `[v6]:port`, `unix:/path` or a
+    /// socket address. A bad one is told when the client is made.
+    pub fn builder(endpoints: impl IntoEndpoints) -> Builder {
         Builder {
-            endpoint: endpoint.into_endpoint(),
+            endpoints: endpoints.into_endpoints(),
             config: Config::default(),
             valid: None,
-            hook: None,
+            hooks: Hooks::default(),
             resolver: None,
             runtime: None,
             seed: None,
@@ -145,6 +149,17 @@ impl Builder {
         /// Sets whether the client watches the way to its peer: a change makes the connection prove itself, or be replaced,
         /// and without a network nothing is dialled. On unless given; what [`Client::network_changed`] tells counts too.
         network_monitor(bool) => network_monitor = Some;
+        /// Sets in which order several endpoints are tried: shuffled unless given.
+        endpoint_order(EndpointOrder) => endpoint_order = |value| value;
+        /// Tries a better endpoint beside a healthy connection to a second choice, this often; from 10 s. Only with
+        /// `EndpointOrder::Ordered` and [`Builder::concurrent_ok`]: the connection is left once the better one has proved
+        /// alive.
+        return_to_preferred(Duration) => return_to_preferred = Some;
+        /// Sets whether the peer serves one connection at a time: the old one is then reset before the next is dialled.
+        /// On in the industrial profile.
+        single_connection(bool) => single_connection = Some;
+        /// Sets the local address to connect from. Addresses of the other family are not tried.
+        bind_address(IpAddr) => bind_address = Some;
         /// Declares a greeting as sends and expected replies.
         greeting(Script) => greeting = |script| Some(Greeting::Script(script));
     }
@@ -198,8 +213,56 @@ impl Builder {
         R: Future<Output = Result<(), GreetingError>> + Send + 'static,
     {
         self.config.greeting = Some(Greeting::Hook);
-        self.hook = Some(Hook(Arc::new(move |io| Box::pin(hook(io)))));
+        self.hooks.greeting = Some(Hook(Arc::new(move |io| Box::pin(hook(io)))));
         self
+    }
+
+    /// Adds an endpoint.
+    pub fn endpoint(mut self, endpoint: impl IntoEndpoint) -> Builder {
+        self.add(endpoint.into_endpoint());
+        self
+    }
+
+    /// Adds an endpoint with a weight of 1 to 10,000: it is drawn so many times as often as one of weight 1, which all
+    /// others have.
+    pub fn weighted_endpoint(mut self, endpoint: impl IntoEndpoint, weight: u32) -> Builder {
+        self.add(Endpoint::weighted(endpoint, weight));
+        self
+    }
+
+    /// Sets the network interface to connect through, by name (Linux, Android, Apple).
+    pub fn bind_interface(mut self, name: impl Into<String>) -> Builder {
+        self.config.bind_interface = Some(name.into());
+        self
+    }
+
+    /// Sets what is done to each socket before it connects, such as a mark of the kernel or Android's
+    /// `VpnService.protect`. It runs on the runtime and must not block. Its error ends the attempt as `LocalResource`,
+    /// with its number; so does its panic.
+    ///
+    /// ```no_run
+    /// # fn example() -> keepline::Builder {
+    /// keepline::Client::builder("host:443").socket_hook(|socket| {
+    ///     println!("about to connect to {:?}", socket.address());
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub fn socket_hook<F>(mut self, hook: F) -> Builder
+    where
+        F: Fn(&DialSocket<'_>) -> io::Result<()> + Send + Sync + 'static,
+    {
+        self.hooks.socket = Some(SocketHook(Arc::new(hook)));
+        self
+    }
+
+    fn add(&mut self, endpoint: Result<Endpoint, ConfigError>) {
+        // The first error is the one that is told.
+        match (&mut self.endpoints, endpoint) {
+            (Ok(endpoints), Ok(endpoint)) => endpoints.push(endpoint),
+            (Ok(_), Err(error)) => self.endpoints = Err(error),
+            (Err(_), _) => {}
+        }
     }
 
     /// Takes a whole configuration instead of single values.
@@ -248,7 +311,8 @@ impl Builder {
         if let Some(valid) = &self.valid {
             return Ok(valid.clone());
         }
-        if matches!(self.config.greeting, Some(Greeting::Hook)) && self.hook.is_none() {
+        refuse_interface(&self.config)?;
+        if matches!(self.config.greeting, Some(Greeting::Hook)) && self.hooks.greeting.is_none() {
             return Err(ConfigError::new("greeting", "Hook", "must be set with greeting_hook").into());
         }
         Ok(Arc::new(self.config.clone().parse()?))
@@ -355,7 +419,7 @@ impl Builder {
 
     fn spawn(self, streaming: bool) -> Result<Client, Error> {
         let config = self.validate()?;
-        let endpoint = self.endpoint?;
+        let (targets, candidates) = Targets::new(self.endpoints?)?;
         let Some(runtime) = self.runtime.or_else(|| Handle::try_current().ok()) else {
             return Err(Error::new(
                 ErrorKind::InvalidConfig,
@@ -366,23 +430,32 @@ impl Builder {
             tracing::warn!(field = notice.field, "{}", notice.text);
         }
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
-        let has_name = endpoint.literal().is_none();
-        let names = has_name.then(|| Arc::new(Names::new(self.resolver)));
-        let inline_writes = self.inline_writes;
-        let shared = Arc::new(Shared::new(config, endpoint, self.hook, names, streaming, inline_writes, self.governor));
+        // Those of a later list may be names, and are then resolved in the same way.
+        let names = (targets.has_names() || self.resolver.is_some()).then(|| Arc::new(Names::new(self.resolver)));
+        let (inline_writes, hooks) = (self.inline_writes, self.hooks);
+        let shared = Arc::new(Shared::new(config, targets, hooks, names, streaming, inline_writes, self.governor));
         if streaming {
             // Messages have no meaning on a stream client: every send is refused as closed.
             shared.writer().ended = true;
         }
-        let driver = Driver::new(shared.clone(), &runtime, seed);
+        let driver = Driver::new(shared.clone(), &runtime, seed, candidates);
         // Boxed: a task is rounded up to whole cache lines, by as much as 127 bytes for each client.
         runtime.spawn(Box::pin(driver));
         Ok(Client::new(shared))
     }
 }
 
+/// An interface cannot be chosen on every system.
+fn refuse_interface(config: &Config) -> Result<(), ConfigError> {
+    let is_possible = cfg!(any(target_os = "linux", target_os = "android", target_vendor = "apple"));
+    match config.bind_interface.as_deref().filter(|_| !is_possible) {
+        Some(name) => Err(ConfigError::new("bind_interface", name, "must not be set: this system cannot choose one")),
+        None => Ok(()),
+    }
+}
+
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("endpoint", &self.endpoint).field("config", &self.config).finish()
+        f.debug_struct("Builder").field("endpoints", &self.endpoints).field("config", &self.config).finish()
     }
 }

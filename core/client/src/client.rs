@@ -3,6 +3,7 @@
 mod request;
 mod send;
 
+use crate::endpoint::{Endpoint, IntoEndpoints, Targets};
 use crate::error::Error;
 use crate::events::Events;
 use crate::message::Message;
@@ -18,7 +19,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A client: one endpoint, any number of connections, one at a time. Cheap to clone; dropping the last clone aborts it.
+/// A client: one endpoint or several, any number of connections, one at a time. Cheap to clone; dropping the last clone aborts it.
 ///
 /// ```
 /// # use keepline::{Client, Framing};
@@ -194,6 +195,26 @@ impl Client {
         self.shared().wish(Wish::Network(path));
     }
 
+    /// The endpoints, in the order given.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.shared().targets()
+    }
+
+    /// Takes another list of endpoints.
+    ///
+    /// A connection to an endpoint that is still in the list stays. Any other is left, in order if it is healthy, and
+    /// the next is dialled at once; while a wait is on, a new endpoint cuts it to the first of the curve. What is known
+    /// of the endpoints that stay is kept.
+    ///
+    /// # Errors
+    /// `InvalidConfig` for a bad endpoint, the same one twice, none, or more than 64; nothing changes then.
+    pub fn set_endpoints(&self, endpoints: impl IntoEndpoints) -> Result<(), Error> {
+        let endpoints = endpoints.into_endpoints()?;
+        Targets::check(&endpoints)?;
+        self.shared().wish(Wish::Endpoints(endpoints));
+        Ok(())
+    }
+
     /// Ends the connection and stays away until [`Client::resume`].
     pub fn pause(&self) {
         self.shared().wish(Wish::Command(Command::Pause));
@@ -252,7 +273,7 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("endpoint", &self.shared().endpoint)
+            .field("endpoints", &self.shared().targets())
             .field("state", &self.state())
             .field("epoch", &self.epoch())
             .finish()

@@ -1,10 +1,10 @@
 //! What a client's handles and its driver share: the locked outbox, the inbox, the events, the wake-up.
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Targets};
 use crate::error::Error;
 use crate::events::EventRing;
 use crate::governor::Governor;
-use crate::greeting::Hook;
+use crate::hooks::Hooks;
 use crate::inbox::Inbox;
 use crate::io::names::Names;
 use crate::io::sockopt::SocketOptions;
@@ -13,8 +13,10 @@ use crate::streams::StreamSlot;
 use crate::writer::Writer;
 use atomic_waker::AtomicWaker;
 use keepline_proto::config::ValidConfig;
+use keepline_proto::endpoints::{Candidates, EndpointId};
 use keepline_proto::session::{Command, NetworkPath};
 use keepline_proto::{Ending, Epoch, ErrorKind, State};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -29,6 +31,8 @@ pub(crate) enum Wish {
     Command(Command),
     /// The network changed.
     Network(Option<NetworkPath>),
+    /// Other endpoints.
+    Endpoints(Vec<Endpoint>),
     /// `connect()` has waited long enough.
     GiveUp,
     /// The user is done with the stream of this connection.
@@ -38,11 +42,8 @@ pub(crate) enum Wish {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Arc<ValidConfig>,
-    pub(crate) endpoint: Endpoint,
-    /// Boxed: few clients have one, and it is two pointers.
-    pub(crate) hook: Option<Box<Hook>>,
-    /// Only where there is a name to resolve.
-    pub(crate) names: Option<Arc<Names>>,
+    /// Boxed: few clients have any.
+    pub(crate) hooks: Option<Box<Hooks>>,
     pub(crate) inline_writes: bool,
     /// Where it is not the process's own.
     pub(crate) governor: Option<Governor>,
@@ -63,8 +64,11 @@ pub(crate) struct Shared {
 }
 
 /// What passes between the handles and the driver at turns of the path.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Desk {
+    targets: Targets,
+    /// Only where there is a name to resolve.
+    names: Option<Arc<Names>>,
     /// Boxed: nearly always there are none.
     #[expect(clippy::box_collection, reason = "8 bytes instead of 24 in each idle client")]
     wishes: Option<Box<Vec<Wish>>>,
@@ -80,8 +84,8 @@ struct Desk {
 impl Shared {
     pub(crate) fn new(
         config: Arc<ValidConfig>,
-        endpoint: Endpoint,
-        hook: Option<Hook>,
+        targets: Targets,
+        hooks: Hooks,
         names: Option<Arc<Names>>,
         streaming: bool,
         inline_writes: bool,
@@ -94,15 +98,13 @@ impl Shared {
             events: EventRing::default(),
             streams: streaming.then(Arc::default),
             counters: Counters::default(),
-            desk: Mutex::default(),
+            desk: Mutex::new(Desk { targets, names, wishes: None, options: None, ending: None, closed: false }),
             driver: AtomicWaker::new(),
             state: AtomicU8::new(0),
             epoch: AtomicU64::new(0),
             handles: AtomicU32::new(0),
             config,
-            endpoint,
-            hook: hook.map(Box::new),
-            names,
+            hooks: hooks.boxed(),
             inline_writes,
             governor,
         }
@@ -139,6 +141,36 @@ impl Shared {
 
     pub(crate) fn take_wishes(&self) -> Vec<Wish> {
         self.desk().wishes.take().map(|wishes| *wishes).unwrap_or_default()
+    }
+
+    /// The endpoint of this number, if it is still in the list.
+    pub(crate) fn target(&self, id: EndpointId) -> Option<Endpoint> {
+        self.desk().targets.get(id).cloned()
+    }
+
+    /// What the client knows of names; `None` where there is none to resolve.
+    pub(crate) fn names(&self) -> Option<Arc<Names>> {
+        self.desk().names.clone()
+    }
+
+    /// The address of the endpoint, if there is only one and no name has to be resolved.
+    pub(crate) fn only_address(&self) -> Option<SocketAddr> {
+        self.desk().targets.only_address()
+    }
+
+    /// All endpoints.
+    pub(crate) fn targets(&self) -> Vec<Endpoint> {
+        self.desk().targets.list()
+    }
+
+    /// Takes a list that was checked, and gives what the machine has to know of it. Driver only.
+    pub(crate) fn set_targets(&self, endpoints: Vec<Endpoint>) -> Option<Candidates> {
+        let mut desk = self.desk();
+        let candidates = desk.targets.replace(endpoints).ok();
+        if desk.names.is_none() && desk.targets.has_names() {
+            desk.names = Some(Arc::new(Names::new(None)));
+        }
+        candidates
     }
 
     pub(crate) fn set_options(&self, options: SocketOptions) {

@@ -1,6 +1,6 @@
 //! What the machine asks for, done.
 
-use super::{Connection, Driver, Io};
+use super::{Connection, Dialing, Driver, Io};
 use crate::clock;
 use crate::greeting::Greeting;
 use crate::io::dial::{Order, dial};
@@ -8,6 +8,7 @@ use crate::io::sockopt;
 use crate::stats::count;
 use crate::writer::News;
 use keepline_proto::config::{Greeting as Declared, WhileDown};
+use keepline_proto::endpoints::EndpointId;
 use keepline_proto::event::Disconnected;
 use keepline_proto::kernel::KERNEL_PROBE;
 use keepline_proto::outbox::{Accounting, Standing};
@@ -46,7 +47,7 @@ impl Driver {
                     self.wait = deadline.unwrap_or(Time::FAR_FUTURE);
                     return;
                 }
-                Output::Dial { epoch, deadline, mss } => {
+                Output::Dial { epoch, endpoint, deadline, mss } => {
                     count(&self.shared.counters.attempts);
                     self.count_retry(epoch);
                     if let Some(mss) = mss {
@@ -54,16 +55,8 @@ impl Driver {
                             %epoch, mss, "large segments vanish on the way to the peer: dialling with smaller ones"
                         );
                     }
-                    let order = Order {
-                        epoch,
-                        names: self.shared.names.clone(),
-                        endpoint: self.shared.endpoint.clone(),
-                        config: self.shared.config.clone(),
-                        deadline,
-                        mss,
-                    };
-                    let future = dial(order);
-                    let dialing = Io::Dialing(Box::new((epoch, Box::pin(future))));
+                    let future = self.dial(epoch, endpoint, deadline, mss);
+                    let dialing = Io::Dialing(Box::new((epoch, future)));
                     let slot = if matches!(self.io, Io::Nothing) { &mut self.io } else { &mut self.other };
                     *slot = dialing;
                     // The future has to be polled once before it can wake us.
@@ -102,17 +95,28 @@ impl Driver {
 
     /// Tells the flight recorder how many addresses failed before the dial ended, and how it ended.
     pub(super) fn tell_failed_addresses(&mut self, epoch: Epoch) {
-        let failures = self.shared.names.as_ref().map_or(0, |names| names.failures(epoch));
+        let failures = self.shared.names().map_or(0, |names| names.failures(epoch));
         if failures > 0 {
             self.session.handle_addresses_failed(clock::now(), epoch, failures);
             self.act();
         }
     }
 
+    fn dial(&self, epoch: Epoch, endpoint: EndpointId, deadline: Time, mss: Option<u16>) -> Dialing {
+        let Some(endpoint) = self.shared.target(endpoint) else {
+            // The machine only names what is in its list, and that is this one.
+            return Box::pin(std::future::ready(Err(Ending::new(Cause::Requested, None))));
+        };
+        let (names, config) = (self.shared.names(), self.shared.config.clone());
+        let socket_hook = self.shared.hooks.as_ref().and_then(|hooks| hooks.socket.clone());
+        Box::pin(dial(Order { epoch, endpoint, names, config, socket_hook, deadline, mss }))
+    }
+
     fn greet(&mut self, epoch: Epoch) {
         let shared = self.shared.clone();
         let Some(connection) = self.connection(epoch) else { return };
-        let greeting = match (&shared.config.greeting, &shared.hook) {
+        let greeting = match (&shared.config.greeting, shared.hooks.as_ref().and_then(|hooks| hooks.greeting.as_ref()))
+        {
             (Some(Declared::Script(script)), _) => Greeting::script(epoch, script.clone()),
             (Some(Declared::Hook), Some(hook)) => Greeting::hook(epoch, hook),
             (Some(Declared::Hook), None) | (None, _) => return,
@@ -182,6 +186,10 @@ impl Driver {
                     && let Some(stream) = socket.tcp()
                 {
                     sockopt::abort_on_close(stream);
+                    if self.shared.config.single_connection {
+                        // The user may hold it for long: the peer must have its place back before the next dial.
+                        sockopt::reset(stream);
+                    }
                 }
                 // Ends the user's reads and writes at once, wherever the stream is.
                 let _already_gone = socket.shutdown(std::net::Shutdown::Both);
@@ -267,7 +275,9 @@ impl Driver {
                 tracing::warn!(%epoch, "inbox full: reading stops until messages are taken")
             }
             EventKind::Offline => tracing::info!("offline"),
-            EventKind::Connecting { epoch } => tracing::debug!(%epoch, "connecting"),
+            EventKind::Connecting { epoch, endpoint } => {
+                tracing::debug!(%epoch, endpoint = endpoint.as_deref(), "connecting")
+            }
             EventKind::Paused | EventKind::Resumed | EventKind::Missed { .. } => {
                 tracing::debug!(kind = event.kind.name())
             }

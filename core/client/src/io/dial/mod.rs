@@ -1,11 +1,15 @@
 //! From an endpoint to a connected socket, stage by stage: names, addresses, TCP.
 
 mod connect;
+mod local;
 mod race;
 mod resolve;
+#[cfg(unix)]
+mod unix;
 
 use crate::clock;
 use crate::endpoint::Endpoint;
+use crate::hooks::SocketHook;
 use crate::io::dial_failure;
 use crate::io::names::Names;
 use crate::io::sockopt::{self, SocketOptions};
@@ -24,6 +28,8 @@ pub(crate) struct Order {
     /// What the client knows of names; `None` where there is none to resolve.
     pub(crate) names: Option<Arc<Names>>,
     pub(crate) config: Arc<ValidConfig>,
+    /// What the user does to each socket before it connects.
+    pub(crate) socket_hook: Option<SocketHook>,
     /// The end of the whole attempt.
     pub(crate) deadline: Time,
     /// Bounds the segments of both directions.
@@ -45,6 +51,10 @@ pub(crate) struct Dialed {
 
 /// Connects as ordered, or says at which stage and why it failed.
 pub(crate) async fn dial(order: Order) -> Result<Dialed, Ending> {
+    #[cfg(unix)]
+    if let Some(path) = order.endpoint.path() {
+        return unix::connect(&order, path).await;
+    }
     let found = resolve::resolve(&order).await?;
     let stream = connect::connect(&order, found).await?;
     let options = sockopt::apply(&stream, &order.config).map_err(|error| dial_failure(&error))?;
