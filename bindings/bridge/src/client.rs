@@ -1,6 +1,7 @@
 //! The client as other languages hold it: plain calls return at once, waiting ones are operations.
 
 use crate::config::{ClientConfig, ResolvedConfig};
+use crate::endpoints::{self, EndpointRecord};
 use crate::error::{BridgeError, EndingRecord};
 use crate::event::EventRecord;
 use crate::events::BridgeEvents;
@@ -14,7 +15,7 @@ use crate::report::ReportRecord;
 use crate::runtime;
 use crate::stats::StatsRecord;
 use bytes::Bytes;
-use keepline::{Client, Idempotent, Message};
+use keepline::{Builder, Client, Idempotent, Message};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -48,12 +49,10 @@ impl BridgeClient {
     ///
     /// # Errors
     /// `invalid_config` names the field; `closed` after the runtime was shut down.
-    pub fn start(address: &str, config: ClientConfig) -> Result<BridgeClient, BridgeError> {
+    pub fn start(endpoints: &[EndpointRecord], config: ClientConfig) -> Result<BridgeClient, BridgeError> {
         caught(|| {
             let runtime = runtime::handle()?;
-            let builder =
-                Client::builder(address).config(config.into_config()?).runtime(runtime.clone()).inline_writes(false);
-            Ok(BridgeClient::new(builder.start()?, runtime))
+            Ok(BridgeClient::new(declare(endpoints, config, &runtime)?.start()?, runtime))
         })
     }
 
@@ -64,11 +63,10 @@ impl BridgeClient {
     ///
     /// # Cancel safety
     /// Dropping the operation aborts the client.
-    pub fn connect(address: &str, config: ClientConfig) -> Operation<BridgeClient> {
+    pub fn connect(endpoints: &[EndpointRecord], config: ClientConfig) -> Operation<BridgeClient> {
         let made = caught(|| {
             let runtime = runtime::handle()?;
-            let builder =
-                Client::builder(address).config(config.into_config()?).runtime(runtime.clone()).inline_writes(false);
+            let builder = declare(endpoints, config, &runtime)?;
             Ok((runtime, builder))
         });
         match made {
@@ -221,7 +219,7 @@ impl BridgeClient {
         })
     }
 
-    fn call<T>(&self, call: impl FnOnce(&Client) -> Result<T, BridgeError>) -> Result<T, BridgeError> {
+    pub(crate) fn call<T>(&self, call: impl FnOnce(&Client) -> Result<T, BridgeError>) -> Result<T, BridgeError> {
         let inner = self.inner.get()?;
         caught(|| call(&inner.client))
     }
@@ -379,4 +377,10 @@ impl BridgeClient {
             Err(error) => Operation::failed(error),
         }
     }
+}
+
+/// Callers of other languages hold their interpreter's lock: they only append and wake.
+fn declare(endpoints: &[EndpointRecord], config: ClientConfig, runtime: &Handle) -> Result<Builder, BridgeError> {
+    let builder = Client::builder(endpoints::parse(endpoints)?).config(config.into_config()?);
+    Ok(builder.runtime(runtime.clone()).inline_writes(false))
 }

@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod config;
+pub mod endpoints;
 pub mod error;
 pub mod event;
 pub mod events;
@@ -26,6 +27,7 @@ pub mod stats;
 
 pub use client::BridgeClient;
 pub use config::{ClientConfig, ResolvedConfig, default_config, resolve};
+pub use endpoints::EndpointRecord;
 pub use error::{BridgeError, EndingRecord, ErrorRecord};
 pub use event::EventRecord;
 pub use events::BridgeEvents;

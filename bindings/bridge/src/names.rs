@@ -5,7 +5,7 @@ use keepline::cause::{DnsFailure, GreetingFailure, ProtocolFailure, ProxyFailure
 use keepline::proto::outbox::Outcome;
 use keepline::recorder::{Transition, Wish};
 use keepline::{
-    Addresses, Cause, Detector, ErrorKind, EventKind, Jitter, NetworkKind, Overflow, Profile, State, Suspicion,
+    Addresses, Cause, Detector, EndpointOrder, ErrorKind, EventKind, Jitter, NetworkKind, Overflow, Profile, State, Suspicion,
     Unsolicited, WaitClass, WhileDown,
 };
 use std::fmt::Display;
@@ -33,6 +33,7 @@ pub fn all() -> Vec<(&'static str, Names)> {
         ("unsolicited", told(Unsolicited::ALL)),
         ("jitters", told(Jitter::ALL)),
         ("addresses", told(Addresses::ALL)),
+        ("endpoint_orders", told(EndpointOrder::ALL)),
         ("endians", told(crate::config::ENDIANS)),
         ("network_kinds", NETWORK_KINDS.iter().map(|(name, _)| (*name).to_owned()).collect()),
     ]

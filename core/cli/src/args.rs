@@ -6,13 +6,15 @@ use crate::exit::{DOCTOR_CODES, EXIT_CODES};
 use crate::values;
 use bytes::Bytes;
 use clap::{ArgAction, Args, Parser, Subcommand};
-use keepline::{Addresses, Choice, Config, Framing, Heartbeat, Keepalive, Matcher, Profile, WhileDown};
+use keepline::{Addresses, Choice, Config, EndpointOrder, Framing, Heartbeat, Keepalive, Matcher, Profile, WhileDown};
+use std::net::IpAddr;
 use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
   keepline connect localhost:6379 --framing resp --heartbeat 'PING\\r\\n'
   keepline connect plc:502 --framing modbus --profile industrial
+  keepline connect a.example:4222 b.example:4222 --endpoint-order ordered
   keepline explain --detect-within 10s --heartbeat PING
   keepline doctor plc:502 --framing modbus
   keepline demo";
@@ -49,9 +51,9 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct Connect {
-    /// Where to connect to
-    #[arg(value_name = "HOST:PORT")]
-    pub(crate) endpoint: String,
+    /// Where to connect to: HOST:PORT, or unix:/PATH. Several are tried in the order of --endpoint-order
+    #[arg(value_name = "HOST:PORT", required = true)]
+    pub(crate) endpoints: Vec<String>,
     #[command(flatten)]
     pub(crate) tuning: Tuning,
     /// How messages are written on stdin and stdout; by default text for lines, raw and delimiter, text of one line
@@ -77,9 +79,9 @@ pub(crate) struct Connect {
 
 #[derive(Args)]
 pub(crate) struct Explain {
-    /// Where a client would connect to; only checked, never dialled
+    /// Where a client would connect to: HOST:PORT, or unix:/PATH; only checked, never dialled
     #[arg(value_name = "HOST:PORT")]
-    pub(crate) endpoint: Option<String>,
+    pub(crate) endpoints: Vec<String>,
     #[command(flatten)]
     pub(crate) tuning: Tuning,
     /// As one JSON object
@@ -160,6 +162,18 @@ pub(crate) struct Tuning {
     /// The longest silence of a peer that talks by itself
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) read_idle: Option<Duration>,
+    /// In which order several endpoints are tried: shuffled (a fleet spreads), or ordered (the first is preferred)
+    #[arg(long, value_name = "ORDER", value_parser = values::endpoint_order)]
+    pub(crate) endpoint_order: Option<EndpointOrder>,
+    /// The peer serves one connection at a time: the old one is reset before the next is dialled
+    #[arg(long)]
+    pub(crate) single_connection: bool,
+    /// The local address to connect from
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) bind_address: Option<IpAddr>,
+    /// The network interface to connect through
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bind_interface: Option<String>,
     /// What happens to messages while there is no connection: queue or reject
     #[arg(long, value_name = "POLICY", value_parser = values::while_down)]
     pub(crate) while_down: Option<WhileDown>,
@@ -201,6 +215,10 @@ impl Tuning {
             max_attempts: self.max_attempts,
             while_down: self.while_down,
             network_monitor: self.no_network_monitor.then_some(false),
+            endpoint_order: self.endpoint_order.unwrap_or_default(),
+            single_connection: self.single_connection.then_some(true),
+            bind_address: self.bind_address,
+            bind_interface: self.bind_interface.clone(),
             framing: self.framing.clone().unwrap_or_else(Framing::lines),
             ..Config::default()
         }

@@ -308,6 +308,7 @@ impl Builder {
     /// # Errors
     /// `InvalidConfig` names the field, the value and the rule.
     pub fn validate(&self) -> Result<Arc<ValidConfig>, Error> {
+        Targets::check(self.endpoints.as_ref().map_err(Clone::clone)?)?;
         if let Some(valid) = &self.valid {
             return Ok(valid.clone());
         }

@@ -119,6 +119,7 @@ async fn lists_that_cannot_be_are_told_when_the_client_is_made() {
         (Client::builder("a:1").return_to_preferred(secs(60)), "return_to_preferred"),
         (Client::builder("a:1").bind_interface("no/such"), "bind_interface"),
     ] {
+        assert!(builder.validate().is_err());
         let error = builder.start().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidConfig);
         assert!(error.to_string().starts_with(&format!("{field}:")), "{field}: {error}");

@@ -161,6 +161,11 @@ impl ClientConfig {
             governed: Some(valid.governed),
             sibling_probes: Some(valid.sibling_probes),
             network_monitor: Some(valid.network_monitor),
+            single_connection: Some(valid.single_connection),
+            endpoint_order: Some(valid.endpoint_order.to_string()),
+            return_to_preferred_ms: valid.return_to_preferred.map(millis),
+            bind_address: valid.bind_address.map(|address| address.to_string()),
+            bind_interface: valid.bind_interface.as_deref().map(str::to_owned),
         }
     }
 }

@@ -12,7 +12,7 @@ from keepline import events
 from keepline._client import Client, Connecting, connect, start
 from keepline._config import Backoff, Config, ConfigOptions, Heartbeat, Keepalive, Outbox, Resolved, default_config
 from keepline._core import Message, __version__
-from keepline._endpoint import Address
+from keepline._endpoint import Address, Target, Weighted
 from keepline._errors import (
     Closed,
     Exhausted,
@@ -80,9 +80,11 @@ __all__ = [
     "State",
     "Stats",
     "Suspicion",
+    "Target",
     "Timeout",
     "Transition",
     "Unavailable",
+    "Weighted",
     "WrongLoopError",
     "__version__",
     "connect",

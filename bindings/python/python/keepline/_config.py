@@ -5,7 +5,15 @@ from typing import Any, Literal, Self, TypedDict, TypeVar
 
 from keepline import _core
 from keepline._errors import invalid
-from keepline._names import AddressesName, JitterName, OverflowName, ProfileName, UnsolicitedName, WhileDownName
+from keepline._names import (
+    AddressesName,
+    EndpointOrderName,
+    JitterName,
+    OverflowName,
+    ProfileName,
+    UnsolicitedName,
+    WhileDownName,
+)
 from keepline._protocol import AutoReply, Correlation, Framing, Matcher, Script
 from keepline._records import DetectionBounds, Notice
 from keepline._values import OFF, Duration, Off, choice, count, data, millis, name, number, seconds
@@ -147,6 +155,16 @@ class Config:
     """Asks for a sign of life when another connection from the same local address died of a silent path."""
     network_monitor: bool | None = None
     """Watches the way to the peer: a change makes the connection prove itself, without a network nothing is dialled."""
+    single_connection: bool | None = None
+    """The peer serves one connection at a time: the old one is reset before the next is dialled."""
+    endpoint_order: EndpointOrderName | None = None
+    """In which order several endpoints are tried. Shuffled unless given."""
+    return_to_preferred: Duration | None = None
+    """How often a better endpoint is tried beside a healthy connection to a second choice. Never unless given."""
+    bind_address: str | None = None
+    """The local IP address to connect from."""
+    bind_interface: str | None = None
+    """The network interface to connect through."""
 
     def resolve(self) -> "Resolved":
         """Decides every value and checks it, without making a client.
@@ -205,6 +223,11 @@ class ConfigOptions(TypedDict, total=False):
     governed: bool
     sibling_probes: bool
     network_monitor: bool | None
+    single_connection: bool | None
+    endpoint_order: EndpointOrderName | None
+    return_to_preferred: Duration | None
+    bind_address: str | None
+    bind_interface: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +275,13 @@ def declared(config: Config) -> dict[str, Any]:
         "governed": _flag("governed", config.governed),
         "sibling_probes": _flag("sibling_probes", config.sibling_probes),
         "network_monitor": _optional_flag("network_monitor", config.network_monitor),
+        "single_connection": (
+            None if config.single_connection is None else _flag("single_connection", config.single_connection)
+        ),
+        "endpoint_order": name("endpoint_order", config.endpoint_order),
+        "return_to_preferred_ms": millis("return_to_preferred", config.return_to_preferred),
+        "bind_address": None if config.bind_address is None else str(config.bind_address),
+        "bind_interface": name("bind_interface", config.bind_interface),
         "auto_replies": [_part("auto_replies", reply, AutoReply).record() for reply in config.auto_replies],
     }
     for field in ("user_timeout", "rto_max", "frame_within"):
@@ -332,6 +362,11 @@ def decided(record: dict[str, Any]) -> Config:
         governed=record["governed"],
         sibling_probes=record["sibling_probes"],
         network_monitor=record["network_monitor"],
+        single_connection=record["single_connection"],
+        endpoint_order=record["endpoint_order"],
+        return_to_preferred=seconds(record["return_to_preferred_ms"]),
+        bind_address=record["bind_address"],
+        bind_interface=record["bind_interface"],
     )
 
 

@@ -241,7 +241,7 @@ impl Driver {
                 if disconnected.up_for.is_none() && ending.cause != Cause::Replaced {
                     count(&self.shared.counters.failures);
                 }
-                if let Some(names) = &self.shared.names
+                if let Some(names) = self.shared.names()
                     && disconnected.up_for.is_none_or(|up_for| up_for < self.shared.config.stable_after)
                 {
                     names.disappointed(disconnected.epoch, &ending);
