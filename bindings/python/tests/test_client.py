@@ -359,14 +359,21 @@ async def test_endpoints_change_at_runtime_and_bad_lists_are_refused(echo_server
             client.set_endpoints([weighted])
             await waiting.until(lambda: client.stats().connections == 2)
             assert client.endpoints == [keepline.Weighted(f"127.0.0.1:{second.port}", 3)]
-            for wrong in ([], ["a:1", "a:1"], ["nonsense"], [keepline.Weighted("a:1", 10_001)]):
+            lists: list[list[keepline.Target]] = [[], ["a:1", "a:1"], ["x"], [keepline.Weighted("a:1", 10_001)]]
+            for wrong in lists:
                 with pytest.raises(keepline.InvalidConfig):
                     client.set_endpoints(wrong)
-            assert second.open_connections == 1
+            await client.send(b"moved")
+            assert (await take(client, 1))[0].epoch == 2
 
 
 async def test_unix_socket_is_an_endpoint(tmp_path: Path) -> None:
-    server = await asyncio.start_unix_server(echo, tmp_path / "echo.sock")
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await echo(reader, writer)
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_unix_server(serve, tmp_path / "echo.sock")
     async with server, keepline.connect(f"unix:{tmp_path}/echo.sock", framing=LINES) as client:
         await client.send(b"hello")
         assert (await take(client, 1))[0].payload == b"hello"

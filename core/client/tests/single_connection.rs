@@ -89,22 +89,16 @@ impl Device {
 
 /// Whether the kernel still has the connection: a FIN alone gives no slot back.
 fn is_open(stream: &TcpStream) -> bool {
-    // The state is the first byte of tcp_info; 7 is TCP_CLOSE, where a reset leads.
-    const CLOSED: u8 = 7;
-    state(stream) != CLOSED
-}
-
-fn state(stream: &TcpStream) -> u8 {
-    let (local, peer) = (stream.local_addr().unwrap(), stream.peer_addr());
-    // A socket that was reset has no peer any more.
-    let Ok(peer) = peer else { return 7 };
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    // The peer of a socket that was reset is forgotten.
+    let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return false };
     let column = |address: SocketAddr| {
         let SocketAddr::V4(address) = address else { panic!("{address}") };
         format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port())
     };
     let (local, peer) = (column(local), column(peer));
-    let line = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let found = line.into_iter().find(|line| line[1] == local && line[2] == peer);
-    found.map_or(7, |line| u8::from_str_radix(line[3], 16).unwrap())
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().any(|line| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        columns[1] == local && columns[2] == peer
+    })
 }

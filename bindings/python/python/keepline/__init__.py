@@ -10,7 +10,7 @@
 
 from keepline import events
 from keepline._client import Client, Connecting, connect, start
-from keepline._config import Backoff, Config, ConfigOptions, Heartbeat, Keepalive, Outbox, Resolved, default_config
+from keepline._config import Config, ConfigOptions, Resolved, default_config
 from keepline._core import Message, __version__
 from keepline._endpoint import Address, Target, Weighted
 from keepline._errors import (
@@ -26,6 +26,7 @@ from keepline._errors import (
     WrongLoopError,
 )
 from keepline._names import Cause, Detector, Outcome, State, Suspicion, Transition
+from keepline._parts import Backoff, Heartbeat, Keepalive, Outbox
 from keepline._protocol import AutoReply, Correlation, Framing, Matcher, Script
 from keepline._records import Bound, DetectionBounds, Ending, MessageCounts, NetworkPath, Notice, Stats
 from keepline._report import KernelFigures, Report, ReportEntry

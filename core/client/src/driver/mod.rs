@@ -108,12 +108,7 @@ impl Driver {
             span,
         };
         driver.first_look(runtime);
-        if let Some(candidates) = candidates {
-            driver.session.handle_endpoints(clock::now(), candidates);
-            driver.act();
-        }
-        driver.session.handle_start(clock::now());
-        driver.act();
+        driver.begin(candidates);
         driver
     }
 

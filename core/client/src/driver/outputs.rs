@@ -8,7 +8,7 @@ use crate::io::sockopt;
 use crate::stats::count;
 use crate::writer::News;
 use keepline_proto::config::{Greeting as Declared, WhileDown};
-use keepline_proto::endpoints::EndpointId;
+use keepline_proto::endpoints::{Candidates, EndpointId};
 use keepline_proto::event::Disconnected;
 use keepline_proto::kernel::KERNEL_PROBE;
 use keepline_proto::outbox::{Accounting, Standing};
@@ -28,6 +28,16 @@ impl Driver {
             self.tell_figures(epoch, figures);
         }
         self.shared.publish(self.session.state(), self.session.epoch());
+    }
+
+    /// Tells the machine where it may go, and starts it.
+    pub(super) fn begin(&mut self, candidates: Option<Candidates>) {
+        if let Some(candidates) = candidates {
+            self.session.handle_endpoints(clock::now(), candidates);
+            self.act();
+        }
+        self.session.handle_start(clock::now());
+        self.act();
     }
 
     /// Tells the machine what the kernel knows.

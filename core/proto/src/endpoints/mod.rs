@@ -136,9 +136,13 @@ impl EndpointPool {
 
     /// The name of an endpoint, where there is more than one to tell apart.
     pub fn name(&self, id: EndpointId) -> Option<Arc<str>> {
-        let many = self.0.as_ref().filter(|many| many.candidates.len() > 1 || !many.gone.is_empty())?;
-        let named = many.candidates.iter().chain(&many.gone).find(|candidate| candidate.id == id)?;
-        Some(named.name.clone())
+        let many = self.0.as_ref()?;
+        let present = many.candidates.iter().find(|candidate| candidate.id == id);
+        let named = match present {
+            Some(present) => (many.candidates.len() > 1).then_some(present),
+            None => many.gone.iter().find(|candidate| candidate.id == id),
+        };
+        named.map(|candidate| candidate.name.clone())
     }
 
     /// Where the next attempt goes, on this network (`None`: nobody knows on which).
