@@ -1,12 +1,14 @@
 //! Declares a client, then makes it.
 
+mod places;
+
 use crate::client::Client;
 use crate::driver::Driver;
-use crate::endpoint::{Endpoint, IntoEndpoint, IntoEndpoints, Targets};
+use crate::endpoint::{Endpoint, IntoEndpoints, Targets};
 use crate::error::Error;
 use crate::governor::Governor;
 use crate::greeting::{GreetingError, GreetingIo, Hook};
-use crate::hooks::{DialSocket, Hooks, SocketHook};
+use crate::hooks::Hooks;
 use crate::io::names::Names;
 use crate::resolver::Resolver;
 use crate::shared::Shared;
@@ -21,7 +23,6 @@ use keepline_proto::framing::Framing;
 use keepline_proto::{ConfigError, ErrorKind};
 use std::fmt;
 use std::future::Future;
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -217,54 +218,6 @@ impl Builder {
         self
     }
 
-    /// Adds an endpoint.
-    pub fn endpoint(mut self, endpoint: impl IntoEndpoint) -> Builder {
-        self.add(endpoint.into_endpoint());
-        self
-    }
-
-    /// Adds an endpoint with a weight of 1 to 10,000: it is drawn so many times as often as one of weight 1, which all
-    /// others have.
-    pub fn weighted_endpoint(mut self, endpoint: impl IntoEndpoint, weight: u32) -> Builder {
-        self.add(Endpoint::weighted(endpoint, weight));
-        self
-    }
-
-    /// Sets the network interface to connect through, by name (Linux, Android, Apple).
-    pub fn bind_interface(mut self, name: impl Into<String>) -> Builder {
-        self.config.bind_interface = Some(name.into());
-        self
-    }
-
-    /// Sets what is done to each socket before it connects, such as a mark of the kernel or Android's
-    /// `VpnService.protect`. It runs on the runtime and must not block. Its error ends the attempt as `LocalResource`,
-    /// with its number; so does its panic.
-    ///
-    /// ```no_run
-    /// # fn example() -> keepline::Builder {
-    /// keepline::Client::builder("host:443").socket_hook(|socket| {
-    ///     println!("about to connect to {:?}", socket.address());
-    ///     Ok(())
-    /// })
-    /// # }
-    /// ```
-    pub fn socket_hook<F>(mut self, hook: F) -> Builder
-    where
-        F: Fn(&DialSocket<'_>) -> io::Result<()> + Send + Sync + 'static,
-    {
-        self.hooks.socket = Some(SocketHook(Arc::new(hook)));
-        self
-    }
-
-    fn add(&mut self, endpoint: Result<Endpoint, ConfigError>) {
-        // The first error is the one that is told.
-        match (&mut self.endpoints, endpoint) {
-            (Ok(endpoints), Ok(endpoint)) => endpoints.push(endpoint),
-            (Ok(_), Err(error)) => self.endpoints = Err(error),
-            (Err(_), _) => {}
-        }
-    }
-
     /// Takes a whole configuration instead of single values.
     pub fn config(mut self, config: Config) -> Builder {
         self.config = config;
@@ -312,7 +265,7 @@ impl Builder {
         if let Some(valid) = &self.valid {
             return Ok(valid.clone());
         }
-        refuse_interface(&self.config)?;
+        places::refuse_interface(&self.config)?;
         if matches!(self.config.greeting, Some(Greeting::Hook)) && self.hooks.greeting.is_none() {
             return Err(ConfigError::new("greeting", "Hook", "must be set with greeting_hook").into());
         }
@@ -387,16 +340,6 @@ impl Builder {
         self.spawn(true).map(Streams::new)
     }
 
-    /// The endpoint as it was given, or what is wrong with it.
-    pub(crate) fn endpoint_text(&self) -> String {
-        self.endpoint.as_ref().map_or_else(|error| error.value.clone(), ToString::to_string)
-    }
-
-    /// The endpoint, checked.
-    pub(crate) fn parsed_endpoint(&self) -> Result<Endpoint, Error> {
-        Ok(self.endpoint.clone()?)
-    }
-
     /// Who resolves names for the client, with nothing learned yet.
     pub(crate) fn names(&self) -> Names {
         Names::new(self.resolver.clone())
@@ -443,15 +386,6 @@ impl Builder {
         // Boxed: a task is rounded up to whole cache lines, by as much as 127 bytes for each client.
         runtime.spawn(Box::pin(driver));
         Ok(Client::new(shared))
-    }
-}
-
-/// An interface cannot be chosen on every system.
-fn refuse_interface(config: &Config) -> Result<(), ConfigError> {
-    let is_possible = cfg!(any(target_os = "linux", target_os = "android", target_vendor = "apple"));
-    match config.bind_interface.as_deref().filter(|_| !is_possible) {
-        Some(name) => Err(ConfigError::new("bind_interface", name, "must not be set: this system cannot choose one")),
-        None => Ok(()),
     }
 }
 

@@ -46,9 +46,9 @@ pub struct Doctor {
 }
 
 impl Doctor {
-    /// A doctor of the client that this builder would make.
+    /// A doctor of the client that this builder would make; of several endpoints it examines the first.
     pub fn of(builder: Builder) -> Doctor {
-        Doctor { builder, patience: PATIENCE, listen: LISTEN, path_mtu: false, idle: Vec::new() }
+        Doctor { builder: builder.first_alone(), patience: PATIENCE, listen: LISTEN, path_mtu: false, idle: Vec::new() }
     }
 
     /// Sets how long each stage waits for somebody else; 8 s unless given.
@@ -86,12 +86,14 @@ impl Doctor {
     pub async fn examine(&self) -> Diagnosis {
         let mut examined = Examined::new(self.builder.endpoint_text());
         let Some((endpoint, config)) = self.declared(&mut examined) else { return examined.diagnosis() };
-        let names = self.builder.names();
-        let Some(addresses) = reach::names(&endpoint, &names, &config, self.patience, &mut examined).await else {
-            return examined.diagnosis();
-        };
-        if !reach::route(&addresses, &mut examined) || !reach::tcp(&addresses, self.patience, &mut examined).await {
-            return examined.diagnosis();
+        // A Unix socket has neither name nor route: the attempt tells all there is.
+        if endpoint.path().is_none() {
+            let Some(addresses) = reach::names(&endpoint, &self.builder.names(), &config, self.patience, &mut examined).await else {
+                return examined.diagnosis();
+            };
+            if !reach::route(&addresses, &mut examined) || !reach::tcp(&addresses, self.patience, &mut examined).await {
+                return examined.diagnosis();
+            }
         }
         let attempt = attempt::Attempt { builder: &self.builder, config: &config, patience: self.patience };
         if !attempt.run(self.listen, &mut examined).await {
@@ -109,7 +111,7 @@ impl Doctor {
     /// What the user declared, checked.
     fn declared(&self, examined: &mut Examined) -> Option<(crate::Endpoint, Arc<keepline_proto::config::ValidConfig>)> {
         let begun = clock::now();
-        let checked = self.builder.validate().and_then(|config| Ok((self.builder.parsed_endpoint()?, config)));
+        let checked = self.builder.validate().and_then(|config| Ok((self.builder.first_endpoint()?, config)));
         match checked {
             Err(error) => {
                 examined.failed(StageName::Config, begun, None, vec![Fact::new("error", error)]);
