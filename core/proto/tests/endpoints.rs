@@ -388,7 +388,9 @@ proptest! {
                     prop_assert!(beside != one || members.len() == 1, "{beside} beside itself");
                 }
                 _ => {
+                    let peeked = pool.peek(now, network, &mut luck.clone());
                     let picked = pool.pick(now, network, &mut luck);
+                    prop_assert_eq!(peeked, picked);
                     prop_assert!(members.contains(&picked.0), "{picked} of {members:?}");
                 }
             }

@@ -219,10 +219,6 @@ fn time_or_off(time: Option<Duration>) -> Shown {
     time.map_or(Shown::Off, Shown::Time)
 }
 
-fn on_or_off(is_on: bool) -> Shown {
-    if is_on { Shown::Word("on".to_owned()) } else { Shown::Off }
-}
-
 fn count(count: usize) -> Shown {
     Shown::Count(count as u64)
 }

@@ -59,7 +59,7 @@ impl Driver {
                 }
                 Output::Dial { epoch, endpoint, deadline, mss } => {
                     count(&self.shared.counters.attempts);
-                    self.count_retry(epoch);
+                    self.count_retry(epoch, endpoint);
                     if let Some(mss) = mss {
                         tracing::warn!(
                             %epoch, mss, "large segments vanish on the way to the peer: dialling with smaller ones"

@@ -10,6 +10,7 @@ pub(crate) use targets::Targets;
 use keepline_proto::ConfigError;
 use keepline_proto::endpoints::WEIGHT_MAX;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -26,8 +27,8 @@ pub enum Scheme {
     Unix,
 }
 
-/// One endpoint, with its weight among several. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// One endpoint, with its weight among several. Cheap to clone. Two are equal if they are one place, whatever their weights.
+#[derive(Clone)]
 pub struct Endpoint {
     /// The host, or the path of a Unix socket.
     host: Arc<str>,
@@ -94,9 +95,22 @@ impl Endpoint {
         self.host.parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, self.port))
     }
 
-    /// Whether both are one place, whatever their weights.
-    fn is_same_place(&self, other: &Endpoint) -> bool {
-        (&self.host, self.port, self.scheme) == (&other.host, other.port, other.scheme)
+    fn place(&self) -> (Scheme, &str, u16) {
+        (self.scheme, &self.host, self.port)
+    }
+}
+
+impl PartialEq for Endpoint {
+    fn eq(&self, other: &Endpoint) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Endpoint {}
+
+impl Hash for Endpoint {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.place().hash(state);
     }
 }
 

@@ -86,7 +86,7 @@ impl Many {
     fn followed_by(self, endpoints: Vec<Endpoint>) -> Result<(Many, Candidates), ConfigError> {
         let mut next = self.next;
         let mut number = |endpoint: &Endpoint| {
-            let known = self.list.iter().find(|(_, known)| known.is_same_place(endpoint));
+            let known = self.list.iter().find(|(_, known)| known == endpoint);
             known.map_or_else(
                 || {
                     let id = EndpointId(next);
@@ -98,7 +98,7 @@ impl Many {
         };
         for (index, endpoint) in endpoints.iter().enumerate() {
             supported(endpoint)?;
-            if endpoints[..index].iter().any(|other| other.is_same_place(endpoint)) {
+            if endpoints[..index].contains(endpoint) {
                 return Err(ConfigError::new("endpoints", endpoint, "must be given once each"));
             }
         }

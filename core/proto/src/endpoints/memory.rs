@@ -39,7 +39,7 @@ impl Record {
 }
 
 /// Failures of endpoints that were not made good since.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Memory {
     records: Vec<Record>,
 }

@@ -68,7 +68,7 @@ pub struct Advice {
 pub struct EndpointPool(Option<Box<Many>>);
 
 /// Boxed: most clients have one endpoint, and nothing to choose.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Many {
     order: EndpointOrder,
     candidates: Vec<Candidate>,
@@ -150,6 +150,16 @@ impl EndpointPool {
         let Some(many) = &mut self.0 else { return EndpointId(0) };
         many.enter(network);
         many.pick(now, many.tried, luck)
+    }
+
+    /// Where [`EndpointPool::pick`] would go, with the same luck; nothing changes.
+    pub fn peek(&self, now: Time, network: Option<u64>, luck: &mut Rng) -> EndpointId {
+        match &self.0 {
+            None => EndpointId(0),
+            Some(many) if many.network == network => many.pick(now, many.tried, luck),
+            // Another network begins a cycle anew.
+            Some(many) => Many { network, last_failed: None, ..many.as_ref().clone() }.pick(now, 0, luck),
+        }
     }
 
     /// Where an attempt goes that runs beside a connection to `incumbent`: elsewhere, if there is another.

@@ -47,6 +47,11 @@ impl Session {
         }
     }
 
+    /// Where the attempt goes that is due now: a budget that is kept for each endpoint is asked before it leaves.
+    pub fn next_endpoint(&self, now: Time) -> EndpointId {
+        self.pool.peek(self.now.max(now), self.network.path(), &mut self.rng.clone())
+    }
+
     /// Where the next attempt goes.
     pub(super) fn pick(&mut self) -> EndpointId {
         self.pool.pick(self.now, self.network.path(), &mut self.rng)
