@@ -5,8 +5,8 @@ use keepline::cause::{DnsFailure, GreetingFailure, ProtocolFailure, ProxyFailure
 use keepline::proto::outbox::Outcome;
 use keepline::recorder::{Transition, Wish};
 use keepline::{
-    Addresses, Cause, Detector, EndpointOrder, ErrorKind, EventKind, Jitter, NetworkKind, Overflow, Profile, State, Suspicion,
-    Unsolicited, WaitClass, WhileDown,
+    Addresses, Cause, Detector, EndpointOrder, ErrorKind, EventKind, Jitter, NetworkKind, Overflow, Profile, State,
+    Suspicion, Unsolicited, WaitClass, WhileDown,
 };
 use std::fmt::Display;
 

@@ -2,7 +2,9 @@
 
 use crate::encoding::unescape;
 use bytes::Bytes;
-use keepline::{Addresses, Choice, Endian, EndpointOrder, Framing, Keepalive, LengthPrefixed, Matcher, Profile, WhileDown};
+use keepline::{
+    Addresses, Choice, Endian, EndpointOrder, Framing, Keepalive, LengthPrefixed, Matcher, Profile, WhileDown,
+};
 use std::time::Duration;
 
 /// Reads `500ms`, `10s`, `1.5s`, `2m`, `1h`, `30d`; a bare number means seconds.

@@ -4,8 +4,8 @@
 mod support;
 
 use keepline::{
-    Cause, Client, DialSocket, Endpoint, EndpointOrder, ErrorKind, EventKind, Framing, Heartbeat, Matcher, Outcome,
-    Profile, State,
+    Addresses, Cause, Client, DialSocket, Endpoint, EndpointOrder, ErrorKind, EventKind, Framing, Heartbeat, Matcher,
+    Outcome, Profile, State,
 };
 use keepline_testkit::process::{RedisReply, RedisServer, require};
 use keepline_testkit::servers::EchoServer;
@@ -108,6 +108,16 @@ async fn endpoints_change_while_the_client_runs() {
 }
 
 #[tokio::test]
+async fn client_of_an_address_resolves_the_names_of_a_later_list() {
+    let (first, second) = (EchoServer::start().await.unwrap(), EchoServer::start().await.unwrap());
+    let client = Client::builder(first.addr()).connect().await.unwrap();
+    client.set_endpoints(("localhost", second.addr().port())).unwrap();
+    eventually("it is connected again", SOON, || client.stats().connections == 2).await;
+    assert_eq!(client.endpoints()[0].host(), "localhost");
+    client.close(secs(1)).await;
+}
+
+#[tokio::test]
 async fn lists_that_cannot_be_are_told_when_the_client_is_made() {
     let many: Vec<SocketAddr> = (1..=65).map(|port| (Ipv4Addr::LOCALHOST, port).into()).collect();
     let none: [&str; 0] = [];
@@ -119,6 +129,7 @@ async fn lists_that_cannot_be_are_told_when_the_client_is_made() {
         (Client::builder("a:1").endpoint("b"), "endpoint"),
         (Client::builder("a:1").weighted_endpoint("b:1", 0), "endpoints.weight"),
         (Client::builder("a:1").single_connection(true).concurrent_ok(), "single_connection"),
+        (Client::builder("a:1").single_connection(true).addresses(Addresses::HappyEyeballs), "single_connection"),
         (Client::builder("a:1").return_to_preferred(secs(60)), "return_to_preferred"),
         (Client::builder("a:1").bind_interface("no/such"), "bind_interface"),
     ] {

@@ -312,6 +312,28 @@ fn single_connection_is_reset_before_the_next_is_dialled() {
 }
 
 #[test]
+fn one_socket_at_a_time_is_what_industrial_clients_have_unless_two_are_asked_for() {
+    use keepline_proto::config::{Addresses, Profile};
+    let decided = |config: Config| {
+        let valid = config.parse().unwrap();
+        (valid.single_connection, valid.addresses)
+    };
+    let industrial = || Config { profile: Profile::Industrial, ..Config::default() };
+    let (one, race) = (Addresses::OneAtATime, Addresses::HappyEyeballs);
+    assert_eq!(decided(industrial()), (true, one));
+    assert_eq!(decided(Config { concurrent_ok: true, ..industrial() }), (false, one));
+    assert_eq!(decided(Config { addresses: Some(race), ..industrial() }), (false, race));
+    assert_eq!(decided(Config::default()), (false, race));
+    assert_eq!(decided(Config { single_connection: Some(true), ..Config::default() }), (true, one));
+    for contradiction in
+        [Config { concurrent_ok: true, ..industrial() }, Config { addresses: Some(race), ..industrial() }]
+    {
+        let error = Config { single_connection: Some(true), ..contradiction }.parse().unwrap_err();
+        assert_eq!(error.field, "single_connection");
+    }
+}
+
+#[test]
 fn lists_that_cannot_be_are_refused_with_their_field() {
     let many = |count: u32| (0..count).map(|id| Candidate::new(EndpointId(id), "a:1")).collect::<Vec<_>>();
     assert!(Candidates::new(many(64)).is_ok());

@@ -3,9 +3,8 @@
 use super::ClientConfig;
 use super::declare::{parse_greeting, size};
 use crate::error::BridgeError;
-use keepline::{Addresses, Choice, Config, Heartbeat, Jitter, Keepalive, Overflow, Profile, Unsolicited, WhileDown};
 use keepline::{
-    Choice, Config, EndpointOrder, Heartbeat, Jitter, Keepalive, Overflow, Profile, Unsolicited, WhileDown,
+    Addresses, Choice, Config, EndpointOrder, Heartbeat, Jitter, Keepalive, Overflow, Profile, Unsolicited, WhileDown,
 };
 use std::fmt::Display;
 use std::net::IpAddr;

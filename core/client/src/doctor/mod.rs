@@ -88,7 +88,9 @@ impl Doctor {
         let Some((endpoint, config)) = self.declared(&mut examined) else { return examined.diagnosis() };
         // A Unix socket has neither name nor route: the attempt tells all there is.
         if endpoint.path().is_none() {
-            let Some(addresses) = reach::names(&endpoint, &self.builder.names(), &config, self.patience, &mut examined).await else {
+            let Some(addresses) =
+                reach::names(&endpoint, &self.builder.names(), &config, self.patience, &mut examined).await
+            else {
                 return examined.diagnosis();
             };
             if !reach::route(&addresses, &mut examined) || !reach::tcp(&addresses, self.patience, &mut examined).await {

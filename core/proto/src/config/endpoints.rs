@@ -1,6 +1,6 @@
 //! Rules on where connections come from and go to: how many at once, when back to a better endpoint, over which interface.
 
-use crate::config::{Config, ProfileValues, rules};
+use crate::config::{Addresses, Config, ProfileValues, rules};
 use crate::endpoints::EndpointOrder;
 use crate::error::ConfigError;
 use std::time::Duration;
@@ -14,15 +14,21 @@ const RETURN_LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// `IFNAMSIZ` of Linux, its final zero left out; Apple's is the same.
 const INTERFACE_NAME_MAX: usize = 15;
 
-/// One socket at a time, or two while one is suspect: not both. The profile's wish gives way to what is asked for.
-pub(super) fn decide_single_connection(config: &Config, values: &ProfileValues) -> Result<bool, ConfigError> {
-    match (config.single_connection, config.concurrent_ok) {
-        (Some(true), true) => {
-            Err(ConfigError::new("single_connection", "on", "must not be combined with concurrent_ok"))
-        }
-        (Some(given), _) => Ok(given),
-        (None, true) => Ok(false),
-        (None, false) => Ok(values.single_connection),
+/// One socket at a time, or two at once: not both. The profile's wish gives way to what is asked for, and so do the
+/// addresses of a name to an explicit wish for one socket.
+pub(super) fn decide_single_connection(
+    config: &Config,
+    values: &ProfileValues,
+) -> Result<(bool, Addresses), ConfigError> {
+    let addresses = config.addresses.unwrap_or(values.addresses);
+    let races = config.addresses == Some(Addresses::HappyEyeballs);
+    let refuse = |rule: &str| Err(ConfigError::new("single_connection", "on", rule));
+    match config.single_connection {
+        Some(true) if config.concurrent_ok => refuse("must not be combined with concurrent_ok"),
+        Some(true) if races => refuse("must not be combined with addresses = happy_eyeballs"),
+        Some(true) => Ok((true, Addresses::OneAtATime)),
+        Some(false) => Ok((false, addresses)),
+        None => Ok((values.single_connection && !config.concurrent_ok && !races, addresses)),
     }
 }
 

@@ -51,6 +51,7 @@ impl Config {
         }
         let inbox_bytes = self.inbox_bytes.unwrap_or(DEFAULT_INBOX_BYTES);
         rules::count("inbox.bytes", inbox_bytes, QUEUE_BYTES_MAX)?;
+        let (single_connection, addresses) = endpoints::decide_single_connection(&self, &values)?;
         let mut settings = Settings {
             profile: self.profile,
             heartbeat: liveness.heartbeat,
@@ -60,7 +61,7 @@ impl Config {
             read_idle: self.read_idle,
             connect_per_address,
             connect_total,
-            addresses: self.addresses.unwrap_or(values.addresses),
+            addresses,
             address_stagger: decide_stagger(&self)?,
             refuse_private_addresses: self.refuse_private_addresses,
             connect_within: self.connect_within.unwrap_or(connect_total),
@@ -86,7 +87,7 @@ impl Config {
             sibling_probes: self.sibling_probes.unwrap_or(true),
             // A change that nobody sees costs a whole detection time, and watching costs an idle client nothing.
             network_monitor: self.network_monitor.unwrap_or(true),
-            single_connection: endpoints::decide_single_connection(&self, &values)?,
+            single_connection,
             endpoint_order: self.endpoint_order,
             return_to_preferred: endpoints::decide_return(&self)?,
             bind_address: self.bind_address,

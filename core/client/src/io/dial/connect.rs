@@ -1,8 +1,8 @@
 //! From addresses to one TCP connection: the first that answers.
 
-use super::{Order, local};
 use super::race::{Course, race};
 use super::resolve::{Found, SPEAKS_FIRST};
+use super::{Order, local};
 use crate::io::{dial_failure, sockopt};
 use keepline_proto::cause::DnsFailure;
 use keepline_proto::{Cause, Ending};
