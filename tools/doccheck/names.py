@@ -30,7 +30,7 @@ def declared(root: Path) -> dict[str, set[str]]:
     enums = code.enums(root)
     event, config = "core/proto/src/event.rs", "core/proto/src/config/mod.rs"
     report, kernel = "core/proto/src/recorder/report.rs", "core/proto/src/kernel.rs"
-    choices = ("Profile", "WhileDown", "Overflow", "Unsolicited", "Jitter", "Addresses")
+    choices = ("Profile", "WhileDown", "Overflow", "Unsolicited", "Jitter", "Addresses", "EndpointOrder")
     return {
         "events.md": {
             *code.events(root),

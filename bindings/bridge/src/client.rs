@@ -3,6 +3,7 @@
 mod login;
 
 use crate::config::{ClientConfig, ResolvedConfig, TlsRecord};
+use crate::endpoints::{self, EndpointRecord};
 use crate::error::{BridgeError, EndingRecord};
 use crate::event::EventRecord;
 use crate::events::BridgeEvents;
@@ -52,12 +53,11 @@ impl BridgeClient {
     ///
     /// # Errors
     /// `invalid_config` names the field; `closed` after the runtime was shut down.
-    pub fn start(address: &str, config: ClientConfig) -> Result<BridgeClient, BridgeError> {
+    pub fn start(endpoints: &[EndpointRecord], config: ClientConfig) -> Result<BridgeClient, BridgeError> {
         caught(|| {
             let runtime = runtime::handle()?;
             let tls = config.tls.clone();
-            let builder = builder(address, config, &runtime)?;
-            Ok(BridgeClient::new(builder.start()?, runtime, tls))
+            Ok(BridgeClient::new(declare(endpoints, config, &runtime)?.start()?, runtime, tls))
         })
     }
 
@@ -68,11 +68,11 @@ impl BridgeClient {
     ///
     /// # Cancel safety
     /// Dropping the operation aborts the client.
-    pub fn connect(address: &str, config: ClientConfig) -> Operation<BridgeClient> {
+    pub fn connect(endpoints: &[EndpointRecord], config: ClientConfig) -> Operation<BridgeClient> {
         let made = caught(|| {
             let runtime = runtime::handle()?;
             let tls = config.tls.clone();
-            let builder = builder(address, config, &runtime)?;
+            let builder = declare(endpoints, config, &runtime)?;
             Ok((runtime, builder, tls))
         });
         match made {
@@ -228,7 +228,7 @@ impl BridgeClient {
         })
     }
 
-    fn call<T>(&self, call: impl FnOnce(&Client) -> Result<T, BridgeError>) -> Result<T, BridgeError> {
+    pub(crate) fn call<T>(&self, call: impl FnOnce(&Client) -> Result<T, BridgeError>) -> Result<T, BridgeError> {
         let inner = self.inner.get()?;
         caught(|| call(&inner.client))
     }
@@ -388,10 +388,11 @@ impl BridgeClient {
     }
 }
 
-/// What a client is made from: its callers only append and wake.
-fn builder(address: &str, config: ClientConfig, runtime: &Handle) -> Result<Builder, BridgeError> {
+/// What a client is made from. Callers of other languages hold their interpreter's lock: they only append and wake.
+fn declare(endpoints: &[EndpointRecord], config: ClientConfig, runtime: &Handle) -> Result<Builder, BridgeError> {
     let tls = config.tls.as_ref().map(TlsRecord::declared);
-    let builder = Client::builder(address).config(config.into_config()?).runtime(runtime.clone()).inline_writes(false);
+    let builder = Client::builder(endpoints::parse(endpoints)?).config(config.into_config()?);
+    let builder = builder.runtime(runtime.clone()).inline_writes(false);
     Ok(match tls {
         Some(tls) => builder.tls(tls),
         None => builder,

@@ -135,4 +135,14 @@ pub struct ClientConfig {
     pub tls: Option<TlsRecord>,
     /// What every connection goes through; `system` is what the environment names.
     pub proxy: Option<ProxyUrl>,
+    /// Whether the old connection is reset before the next is dialled.
+    pub single_connection: Option<bool>,
+    /// In which order several endpoints are tried, by name.
+    pub endpoint_order: Option<String>,
+    /// How often a better endpoint is tried beside a healthy connection to a second choice.
+    pub return_to_preferred_ms: Option<u64>,
+    /// The local address to connect from.
+    pub bind_address: Option<String>,
+    /// The network interface to connect through.
+    pub bind_interface: Option<String>,
 }

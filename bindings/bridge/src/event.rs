@@ -16,6 +16,8 @@ pub struct EventRecord {
     pub name: String,
     /// The connection it is about.
     pub epoch: Option<u64>,
+    /// Where it goes, as it was given (`connecting`, `connected`, `disconnected`); nothing if there is one endpoint.
+    pub endpoint: Option<String>,
     /// The address on the other side (`connected`).
     pub peer: Option<String>,
     /// Time since the last connection ended, or since start (`connected`).
@@ -85,6 +87,7 @@ impl From<Event> for EventRecord {
             at_ms: event.at.as_nanos() / 1_000_000,
             name: event.kind.name().to_owned(),
             epoch: event.kind.epoch().map(|epoch| epoch.0),
+            endpoint: None,
             peer: None,
             after_ms: None,
             evidence: None,
@@ -104,7 +107,9 @@ impl From<Event> for EventRecord {
             state: None,
         };
         match event.kind {
-            EventKind::Connected { epoch: _, peer, after } => {
+            EventKind::Connecting { epoch: _, endpoint } => record.endpoint = endpoint.as_deref().map(str::to_owned),
+            EventKind::Connected { epoch: _, peer, after, endpoint } => {
+                record.endpoint = endpoint.as_deref().map(str::to_owned);
                 record.peer = peer.map(|peer| peer.to_string());
                 record.after_ms = Some(millis(after));
             }
@@ -115,8 +120,7 @@ impl From<Event> for EventRecord {
                 record.state = Some(state.to_string());
             }
             EventKind::Closed(ending) => record.tell_ending(ending),
-            EventKind::Connecting { epoch: _ }
-            | EventKind::Recovered { epoch: _ }
+            EventKind::Recovered { epoch: _ }
             | EventKind::Stalled { epoch: _ }
             | EventKind::InboxFull { epoch: _ }
             | EventKind::Offline
@@ -133,6 +137,7 @@ impl EventRecord {
     fn tell_disconnected(&mut self, disconnected: Disconnected) {
         self.tell_ending(disconnected.ending);
         self.retry_after_ms = disconnected.ending.retry_after.map(millis);
+        self.endpoint = disconnected.endpoint.as_deref().map(str::to_owned);
         self.up_for_ms = disconnected.up_for.map(millis);
         self.retry_in_ms = disconnected.retry_in.map(millis);
         self.failures = Some(disconnected.failures);

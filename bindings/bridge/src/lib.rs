@@ -9,6 +9,7 @@
 pub mod client;
 pub mod config;
 pub mod doctor;
+pub mod endpoints;
 pub mod error;
 pub mod event;
 pub mod events;
@@ -28,6 +29,7 @@ pub mod stats;
 pub use client::BridgeClient;
 pub use config::{ClientConfig, ResolvedConfig, default_config, resolve};
 pub use doctor::{DiagnosisRecord, ExaminationRecord, FactRecord, StageRecord, examine};
+pub use endpoints::EndpointRecord;
 pub use error::{BridgeError, EndingRecord, ErrorRecord};
 pub use event::EventRecord;
 pub use events::BridgeEvents;

@@ -6,8 +6,8 @@ use keepline::doctor::{Finding, StageName};
 use keepline::proto::outbox::{AckedBy, Outcome};
 use keepline::recorder::{Transition, Wish};
 use keepline::{
-    Addresses, Cause, Detector, ErrorKind, EventKind, Hint, Jitter, NetworkKind, Overflow, Profile, State, Suspicion,
-    Unsolicited, WaitClass, WhileDown,
+    Addresses, Cause, Detector, EndpointOrder, ErrorKind, EventKind, Hint, Jitter, NetworkKind, Overflow, Profile,
+    State, Suspicion, Unsolicited, WaitClass, WhileDown,
 };
 use std::fmt::Display;
 
@@ -38,6 +38,7 @@ pub fn all() -> Vec<(&'static str, Names)> {
         ("unsolicited", told(Unsolicited::ALL)),
         ("jitters", told(Jitter::ALL)),
         ("addresses", told(Addresses::ALL)),
+        ("endpoint_orders", told(EndpointOrder::ALL)),
         ("endians", told(crate::config::ENDIANS)),
         ("network_kinds", NETWORK_KINDS.iter().map(|(name, _)| (*name).to_owned()).collect()),
     ]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 #[test]
 fn pulls_are_repeated_until_their_numbers_are_passed() {
-    let client = wait(BridgeClient::connect(&echo().to_string(), lines())).unwrap();
+    let client = wait(BridgeClient::connect(&[echo().to_string().as_str().into()], lines())).unwrap();
     for word in ["one", "two"] {
         wait(client.send(Bytes::from(word), false, None)).unwrap();
     }
@@ -30,7 +30,7 @@ fn pulls_are_repeated_until_their_numbers_are_passed() {
 
 #[test]
 fn events_are_pulled_by_number_and_end_after_closed() {
-    let client = wait(BridgeClient::connect(&echo().to_string(), lines())).unwrap();
+    let client = wait(BridgeClient::connect(&[echo().to_string().as_str().into()], lines())).unwrap();
     let ending = wait(client.close(1_000)).unwrap();
     assert_eq!(ending.cause, "requested");
     let mut after = 0;
@@ -47,7 +47,7 @@ fn events_are_pulled_by_number_and_end_after_closed() {
 
 #[test]
 fn dropped_client_is_aborted_though_an_operation_still_waits() {
-    let client = wait(BridgeClient::connect(&echo().to_string(), lines())).unwrap();
+    let client = wait(BridgeClient::connect(&[echo().to_string().as_str().into()], lines())).unwrap();
     let closed = client.closed();
     let receiving = client.receive(None);
     drop(client);
@@ -59,7 +59,7 @@ fn dropped_client_is_aborted_though_an_operation_still_waits() {
 fn nobody_there_is_unavailable_with_cause_and_errno() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let config = ClientConfig { connect_within_ms: Some(300), ..lines() };
-    let error = wait(BridgeClient::connect(&free.to_string(), config)).unwrap_err();
+    let error = wait(BridgeClient::connect(&[free.to_string().as_str().into()], config)).unwrap_err();
     assert_eq!((error.kind.as_str(), error.cause.as_deref()), ("unavailable", Some("refused")));
     assert_eq!(error.errno, Some(111));
 }

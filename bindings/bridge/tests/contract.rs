@@ -153,7 +153,7 @@ fn bounds() -> Value {
 
 /// The fields of a client's counters, read from one that meets nobody.
 fn stats_fields() -> Vec<String> {
-    let client = BridgeClient::start("127.0.0.1:1", ClientConfig::default()).expect("the defaults are valid");
+    let client = BridgeClient::start(&["127.0.0.1:1".into()], ClientConfig::default()).expect("the defaults are valid");
     fields(&client.stats().expect("the same process"))
 }
 
@@ -184,8 +184,10 @@ fn samples() -> Vec<EventKind> {
         retry_after: Some(second),
         hint: Some(Hint::PlainText),
     };
+    let endpoint: Option<Arc<str>> = Some("b:1".into());
     let disconnected = Disconnected {
         epoch,
+        endpoint: endpoint.clone(),
         ending,
         up_for: Some(second),
         retry_in: Some(second),
@@ -194,8 +196,8 @@ fn samples() -> Vec<EventKind> {
         report: Some(Arc::new(report())),
     };
     vec![
-        EventKind::Connecting { epoch },
-        EventKind::Connected { epoch, peer: Some(([127, 0, 0, 1], 1).into()), after: second },
+        EventKind::Connecting { epoch, endpoint: endpoint.clone() },
+        EventKind::Connected { epoch, peer: Some(([127, 0, 0, 1], 1).into()), after: second, endpoint },
         EventKind::Suspect { epoch, evidence: Suspicion::HeartbeatLate },
         EventKind::Recovered { epoch },
         EventKind::Stalled { epoch },

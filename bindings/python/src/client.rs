@@ -6,9 +6,12 @@ use crate::message::Message;
 use crate::operations::{Operations, Value};
 use crate::records::{self, from_python};
 use keepline_bridge::config::SecretRecord;
-use keepline_bridge::{BridgeClient, BridgeError, BridgeEvents, BridgeReceipt, NetworkPathRecord};
+use keepline_bridge::{BridgeClient, BridgeError, BridgeEvents, BridgeReceipt, EndpointRecord, NetworkPathRecord};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
+
+/// An endpoint and its weight, if one was given.
+type Address = (String, Option<u64>);
 
 /// A client. Waiting calls take the `Operations` of their loop and return a value, or the number it waits under.
 #[pyclass(frozen, module = "keepline._core")]
@@ -31,18 +34,18 @@ pub(crate) struct Events {
 #[pymethods]
 impl Client {
     #[staticmethod]
-    fn start(address: &str, config: &Bound<'_, PyDict>) -> PyResult<Client> {
-        let started = BridgeClient::start(address, from_python(config)?);
+    fn start(endpoints: Vec<Address>, config: &Bound<'_, PyDict>) -> PyResult<Client> {
+        let started = BridgeClient::start(&records_of(endpoints), from_python(config)?);
         Ok(Client::new(on(config.py(), started)?))
     }
 
     #[staticmethod]
     fn connect<'py>(
         operations: &Operations,
-        address: &str,
+        endpoints: Vec<Address>,
         config: &Bound<'py, PyDict>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let connecting = BridgeClient::connect(address, from_python(config)?);
+        let connecting = BridgeClient::connect(&records_of(endpoints), from_python(config)?);
         operations.start(config.py(), connecting.map(Value::Client))
     }
 
@@ -147,6 +150,15 @@ impl Client {
         records::to_python(py, &on(py, self.client.config())?)
     }
 
+    fn endpoints(&self, py: Python<'_>) -> PyResult<Vec<Address>> {
+        let records = on(py, self.client.endpoints())?;
+        Ok(records.into_iter().map(|record| (record.address, record.weight)).collect())
+    }
+
+    fn set_endpoints(&self, py: Python<'_>, endpoints: Vec<Address>) -> PyResult<()> {
+        on(py, self.client.set_endpoints(&records_of(endpoints)))
+    }
+
     fn reconnect(&self, py: Python<'_>) -> PyResult<()> {
         on(py, self.client.reconnect())
     }
@@ -222,6 +234,10 @@ impl Receipt {
     pub(crate) fn new(receipt: BridgeReceipt) -> Receipt {
         Receipt { receipt }
     }
+}
+
+fn records_of(endpoints: Vec<Address>) -> Vec<EndpointRecord> {
+    endpoints.into_iter().map(|(address, weight)| EndpointRecord { address, weight }).collect()
 }
 
 fn on<T>(py: Python<'_>, result: Result<T, BridgeError>) -> PyResult<T> {

@@ -5,6 +5,7 @@ import gc
 import weakref
 from asyncio import StreamReader, StreamWriter
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -330,3 +331,49 @@ async def take(client: keepline.Client, count: int) -> list[keepline.Message]:
         while len(messages) < count:
             messages += await client.recv_many(count - len(messages))
     return messages
+
+
+async def test_client_of_several_endpoints_moves_on_and_tells_where(echo_server: Server) -> None:
+    async with Server(echo) as second:
+        options = keepline.Config(framing=LINES, backoff=QUICK, endpoint_order="ordered")
+        first = f"127.0.0.1:{echo_server.port}"
+        async with keepline.connect(first, second.address, config=options) as client:
+            assert client.endpoints == [first, f"127.0.0.1:{second.port}"]
+            told = client.events()
+            await echo_server.stop()
+            places = []
+            async for event in told:
+                if isinstance(event, events.Connected):
+                    places.append(event.endpoint)
+                    if len(places) == 2:
+                        break
+            assert places == client.endpoints
+            await client.send(b"over")
+            assert (await take(client, 1))[0].payload == b"over"
+
+
+async def test_endpoints_change_at_runtime_and_bad_lists_are_refused(echo_server: Server) -> None:
+    async with Server(echo) as second:
+        async with keepline.connect([echo_server.address], framing=LINES, backoff=QUICK) as client:
+            weighted = keepline.Weighted(second.address, 3)
+            client.set_endpoints([weighted])
+            await waiting.until(lambda: client.stats().connections == 2)
+            assert client.endpoints == [keepline.Weighted(f"127.0.0.1:{second.port}", 3)]
+            lists: list[list[keepline.Target]] = [[], ["a:1", "a:1"], ["x"], [keepline.Weighted("a:1", 10_001)]]
+            for wrong in lists:
+                with pytest.raises(keepline.InvalidConfig):
+                    client.set_endpoints(wrong)
+            await client.send(b"moved")
+            assert (await take(client, 1))[0].epoch == 2
+
+
+async def test_unix_socket_is_an_endpoint(tmp_path: Path) -> None:
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await echo(reader, writer)
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_unix_server(serve, tmp_path / "echo.sock")
+    async with server, keepline.connect(f"unix:{tmp_path}/echo.sock", framing=LINES) as client:
+        await client.send(b"hello")
+        assert (await take(client, 1))[0].payload == b"hello"

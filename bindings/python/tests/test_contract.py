@@ -36,6 +36,7 @@ CONTRACT: dict[str, Any] = json.loads(contract_path().read_text())
         ("unsolicited", get_args(_names.UnsolicitedName)),
         ("jitters", get_args(_names.JitterName)),
         ("addresses", get_args(_names.AddressesName)),
+        ("endpoint_orders", get_args(_names.EndpointOrderName)),
         ("endians", get_args(_names.EndianName)),
         ("network_kinds", get_args(_names.NetworkKindName)),
     ],

@@ -1,6 +1,7 @@
 """Waits for facts, never for time to pass."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TypeVar
 
 import keepline
@@ -22,4 +23,11 @@ async def state(client: keepline.Client, wanted: keepline.State, within: float =
     """Until the client is in a state."""
     async with asyncio.timeout(within):
         while client.state is not wanted:
+            await asyncio.sleep(0.01)
+
+
+async def until(condition: Callable[[], bool], within: float = 15) -> None:
+    """Until something holds."""
+    async with asyncio.timeout(within):
+        while not condition():
             await asyncio.sleep(0.01)

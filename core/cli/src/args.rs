@@ -8,9 +8,10 @@ use crate::values;
 use bytes::Bytes;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use keepline::{
-    Addresses, Choice, Config, ConfigError, Framing, Heartbeat, Keepalive, Matcher, Profile, Proxy, Tls, WhileDown,
-    system_proxy,
+    Addresses, Choice, Config, ConfigError, EndpointOrder, Framing, Heartbeat, Keepalive, Matcher, Profile, Proxy, Tls,
+    WhileDown, system_proxy,
 };
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   keepline connect localhost:6379 --framing resp --heartbeat 'PING\\r\\n'
   keepline connect plc:502 --framing modbus --profile industrial
+  keepline connect a.example:4222 b.example:4222 --endpoint-order ordered
   keepline explain --detect-within 10s --heartbeat PING
   keepline doctor plc:502 --framing modbus
   keepline demo
@@ -58,9 +60,10 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct Connect {
-    /// Where to connect to; tls://HOST:PORT encrypts
-    #[arg(value_name = "HOST:PORT")]
-    pub(crate) endpoint: String,
+    /// Where to connect to: HOST:PORT, tls://HOST:PORT which encrypts, or unix:/PATH. Several are tried in the order of
+    /// --endpoint-order
+    #[arg(value_name = "HOST:PORT", required = true)]
+    pub(crate) endpoints: Vec<String>,
     #[command(flatten)]
     pub(crate) tuning: Tuning,
     #[command(flatten)]
@@ -88,9 +91,9 @@ pub(crate) struct Connect {
 
 #[derive(Args)]
 pub(crate) struct Explain {
-    /// Where a client would connect to; only checked, never dialled
+    /// Where a client would connect to: HOST:PORT, or unix:/PATH; only checked, never dialled
     #[arg(value_name = "HOST:PORT")]
-    pub(crate) endpoint: Option<String>,
+    pub(crate) endpoints: Vec<String>,
     #[command(flatten)]
     pub(crate) tuning: Tuning,
     /// As one JSON object
@@ -234,6 +237,18 @@ pub(crate) struct Tuning {
     /// Does not ask for a sign of life when another connection from the same local address died of a silent path
     #[arg(long)]
     pub(crate) no_sibling_probes: bool,
+    /// In which order several endpoints are tried: shuffled (a fleet spreads), or ordered (the first is preferred)
+    #[arg(long, value_name = "ORDER", value_parser = values::endpoint_order)]
+    pub(crate) endpoint_order: Option<EndpointOrder>,
+    /// The peer serves one connection at a time: the old one is reset before the next is dialled
+    #[arg(long)]
+    pub(crate) single_connection: bool,
+    /// The local address to connect from
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) bind_address: Option<IpAddr>,
+    /// The network interface to connect through
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bind_interface: Option<String>,
     /// What happens to messages while there is no connection: queue or reject
     #[arg(long, value_name = "POLICY", value_parser = values::while_down)]
     pub(crate) while_down: Option<WhileDown>,
@@ -291,6 +306,10 @@ impl Tuning {
             concurrent_ok: self.concurrent_ok,
             sibling_probes: self.no_sibling_probes.then_some(false),
             governed: self.no_governor.then_some(false),
+            endpoint_order: self.endpoint_order.unwrap_or_default(),
+            single_connection: self.single_connection.then_some(true),
+            bind_address: self.bind_address,
+            bind_interface: self.bind_interface.clone(),
             framing: self.framing.clone().unwrap_or_else(Framing::lines),
             proxy,
             ..Config::default()

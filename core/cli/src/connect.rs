@@ -9,7 +9,7 @@ use crate::paint::{Colour, Paint};
 use crate::report;
 use crate::stop::Stop;
 use crate::words;
-use keepline::{Client, Ending, Endpoint, Event, EventKind, Overflow, State};
+use keepline::{Client, Ending, Event, EventKind, Overflow, State};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +23,9 @@ const DRAIN_STEP: Duration = Duration::from_millis(20);
 /// Runs the command until stdin ends, the connection is given up, or somebody asks it to stop.
 pub(crate) async fn run(arguments: Connect, no_color: bool, verbose: u8) -> Result<Exit, Failure> {
     let mut stop = Stop::listen().map_err(|error| Failure::local(format!("no signals: {error}")))?;
-    let endpoint = Endpoint::parse(&arguments.endpoint)?;
     // Stdin can wait: whoever pipes a file wants all of it to arrive.
-    let mut builder = Client::builder(endpoint).config(arguments.tuning.config()?).overflow(Overflow::Wait);
+    let mut builder =
+        Client::builder(&arguments.endpoints[..]).config(arguments.tuning.config()?).overflow(Overflow::Wait);
     if let Some(tls) = arguments.tls.declared() {
         builder = builder.tls(tls);
     }

@@ -5,27 +5,56 @@ mod rows;
 use crate::args::Explain;
 use crate::exit::{Exit, Failure};
 use crate::words;
-use keepline::{Bound, DetectionBounds, Endpoint, ValidConfig, WaitBounds};
+use keepline::{Bound, Client, DetectionBounds, Endpoint, Notice, Scheme, ValidConfig, WaitBounds};
 use rows::{Row, Shown};
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Explain) -> Result<Exit, Failure> {
-    let endpoint = arguments.endpoint.as_deref().map(Endpoint::parse).transpose()?;
+    let endpoints = endpoints(&arguments.endpoints)?;
     let config = arguments.tuning.config()?;
     let valid = config.clone().parse()?;
-    let rows = rows::of(&arguments.tuning, &config, &valid);
+    let mut rows = rows::of(&arguments.tuning, &config, &valid);
+    if !endpoints.is_empty() && endpoints.iter().all(is_unix) {
+        rows::leave_out_tcp(&mut rows);
+    }
+    let notices = notices(&endpoints, &valid);
     let text = if arguments.json {
-        format!("{}\n", to_json(endpoint.as_ref(), &valid, &rows))
+        format!("{}\n", to_json(&endpoints, &valid, &rows, &notices))
     } else {
-        to_text(endpoint.as_ref(), &valid, &rows)
+        to_text(&endpoints, &valid, &rows, &notices)
     };
     match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => Ok(Exit::Done),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Done),
         Err(error) => Err(Failure::local(format!("stdout: {error}"))),
     }
+}
+
+/// Checked one by one and as a list.
+fn endpoints(texts: &[String]) -> Result<Vec<Endpoint>, keepline::Error> {
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
+    Client::builder(texts).validate()?;
+    Ok(texts.iter().map(|text| Endpoint::parse(text)).collect::<Result<_, _>>()?)
+}
+
+fn is_unix(endpoint: &Endpoint) -> bool {
+    endpoint.scheme() == Scheme::Unix
+}
+
+/// Those of the configuration, and what follows from a Unix socket.
+fn notices(endpoints: &[Endpoint], valid: &ValidConfig) -> Vec<Notice> {
+    let told = |endpoint: &Endpoint| Notice {
+        field: "endpoint",
+        text: format!(
+            "{endpoint}: keepalive, user timeout and the kernel's figures do not apply to a Unix socket; only a \
+             heartbeat sees a frozen peer, and what was handed over is unknown"
+        ),
+    };
+    valid.notices.iter().cloned().chain(endpoints.iter().filter(|endpoint| is_unix(endpoint)).map(told)).collect()
 }
 
 /// The faults in the order of the table, with their names in JSON and in words.
@@ -39,7 +68,7 @@ fn faults(bounds: &DetectionBounds) -> [(&'static str, &'static str, &Bound); 5]
     ]
 }
 
-fn to_json(endpoint: Option<&Endpoint>, valid: &ValidConfig, rows: &[Row]) -> Value {
+fn to_json(endpoints: &[Endpoint], valid: &ValidConfig, rows: &[Row], notices: &[Notice]) -> Value {
     let options: Map<String, Value> = rows
         .iter()
         .map(|row| {
@@ -56,9 +85,9 @@ fn to_json(endpoint: Option<&Endpoint>, valid: &ValidConfig, rows: &[Row]) -> Va
         })
         .collect();
     let notices: Vec<Value> =
-        valid.notices.iter().map(|notice| json!({ "field": notice.field, "text": notice.text })).collect();
+        notices.iter().map(|notice| json!({ "field": notice.field, "text": notice.text })).collect();
     json!({
-        "endpoint": endpoint.map(ToString::to_string),
+        "endpoints": endpoints.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "options": options,
         "waits": waits_to_json(valid),
         "detection": detection,
@@ -67,14 +96,16 @@ fn to_json(endpoint: Option<&Endpoint>, valid: &ValidConfig, rows: &[Row]) -> Va
     })
 }
 
-fn to_text(endpoint: Option<&Endpoint>, valid: &ValidConfig, rows: &[Row]) -> String {
+fn to_text(endpoints: &[Endpoint], valid: &ValidConfig, rows: &[Row], notices: &[Notice]) -> String {
     let mut text = String::new();
     let mut line = |line: &str| {
         text.push_str(line.trim_end());
         text.push('\n');
     };
-    if let Some(endpoint) = endpoint {
+    for endpoint in endpoints {
         line(&format!("Endpoint {endpoint}"));
+    }
+    if !endpoints.is_empty() {
         line("");
     }
     line(&format!("Options in force (profile {})", valid.profile));
@@ -107,10 +138,10 @@ fn to_text(endpoint: Option<&Endpoint>, valid: &ValidConfig, rows: &[Row]) -> St
         Some(bound) => line(&format!("  A dead peer is noticed within {}, whatever the fault.", Shown::Time(bound))),
         None => line("  Some fault is never noticed: see the notices."),
     }
-    if !valid.notices.is_empty() {
+    if !notices.is_empty() {
         line("");
         line("Notices");
-        for notice in &valid.notices {
+        for notice in notices {
             line(&format!("  {notice}"));
         }
     }

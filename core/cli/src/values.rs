@@ -2,7 +2,9 @@
 
 use crate::encoding::unescape;
 use bytes::Bytes;
-use keepline::{Addresses, Choice, Endian, Framing, Keepalive, LengthPrefixed, Matcher, Profile, WhileDown};
+use keepline::{
+    Addresses, Choice, Endian, EndpointOrder, Framing, Keepalive, LengthPrefixed, Matcher, Profile, WhileDown,
+};
 use std::time::Duration;
 
 /// Reads `500ms`, `10s`, `1.5s`, `2m`, `1h`, `30d`; a bare number means seconds.
@@ -109,6 +111,11 @@ pub(crate) fn while_down(text: &str) -> Result<WhileDown, String> {
 /// Reads `happy_eyeballs` or `one_at_a_time`.
 pub(crate) fn addresses(text: &str) -> Result<Addresses, String> {
     named(text, Addresses::ALL, Addresses::as_str)
+}
+
+/// Reads `shuffled` or `ordered`.
+pub(crate) fn endpoint_order(text: &str) -> Result<EndpointOrder, String> {
+    named(text, EndpointOrder::ALL, EndpointOrder::as_str)
 }
 
 fn named<T: Copy>(text: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Result<T, String> {

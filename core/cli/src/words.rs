@@ -23,8 +23,14 @@ pub(crate) fn time(duration: Duration) -> String {
 pub(crate) fn sentence(kind: &EventKind) -> Option<String> {
     Some(match kind {
         EventKind::Connecting { .. } => return None,
-        EventKind::Connected { epoch, peer, after } => {
-            let peer = peer.map(|peer| format!(" to {peer}")).unwrap_or_default();
+        EventKind::Connected { epoch, peer, after, endpoint } => {
+            let peer = peer.map(|peer| peer.to_string());
+            let peer = match (endpoint.as_deref(), peer) {
+                (Some(endpoint), Some(peer)) if endpoint != peer => format!(" to {endpoint} at {peer}"),
+                (Some(place), _) => format!(" to {place}"),
+                (None, Some(peer)) => format!(" to {peer}"),
+                (None, None) => String::new(),
+            };
             format!("connected{peer} after {} ({epoch})", time(*after))
         }
         EventKind::Suspect { evidence, .. } => format!("suspect: {}", suspicion(*evidence)),
@@ -41,7 +47,10 @@ pub(crate) fn sentence(kind: &EventKind) -> Option<String> {
             };
             match lost.up_for {
                 Some(up_for) => format!("lost ({}) after {}, {next}", reason(&lost.ending), time(up_for)),
-                None => format!("no connection ({}; attempt {}), {next}", reason(&lost.ending), lost.failures),
+                None => {
+                    let place = lost.endpoint.as_deref().map(|place| format!(" to {place}")).unwrap_or_default();
+                    format!("no connection{place} ({}; attempt {}), {next}", reason(&lost.ending), lost.failures)
+                }
             }
         }
         EventKind::InboxFull { .. } => "inbox full: stdout is slow, reading pauses".to_owned(),
@@ -77,7 +86,11 @@ pub(crate) fn json(event: &Event, start: Time) -> Value {
         set("epoch", json!(epoch.0));
     }
     match &event.kind {
-        EventKind::Connected { peer, after, .. } => {
+        EventKind::Connecting { endpoint, .. } => {
+            set("endpoint", json!(endpoint.as_deref()));
+        }
+        EventKind::Connected { peer, after, endpoint, .. } => {
+            set("endpoint", json!(endpoint.as_deref()));
             set("peer", json!(peer.map(|peer| peer.to_string())));
             set("after_ms", millis(*after));
         }
@@ -85,6 +98,7 @@ pub(crate) fn json(event: &Event, start: Time) -> Value {
             set("evidence", json!(evidence.as_str()));
         }
         EventKind::Disconnected(lost) => {
+            set("endpoint", json!(lost.endpoint.as_deref()));
             ending(&lost.ending, &mut set);
             set("up_for_ms", lost.up_for.map_or(Value::Null, millis));
             set("retry_in_ms", lost.retry_in.map_or(Value::Null, millis));
@@ -97,8 +111,7 @@ pub(crate) fn json(event: &Event, start: Time) -> Value {
             set("state", json!(state.as_str()));
         }
         EventKind::Closed(why) => ending(why, &mut set),
-        EventKind::Connecting { .. }
-        | EventKind::Recovered { .. }
+        EventKind::Recovered { .. }
         | EventKind::Stalled { .. }
         | EventKind::InboxFull { .. }
         | EventKind::Offline
@@ -166,6 +179,7 @@ mod tests {
     fn lost(up_for: Option<Duration>) -> EventKind {
         EventKind::Disconnected(Box::new(Disconnected {
             epoch: Epoch(3),
+            endpoint: None,
             ending: Ending::new(Cause::PeerClosed, Some(Detector::OsError)),
             up_for,
             retry_in: Some(Duration::from_millis(1_200)),

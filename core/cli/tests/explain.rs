@@ -59,6 +59,24 @@ fn explain_json_carries_values_units_and_sources() {
 }
 
 #[test]
+fn explain_says_what_a_unix_socket_does_not_have() {
+    let output = keepline(&["explain", "unix:///run/a.sock", "--json", "--heartbeat", "PING"]);
+    let value: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!(value["endpoints"][0], "unix:/run/a.sock");
+    for name in ["keepalive.idle", "keepalive.interval", "keepalive.retries", "user_timeout", "rto_max"] {
+        assert_eq!(value["options"][name]["value"], Value::Null, "{name}");
+        assert_eq!(value["options"][name]["source"], "unix_socket", "{name}");
+    }
+    let notices = value["notices"].as_array().expect("a list");
+    assert!(notices.iter().any(|notice| notice["field"] == "endpoint"), "{notices:?}");
+
+    let mixed = keepline(&["explain", "unix:/run/a.sock", "b:1", "--json"]);
+    let value: Value = serde_json::from_slice(&mixed.stdout).expect("one JSON object");
+    assert_ne!(value["options"]["user_timeout"]["value"], Value::Null);
+    assert_eq!(value["endpoints"][1], "b:1");
+}
+
+#[test]
 fn environment_gives_way_to_options() {
     let run = |arguments: &[&str]| {
         let output = command(arguments).env("KEEPLINE_PROFILE", "mobile").output().expect("the program runs");
@@ -91,6 +109,11 @@ fn bad_input_exits_with_2_and_names_the_field_or_the_option() {
         (&["explain", "--max-attempts", "0"], "max_attempts: must be at least 1 (got 0); see --max-attempts"),
         (&["explain", "--connect-within", "400d"], "connect.within"),
         (&["explain", "host"], "endpoint"),
+        (&["explain", "a:1", "a:1"], "endpoints: must be given once each"),
+        (&["explain", "unix:relative"], "endpoint"),
+        (&["explain", "--endpoint-order", "random"], "shuffled, ordered"),
+        (&["connect", "a:1", "b:1", "--bind-interface", "no/such"], "bind_interface"),
+        (&["connect", "a:1", "--bind-address", "host"], "--bind-address"),
         (&["connect", "host:0"], "endpoint"),
         (&["connect", "tls://host:443"], "endpoint"),
         (&["connect", "localhost:1", "--backoff-max", "0"], "backoff.max"),

@@ -2,12 +2,14 @@
 
 mod login;
 mod make;
+mod places;
 
 use crate::client::Client;
-use crate::endpoint::{Endpoint, IntoEndpoint};
+use crate::endpoint::{Endpoint, IntoEndpoints, Targets};
 use crate::error::Error;
 use crate::governor::Governor;
 use crate::greeting::{Hook, Provider};
+use crate::hooks::SocketHook;
 use crate::resolver::Resolver;
 use keepline_proto::ConfigError;
 use keepline_proto::config::{
@@ -15,8 +17,10 @@ use keepline_proto::config::{
     Profile, RetryAfter, Script, Unsolicited, ValidConfig, WhileDown,
 };
 use keepline_proto::correlator::Correlation;
+use keepline_proto::endpoints::EndpointOrder;
 use keepline_proto::framing::Framing;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -24,12 +28,13 @@ use tokio::runtime::Handle;
 /// Declares a client. Every value that is not given comes from `detect_within`, else from the profile.
 #[derive(Clone)]
 pub struct Builder {
-    endpoint: Result<Endpoint, ConfigError>,
+    endpoints: Result<Vec<Endpoint>, ConfigError>,
     pub(crate) config: Config,
     valid: Option<Arc<ValidConfig>>,
     /// The first value that could not be, told when the client is made.
     pub(crate) refused: Option<ConfigError>,
     hook: Option<Hook>,
+    socket_hook: Option<SocketHook>,
     resolver: Option<Arc<dyn Resolver>>,
     provider: Option<Provider>,
     runtime: Option<Handle>,
@@ -41,15 +46,16 @@ pub struct Builder {
 }
 
 impl Client {
-    /// Starts to declare a client of `endpoint`: `host:port`, `[v6]:port`, either after `tls://`, or a socket address. A bad one is told when
-    /// the client is made.
-    pub fn builder(endpoint: impl IntoEndpoint) -> Builder {
+    /// Starts to declare a client of one endpoint, or of a list of them: `host:port`, `[v6]:port`, either after `tls://`,
+    /// `unix:/path` or a socket address. A bad one is told when the client is made.
+    pub fn builder(endpoints: impl IntoEndpoints) -> Builder {
         Builder {
-            endpoint: endpoint.into_endpoint(),
+            endpoints: endpoints.into_endpoints(),
             config: Config::default(),
             valid: None,
             refused: None,
             hook: None,
+            socket_hook: None,
             resolver: None,
             provider: None,
             runtime: None,
@@ -152,6 +158,17 @@ impl Builder {
         /// Sets whether the client watches the way to its peer: a change makes the connection prove itself, or be replaced,
         /// and without a network nothing is dialled. On unless given; what [`Client::network_changed`] tells counts too.
         network_monitor(bool) => network_monitor = Some;
+        /// Sets in which order several endpoints are tried: shuffled unless given.
+        endpoint_order(EndpointOrder) => endpoint_order = |value| value;
+        /// Tries a better endpoint beside a healthy connection to a second choice, this often; from 10 s. Only with
+        /// `EndpointOrder::Ordered` and [`Builder::concurrent_ok`]: the connection is left once the better one has proved
+        /// alive.
+        return_to_preferred(Duration) => return_to_preferred = Some;
+        /// Sets whether the peer serves one connection at a time: the old one is then reset before the next is dialled.
+        /// On in the industrial profile.
+        single_connection(bool) => single_connection = Some;
+        /// Sets the local address to connect from. Addresses of the other family are not tried.
+        bind_address(IpAddr) => bind_address = Some;
         /// Declares a greeting as sends and expected replies.
         greeting(Script) => greeting = |script| Some(Greeting::Script(script));
         /// Sets how long a provider of credentials may take; at most `connect_total`.
@@ -264,12 +281,14 @@ impl Builder {
     }
 
     fn parsed(&self) -> Result<Arc<ValidConfig>, Error> {
+        Targets::check(self.endpoints.as_ref().map_err(Clone::clone)?)?;
         if let Some(valid) = &self.valid {
             return Ok(valid.clone());
         }
         if let Some(refused) = &self.refused {
             return Err(refused.clone().into());
         }
+        places::refuse_interface(&self.config)?;
         if matches!(self.config.greeting, Some(Greeting::Hook)) && self.hook.is_none() {
             return Err(ConfigError::new("greeting", "Hook", "must be set with greeting_hook").into());
         }
@@ -282,6 +301,6 @@ impl Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("endpoint", &self.endpoint).field("config", &self.config).finish()
+        f.debug_struct("Builder").field("endpoints", &self.endpoints).field("config", &self.config).finish()
     }
 }

@@ -4,6 +4,7 @@ mod request;
 mod send;
 mod subscribe;
 
+use crate::endpoint::{Endpoint, IntoEndpoints, Targets};
 use crate::error::Error;
 use crate::events::Events;
 use crate::greeting::not_declared;
@@ -20,7 +21,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A client: one endpoint, any number of connections, one at a time. Cheap to clone; dropping the last clone aborts it.
+/// A client: one endpoint or several, any number of connections, one at a time. Cheap to clone; dropping the last clone aborts it.
 ///
 /// ```
 /// # use keepline::{Client, Framing};
@@ -216,6 +217,26 @@ impl Client {
         self.shared().wish(Wish::Network(path));
     }
 
+    /// The endpoints, in the order given.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.shared().targets()
+    }
+
+    /// Takes another list of endpoints.
+    ///
+    /// A connection to an endpoint that is still in the list stays. Any other is left, in order if it is healthy, and
+    /// the next is dialled at once; while a wait is on, a new endpoint cuts it to the first of the curve. What is known
+    /// of the endpoints that stay is kept.
+    ///
+    /// # Errors
+    /// `InvalidConfig` for a bad endpoint, the same one twice, none, or more than 64; nothing changes then.
+    pub fn set_endpoints(&self, endpoints: impl IntoEndpoints) -> Result<(), Error> {
+        let endpoints = self.shared().as_dialled(endpoints.into_endpoints()?)?;
+        Targets::check(&endpoints)?;
+        self.shared().wish(Wish::Endpoints(endpoints));
+        Ok(())
+    }
+
     /// Ends the connection and stays away until [`Client::resume`].
     pub fn pause(&self) {
         self.shared().wish(Wish::Command(Command::Pause));
@@ -274,7 +295,7 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("endpoint", &self.shared().endpoint)
+            .field("endpoints", &self.shared().targets())
             .field("state", &self.state())
             .field("epoch", &self.epoch())
             .finish()

@@ -51,8 +51,14 @@ enum Compact {
 impl Compact {
     fn of(event: Event) -> Compact {
         match event {
-            Event { at, kind: EventKind::Connecting { epoch }, seq: _ } => Compact::Connecting { at, epoch },
-            Event { at, kind: EventKind::Connected { epoch, peer: Some(SocketAddr::V4(peer)), after }, seq: _ } => {
+            Event { at, kind: EventKind::Connecting { epoch, endpoint: None }, seq: _ } => {
+                Compact::Connecting { at, epoch }
+            }
+            Event {
+                at,
+                kind: EventKind::Connected { epoch, peer: Some(SocketAddr::V4(peer)), after, endpoint: None },
+                seq: _,
+            } => {
                 // Both are spans of the clock, which counts in 64 bits.
                 let after_nanos = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
                 Compact::Connected { at, epoch, after_nanos, address: peer.ip().octets(), port: peer.port() }
@@ -63,11 +69,13 @@ impl Compact {
 
     fn whole(&self, seq: u64) -> Event {
         match self {
-            Compact::Connecting { at, epoch } => Event { seq, at: *at, kind: EventKind::Connecting { epoch: *epoch } },
+            Compact::Connecting { at, epoch } => {
+                Event { seq, at: *at, kind: EventKind::Connecting { epoch: *epoch, endpoint: None } }
+            }
             Compact::Connected { at, epoch, after_nanos, address, port } => {
                 let peer = Some(SocketAddr::from((*address, *port)));
                 let after = Duration::from_nanos(*after_nanos);
-                Event { seq, at: *at, kind: EventKind::Connected { epoch: *epoch, peer, after } }
+                Event { seq, at: *at, kind: EventKind::Connected { epoch: *epoch, peer, after, endpoint: None } }
             }
             Compact::Other(event) => Event::clone(event),
         }

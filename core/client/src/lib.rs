@@ -34,6 +34,7 @@ mod error;
 mod events;
 mod governor;
 mod greeting;
+mod hooks;
 mod inbox;
 mod io;
 mod message;
@@ -51,13 +52,14 @@ mod writer;
 
 pub use builder::Builder;
 pub use client::Client;
-pub use endpoint::{Endpoint, IntoEndpoint};
+pub use endpoint::{Endpoint, IntoEndpoint, IntoEndpoints, Scheme};
 pub use error::Error;
 pub use events::Events;
 pub use governor::Governor;
 pub use greeting::{
     CredentialRequest, CredentialsFuture, CredentialsResult, GreetingError, GreetingFuture, GreetingIo,
 };
+pub use hooks::DialSocket;
 pub use io::sockopt::SocketOptions;
 pub use message::{Idempotent, Message, Payload};
 pub use proxy::{IntoProxy, system_proxy};
@@ -75,6 +77,7 @@ pub use keepline_proto::config::{
     Notice, Overflow, Profile, RetryAfter, Script, Step, Unsolicited, ValidConfig, WhileDown,
 };
 pub use keepline_proto::correlator::{Correlation, IdField};
+pub use keepline_proto::endpoints::EndpointOrder;
 pub use keepline_proto::event::{Disconnected, MessageCounts, Suspicion};
 pub use keepline_proto::framing::{self, Endian, Framing, LengthPrefixed};
 pub use keepline_proto::governor::RetryBudget;

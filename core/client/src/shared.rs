@@ -1,10 +1,11 @@
 //! What a client's handles and its driver share: the locked outbox, the inbox, the events, the wake-up.
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Targets};
 use crate::error::Error;
 use crate::events::EventRing;
 use crate::governor::Governor;
 use crate::greeting::Login;
+use crate::hooks::SocketHook;
 use crate::inbox::Inbox;
 use crate::io::names::Names;
 use crate::io::sockopt::SocketOptions;
@@ -14,8 +15,10 @@ use crate::writer::Writer;
 use atomic_waker::AtomicWaker;
 use keepline_proto::cause::GreetingFailure;
 use keepline_proto::config::ValidConfig;
+use keepline_proto::endpoints::{Candidates, EndpointId};
 use keepline_proto::session::{Command, NetworkPath};
-use keepline_proto::{Cause, Ending, Epoch, ErrorKind, State};
+use keepline_proto::{Cause, ConfigError, Ending, Epoch, ErrorKind, State};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -30,6 +33,8 @@ pub(crate) enum Wish {
     Command(Command),
     /// The network changed.
     Network(Option<NetworkPath>),
+    /// Other endpoints.
+    Endpoints(Vec<Endpoint>),
     /// `connect()` has waited long enough.
     GiveUp,
     /// The user is done with the stream of this connection.
@@ -39,11 +44,10 @@ pub(crate) enum Wish {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Arc<ValidConfig>,
-    pub(crate) endpoint: Endpoint,
     /// Boxed: few clients have one.
     pub(crate) login: Option<Box<Login>>,
-    /// Only where there is a name to resolve.
-    pub(crate) names: Option<Arc<Names>>,
+    /// Boxed: few clients have one.
+    pub(crate) socket_hook: Option<Box<SocketHook>>,
     pub(crate) inline_writes: bool,
     /// Where it is not the process's own.
     pub(crate) governor: Option<Governor>,
@@ -67,8 +71,11 @@ pub(crate) struct Shared {
 }
 
 /// What passes between the handles and the driver at turns of the path.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Desk {
+    targets: Targets,
+    /// Only where there is a name to resolve.
+    names: Option<Arc<Names>>,
     /// Boxed: nearly always there are none.
     #[expect(clippy::box_collection, reason = "8 bytes instead of 24 in each idle client")]
     wishes: Option<Box<Vec<Wish>>>,
@@ -84,8 +91,9 @@ struct Desk {
 impl Shared {
     pub(crate) fn new(
         config: Arc<ValidConfig>,
-        endpoint: Endpoint,
+        targets: Targets,
         login: Option<Box<Login>>,
+        socket_hook: Option<SocketHook>,
         names: Option<Arc<Names>>,
         streaming: bool,
         inline_writes: bool,
@@ -98,15 +106,14 @@ impl Shared {
             events: EventRing::default(),
             streams: streaming.then(Arc::default),
             counters: Counters::default(),
-            desk: Mutex::default(),
+            desk: Mutex::new(Desk { targets, names, wishes: None, options: None, ending: None, closed: false }),
             driver: AtomicWaker::new(),
             state: AtomicU8::new(0),
             epoch: AtomicU64::new(0),
             handles: AtomicU32::new(0),
             config,
-            endpoint,
             login,
-            names,
+            socket_hook: socket_hook.map(Box::new),
             inline_writes,
             governor,
             #[cfg(feature = "tls")]
@@ -123,6 +130,20 @@ impl Shared {
     pub(crate) fn with_tls(mut self, tls: Option<Box<crate::tls::TlsSide>>) -> Shared {
         self.tls = tls;
         self
+    }
+
+    /// A later list as it is dialled: encrypted as it was declared, or refused.
+    pub(crate) fn as_dialled(&self, endpoints: Vec<Endpoint>) -> Result<Vec<Endpoint>, ConfigError> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return tls.over(endpoints);
+        }
+        match endpoints.iter().find(|endpoint| endpoint.is_tls()) {
+            Some(asks) => {
+                Err(ConfigError::new("endpoint", asks, "must not ask for TLS: the client was made without it"))
+            }
+            None => Ok(endpoints),
+        }
     }
 
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -151,6 +172,36 @@ impl Shared {
 
     pub(crate) fn take_wishes(&self) -> Vec<Wish> {
         self.desk().wishes.take().map(|wishes| *wishes).unwrap_or_default()
+    }
+
+    /// The endpoint of this number, if it is still in the list.
+    pub(crate) fn target(&self, id: EndpointId) -> Option<Endpoint> {
+        self.desk().targets.get(id).cloned()
+    }
+
+    /// What the client knows of names; `None` where there is none to resolve.
+    pub(crate) fn names(&self) -> Option<Arc<Names>> {
+        self.desk().names.clone()
+    }
+
+    /// The address of the endpoint, if there is only one and no name has to be resolved.
+    pub(crate) fn only_address(&self) -> Option<SocketAddr> {
+        self.desk().targets.only_address()
+    }
+
+    /// All endpoints.
+    pub(crate) fn targets(&self) -> Vec<Endpoint> {
+        self.desk().targets.list()
+    }
+
+    /// Takes a list that was checked, and gives what the machine has to know of it. Driver only.
+    pub(crate) fn set_targets(&self, endpoints: Vec<Endpoint>) -> Option<Candidates> {
+        let mut desk = self.desk();
+        let candidates = desk.targets.replace(endpoints).ok();
+        if desk.names.is_none() && desk.targets.has_names() {
+            desk.names = Some(Arc::new(Names::new(None)));
+        }
+        candidates
     }
 
     pub(crate) fn set_options(&self, options: SocketOptions) {

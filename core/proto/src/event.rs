@@ -83,6 +83,8 @@ pub enum EventKind {
     Connecting {
         /// The attempt's number.
         epoch: Epoch,
+        /// Where it goes, as it was given; `None` if there is only one endpoint.
+        endpoint: Option<Arc<str>>,
     },
     /// The connection is usable: greeting or first heartbeat passed, where declared.
     Connected {
@@ -92,6 +94,8 @@ pub enum EventKind {
         peer: Option<SocketAddr>,
         /// Time since the last connection ended, or since start.
         after: Duration,
+        /// Where it goes, as it was given; `None` if there is only one endpoint.
+        endpoint: Option<Arc<str>>,
     },
     /// The connection may be dead.
     Suspect {
@@ -139,6 +143,8 @@ pub enum EventKind {
 pub struct Disconnected {
     /// The connection's number.
     pub epoch: Epoch,
+    /// Where it went, as it was given; `None` if there is only one endpoint.
+    pub endpoint: Option<Arc<str>>,
     /// Why, and what proves it.
     pub ending: Ending,
     /// How long it had been `Connected`; `None` for an attempt that never was.
@@ -211,7 +217,7 @@ impl EventKind {
     /// The connection it is about, if it is about one.
     pub const fn epoch(&self) -> Option<Epoch> {
         match self {
-            EventKind::Connecting { epoch }
+            EventKind::Connecting { epoch, .. }
             | EventKind::Connected { epoch, .. }
             | EventKind::Suspect { epoch, .. }
             | EventKind::Recovered { epoch }

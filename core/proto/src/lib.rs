@@ -6,6 +6,7 @@ pub mod backoff;
 pub mod cause;
 pub mod config;
 pub mod correlator;
+pub mod endpoints;
 pub mod error;
 pub mod event;
 pub mod framing;
@@ -28,6 +29,7 @@ pub mod wait;
 
 pub use cause::{Cause, Detector, Ending};
 pub use correlator::{Correlation, Correlator, Ticket};
+pub use endpoints::{EndpointId, EndpointOrder, EndpointPool};
 pub use error::{ConfigError, ErrorKind};
 pub use event::{Event, EventKind, State};
 pub use framing::{Endian, Framer, Framing};

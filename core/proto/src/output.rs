@@ -1,16 +1,18 @@
 //! What the machine asks of its driver, and the queue it waits in: inline, so that a heartbeat allocates nothing.
 
-use crate::{Epoch, Event, Time};
+use crate::{EndpointId, Epoch, Event, Time};
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// One thing the driver has to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// Resolve the name and connect TCP to any address before `deadline`.
+    /// Resolve the endpoint's name and connect to any address of it before `deadline`.
     Dial {
         /// The attempt's number.
         epoch: Epoch,
+        /// Where to.
+        endpoint: EndpointId,
         /// The end of the whole attempt.
         deadline: Time,
         /// The largest segment to send (`TCP_MAXSEG`, before the connect); `None` leaves it to the kernel.

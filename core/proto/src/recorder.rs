@@ -29,7 +29,7 @@ impl Recorder {
     /// Takes what the machine asks for: most turns show there.
     pub(crate) fn watch(&mut self, now: Time, output: &Output) {
         match output {
-            Output::Dial { epoch, deadline: _, mss } => {
+            Output::Dial { epoch, endpoint: _, deadline: _, mss } => {
                 self.begin(now, *epoch);
                 if let Some(mss) = *mss {
                     self.note(now, *epoch, Transition::SmallSegments { mss });
@@ -117,6 +117,7 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::EndpointId;
     use crate::cause::{Cause, Ending};
     use crate::event::MessageCounts;
 
@@ -124,7 +125,8 @@ mod tests {
     fn attempts_that_race_each_other_have_a_report_each() {
         let mut recorder = Recorder::default();
         for epoch in [Epoch(1), Epoch(2)] {
-            recorder.watch(Time::ZERO, &Output::Dial { epoch, deadline: Time::FAR_FUTURE, mss: None });
+            let (endpoint, deadline) = (EndpointId(0), Time::FAR_FUTURE);
+            recorder.watch(Time::ZERO, &Output::Dial { epoch, endpoint, deadline, mss: None });
         }
         recorder.note(Time::ZERO, Epoch(2), Transition::Dialed);
         recorder.note_all(Time::ZERO, Transition::NetworkChanged);
@@ -144,6 +146,7 @@ mod tests {
     fn end(epoch: Epoch, cause: Cause) -> Disconnected {
         Disconnected {
             epoch,
+            endpoint: None,
             ending: Ending::new(cause, None),
             up_for: None,
             retry_in: None,

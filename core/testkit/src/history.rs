@@ -143,7 +143,8 @@ impl History {
         let from = self.place;
         let is_up = matches!(from, Connected | Suspect | Stalled | OfflineUp | Unknown);
         let next = match kind {
-            EventKind::Connecting { .. } if from == Suspect => (self.challenger.is_none(), Suspect),
+            // Beside a suspect connection, or beside one to a second choice.
+            EventKind::Connecting { .. } if matches!(from, Suspect | Connected) => (self.challenger.is_none(), from),
             EventKind::Connecting { .. } => {
                 (matches!(from, Waiting | Offline | Unknown) || (from == Idle && !self.paused), Connecting)
             }
@@ -196,9 +197,9 @@ impl History {
 
     fn note(&mut self, kind: &EventKind) {
         match kind {
-            EventKind::Connecting { epoch } => {
+            EventKind::Connecting { epoch, endpoint: _ } => {
                 self.last = *epoch;
-                if self.place == Place::Suspect {
+                if matches!(self.place, Place::Suspect | Place::Connected) {
                     self.challenger = Some(*epoch);
                 } else {
                     self.epoch = *epoch;
@@ -236,16 +237,17 @@ mod tests {
     }
 
     fn connecting(epoch: u64) -> EventKind {
-        EventKind::Connecting { epoch: Epoch(epoch) }
+        EventKind::Connecting { epoch: Epoch(epoch), endpoint: None }
     }
 
     fn connected(epoch: u64) -> EventKind {
-        EventKind::Connected { epoch: Epoch(epoch), peer: None, after: Duration::ZERO }
+        EventKind::Connected { epoch: Epoch(epoch), peer: None, after: Duration::ZERO, endpoint: None }
     }
 
     fn disconnected(epoch: u64, up_for: Option<Duration>, retry_in: Option<Duration>) -> EventKind {
         EventKind::Disconnected(Box::new(Disconnected {
             epoch: Epoch(epoch),
+            endpoint: None,
             ending: Ending::new(Cause::Reset, None),
             up_for,
             retry_in,

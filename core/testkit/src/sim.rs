@@ -11,6 +11,7 @@ pub use peer::Peer;
 use crate::history::Audit;
 use keepline_proto::cause::Detector;
 use keepline_proto::config::{Config, ValidConfig};
+use keepline_proto::endpoints::{Candidate, Candidates, EndpointId};
 use keepline_proto::{
     Cause, Command, Ending, Epoch, Event, KernelFigures, NetworkChange, NetworkPath, Output, Session, State, Time,
 };
@@ -39,6 +40,10 @@ pub struct SimWorld {
     session: Session,
     now: Time,
     peer: Peer,
+    /// What stands at single endpoints, where that differs.
+    peers: Vec<(EndpointId, Peer)>,
+    /// Where each attempt went.
+    targets: Vec<(Epoch, EndpointId)>,
     figures: Option<KernelFigures>,
     wait: Option<Time>,
     last_received: Time,
@@ -93,6 +98,8 @@ impl SimWorld {
             config,
             now,
             peer: Peer::default(),
+            peers: Vec::new(),
+            targets: Vec::new(),
             figures: None,
             wait: None,
             last_received: Time::ZERO,
@@ -187,6 +194,50 @@ impl SimWorld {
 
     fn times_of(&self, wanted: impl Fn(&Output) -> bool) -> Vec<Time> {
         self.outputs.iter().filter(|(_, output)| wanted(output)).map(|(at, _)| *at).collect()
+    }
+}
+
+/// Several endpoints.
+impl SimWorld {
+    /// Tells the machine of these endpoints, numbered from 0 in this order, each with its weight.
+    ///
+    /// # Panics
+    /// If the list is invalid.
+    pub fn endpoints(&mut self, names: &[(&str, u32)]) {
+        let numbers = 0..names.len() as u32;
+        self.endpoints_numbered(&numbers.map(EndpointId).zip(names.iter().copied()).collect::<Vec<_>>());
+    }
+
+    /// As [`SimWorld::endpoints`], with numbers of the caller's: the same one means the same endpoint as before.
+    ///
+    /// # Panics
+    /// If the list is invalid.
+    pub fn endpoints_numbered(&mut self, list: &[(EndpointId, (&str, u32))]) {
+        let list = list.iter().map(|(id, (name, weight))| Candidate { weight: *weight, ..Candidate::new(*id, *name) });
+        let candidates = match Candidates::new(list.collect()) {
+            Ok(candidates) => candidates,
+            Err(error) => panic!("the endpoints of this world are invalid: {error}"),
+        };
+        self.audit.allow_dial();
+        self.input(|session, now| session.handle_endpoints(now, candidates));
+    }
+
+    /// Puts a peer at one endpoint; the others have that of the whole world.
+    pub fn put_at(&mut self, endpoint: u32, peer: Peer) {
+        self.peers.retain(|(id, _)| *id != EndpointId(endpoint));
+        self.peers.push((EndpointId(endpoint), peer));
+    }
+
+    /// The endpoints of all dials so far.
+    pub fn dialed(&self) -> Vec<u32> {
+        self.targets.iter().map(|(_, endpoint)| endpoint.0).collect()
+    }
+
+    /// What stands where this attempt went.
+    fn peer_of(&self, epoch: Epoch) -> Peer {
+        let target = self.targets.iter().rev().find(|(of, _)| *of == epoch).map(|(_, endpoint)| *endpoint);
+        let own = self.peers.iter().find(|(id, _)| Some(*id) == target).map(|(_, peer)| *peer);
+        own.unwrap_or(self.peer)
     }
 }
 

@@ -4,8 +4,11 @@ use super::declare::size;
 use super::login::parse_greeting;
 use super::{ClientConfig, ProxyUrl};
 use crate::error::BridgeError;
-use keepline::{Addresses, Choice, Config, Heartbeat, Jitter, Keepalive, Overflow, Profile, Unsolicited, WhileDown};
+use keepline::{
+    Addresses, Choice, Config, EndpointOrder, Heartbeat, Jitter, Keepalive, Overflow, Profile, Unsolicited, WhileDown,
+};
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::time::Duration;
 
 impl ClientConfig {
@@ -64,6 +67,12 @@ impl ClientConfig {
             sibling_probes: self.sibling_probes,
             network_monitor: self.network_monitor,
             proxy: self.proxy.as_ref().map(ProxyUrl::parse).transpose()?.flatten(),
+            single_connection: self.single_connection,
+            endpoint_order: named("endpoint_order", self.endpoint_order.as_deref(), EndpointOrder::ALL)?
+                .unwrap_or_default(),
+            return_to_preferred: duration(self.return_to_preferred_ms),
+            bind_address: self.bind_address.as_deref().map(local_address).transpose()?,
+            bind_interface: self.bind_interface,
         })
     }
 
@@ -101,6 +110,13 @@ impl ClientConfig {
             )),
         }
     }
+}
+
+fn local_address(text: &str) -> Result<IpAddr, BridgeError> {
+    text.parse().map_err(|_not_one| {
+        let shown: String = text.chars().take(64).collect();
+        BridgeError::invalid("bind_address", shown.escape_debug(), "must be an IP address of this machine")
+    })
 }
 
 fn duration(millis: Option<u64>) -> Option<Duration> {

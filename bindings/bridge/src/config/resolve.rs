@@ -169,6 +169,11 @@ impl ClientConfig {
             network_monitor: Some(valid.network_monitor),
             tls: None,
             proxy: valid.proxy.as_ref().map(ProxyUrl::of),
+            single_connection: Some(valid.single_connection),
+            endpoint_order: Some(valid.endpoint_order.to_string()),
+            return_to_preferred_ms: valid.return_to_preferred.map(millis),
+            bind_address: valid.bind_address.map(|address| address.to_string()),
+            bind_interface: valid.bind_interface.as_deref().map(str::to_owned),
         }
     }
 }

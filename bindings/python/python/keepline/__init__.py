@@ -10,10 +10,10 @@
 
 from keepline import events
 from keepline._client import Client, Connecting, connect, start
-from keepline._config import Backoff, Config, ConfigOptions, Heartbeat, Keepalive, Outbox, Resolved, default_config
+from keepline._config import Config, ConfigOptions, Resolved, default_config
 from keepline._core import Message, __version__
 from keepline._doctor import Diagnosis, Fact, Stage, doctor
-from keepline._endpoint import Address
+from keepline._endpoint import Address, Target, Weighted
 from keepline._errors import (
     Closed,
     Exhausted,
@@ -27,6 +27,7 @@ from keepline._errors import (
     WrongLoopError,
 )
 from keepline._names import AckedBy, Cause, Detector, Finding, Hint, Outcome, StageName, State, Suspicion, Transition
+from keepline._parts import Backoff, Heartbeat, Keepalive, Outbox
 from keepline._protocol import AutoReply, Correlation, Framing, Matcher, RetryAfter, Script
 from keepline._records import Bound, DetectionBounds, Ending, MessageCounts, NetworkPath, Notice, Stats
 from keepline._report import KernelFigures, Report, ReportEntry
@@ -90,10 +91,12 @@ __all__ = [
     "State",
     "Stats",
     "Suspicion",
+    "Target",
     "Timeout",
     "Tls",
     "Transition",
     "Unavailable",
+    "Weighted",
     "WrongLoopError",
     "__version__",
     "connect",

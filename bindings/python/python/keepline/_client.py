@@ -9,7 +9,7 @@ from typing import Any, Self, Unpack
 from keepline import _core
 from keepline._config import Config, ConfigOptions, declared
 from keepline._core import Message
-from keepline._endpoint import Address, endpoint
+from keepline._endpoint import Target, endpoints
 from keepline._errors import Closed, invalid
 from keepline._handle import Handle
 from keepline._inbox import BATCH, Inbox
@@ -25,7 +25,7 @@ DEFAULT_DRAIN = 1.0
 
 
 class Client(Handle):
-    """A client of one endpoint: any number of connections, one at a time.
+    """A client of one endpoint or several: any number of connections, one at a time.
 
     Made by `connect` or `start`. Whatever waits belongs to the event loop it was made in, and raises `WrongLoopError` in
     another; plain functions may be called from any thread. After a fork everything raises `ForkedError` in the child.
@@ -212,11 +212,11 @@ class Client(Handle):
 class Connecting(Awaitable[Client]):
     """A connection under way: await it, or enter it with ``async with``."""
 
-    __slots__ = ("_address", "_client", "_config")
+    __slots__ = ("_client", "_config", "_endpoints")
 
-    def __init__(self, address: str, config: dict[str, Any]) -> None:
+    def __init__(self, endpoints: list[tuple[str, int | None]], config: dict[str, Any]) -> None:
         """Private: made by `connect`."""
-        self._address = address
+        self._endpoints = endpoints
         self._config = config
         self._client: Client | None = None
 
@@ -236,18 +236,21 @@ class Connecting(Awaitable[Client]):
 
     async def _connect(self) -> Client:
         bridge = LoopBridge.running()
-        started = _core.Client.connect(bridge.operations, self._address, self._config)
+        started = _core.Client.connect(bridge.operations, self._endpoints, self._config)
         return Client(await bridge.finish(started), bridge)
 
 
-def connect(address: Address, *, config: Config | None = None, **options: Unpack[ConfigOptions]) -> Connecting:
+def connect(
+    address: Target | list[Target], *more: Target, config: Config | None = None, **options: Unpack[ConfigOptions]
+) -> Connecting:
     """Makes a client and waits for its first connection, retrying by policy, at most ``connect_within``.
 
     Use it as ``async with keepline.connect(...) as client`` or ``client = await keepline.connect(...)``. Leaving the
     block closes the client; leaving it by an exception aborts it. Cancelling the wait aborts it, too.
 
     Args:
-        address: ``"host:port"``, ``"[v6]:port"`` or ``(host, port)``.
+        address: ``"host:port"``, ``"[v6]:port"``, ``"unix:/path"`` or ``(host, port)``; a `Weighted` one; or a list.
+        *more: further endpoints.
         config: a whole configuration, over which single options are put.
         **options: the fields of `Config`; durations are seconds or a `timedelta`.
 
@@ -256,14 +259,17 @@ def connect(address: Address, *, config: Config | None = None, **options: Unpack
         Unavailable: no connection in time, with the last cause; the client is then closed.
         Exhausted: the client gave up (``max_attempts``, or a cause that retrying cannot heal).
     """
-    return Connecting(endpoint(address), declared(Config.of(config, options)))
+    return Connecting(endpoints(address, more), declared(Config.of(config, options)))
 
 
-def start(address: Address, *, config: Config | None = None, **options: Unpack[ConfigOptions]) -> Client:
+def start(
+    address: Target | list[Target], *more: Target, config: Config | None = None, **options: Unpack[ConfigOptions]
+) -> Client:
     """Makes a client and returns at once; it dials for ever. To be called in a running event loop.
 
     Args:
         address: as for `connect`.
+        *more: as for `connect`.
         config: as for `connect`.
         **options: as for `connect`.
 
@@ -271,7 +277,7 @@ def start(address: Address, *, config: Config | None = None, **options: Unpack[C
         InvalidConfig: names the field, the value and the rule.
     """
     bridge = LoopBridge.running()
-    return Client(_core.Client.start(endpoint(address), declared(Config.of(config, options))), bridge)
+    return Client(_core.Client.start(endpoints(address, more), declared(Config.of(config, options))), bridge)
 
 
 def closed_error(ending: Ending, reports: list[Report]) -> Closed:

@@ -5,73 +5,21 @@ from typing import Any, Literal, Self, TypedDict, TypeVar
 
 from keepline import _core
 from keepline._errors import invalid
-from keepline._names import AddressesName, JitterName, OverflowName, ProfileName, UnsolicitedName, WhileDownName
+from keepline._names import (
+    AddressesName,
+    EndpointOrderName,
+    OverflowName,
+    ProfileName,
+    UnsolicitedName,
+    WhileDownName,
+)
+from keepline._parts import Backoff, Heartbeat, Keepalive, Outbox
 from keepline._protocol import AutoReply, Correlation, Framing, Matcher, RetryAfter, Script
 from keepline._records import DetectionBounds, Notice
 from keepline._tls import Tls, tls_record
 from keepline._values import OFF, Duration, Off, choice, count, data, millis, name, number, seconds
 
 _Part = TypeVar("_Part")
-
-
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """Application bytes that the peer answers: the only proof that its process lives."""
-
-    payload: bytes
-    """The message that is sent, in the client's framing."""
-    reply: Matcher | bytes | None = None
-    """Which frame is the reply; it is consumed. Bytes mean exactly these. Unset: any inbound byte is life."""
-    interval: Duration | None = None
-    """The silence after which one is sent."""
-    reply_within: Duration | None = None
-    """The deadline for a sign of life after one was due."""
-
-    def __repr__(self) -> str:
-        # The bytes may be a password: only their number is shown.
-        return (
-            f"Heartbeat({len(self.payload)} bytes, interval={self.interval!r}, reply_within={self.reply_within!r})"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Keepalive:
-    """Kernel probes: the first after ``idle`` without traffic, then one each ``interval``, dead after ``retries``.
-
-    Whole seconds; the core rounds up and says so.
-    """
-
-    idle: Duration
-    interval: Duration
-    retries: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
-    """The curve of waits between attempts. Each wait is 100 ms more than a draw from its window."""
-
-    first_spread: Duration | None = None
-    """The window of the first retry."""
-    initial: Duration | None = None
-    """The window of the second retry, before the multiplier."""
-    multiplier: float | None = None
-    """The growth of the window, 1 to 100."""
-    max: Duration | None = None
-    """The largest window."""
-    jitter: JitterName | None = None
-    """How a delay is drawn from its window."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outbox:
-    """How much the outbox holds."""
-
-    messages: int | None = None
-    """The most messages."""
-    bytes: int | None = None
-    """The most bytes, framing included."""
-    age: Duration | Literal[Off.OFF] | None = None
-    """How old a message may grow; `OFF`: for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +109,16 @@ class Config:
     proxy: str | None = field(default=None, repr=False)
     """What every connection goes through: ``"socks5://user:password@host:port"``, ``"http://host:port"``, or ``"system"``
     for what the environment names now. Not shown by ``repr``: it may hold a password."""
+    single_connection: bool | None = None
+    """The peer serves one connection at a time: the old one is reset before the next is dialled."""
+    endpoint_order: EndpointOrderName | None = None
+    """In which order several endpoints are tried. Shuffled unless given."""
+    return_to_preferred: Duration | None = None
+    """How often a better endpoint is tried beside a healthy connection to a second choice. Never unless given."""
+    bind_address: str | None = None
+    """The local IP address to connect from."""
+    bind_interface: str | None = None
+    """The network interface to connect through."""
 
     def resolve(self) -> "Resolved":
         """Decides every value and checks it, without making a client.
@@ -225,6 +183,11 @@ class ConfigOptions(TypedDict, total=False):
     network_monitor: bool | None
     tls: Tls | bool | None
     proxy: str | None
+    single_connection: bool | None
+    endpoint_order: EndpointOrderName | None
+    return_to_preferred: Duration | None
+    bind_address: str | None
+    bind_interface: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +238,13 @@ def declared(config: Config) -> dict[str, Any]:
         "network_monitor": _optional_flag("network_monitor", config.network_monitor),
         "tls": tls_record(config.tls),
         "proxy": _text("proxy", config.proxy),
+        "single_connection": (
+            None if config.single_connection is None else _flag("single_connection", config.single_connection)
+        ),
+        "endpoint_order": name("endpoint_order", config.endpoint_order),
+        "return_to_preferred_ms": millis("return_to_preferred", config.return_to_preferred),
+        "bind_address": None if config.bind_address is None else str(config.bind_address),
+        "bind_interface": name("bind_interface", config.bind_interface),
         "auto_replies": [_part("auto_replies", reply, AutoReply).record() for reply in config.auto_replies],
     }
     for field in ("user_timeout", "rto_max", "frame_within"):
@@ -368,6 +338,11 @@ def decided(record: dict[str, Any]) -> Config:
         network_monitor=record["network_monitor"],
         tls=None if record["tls"] is None else Tls.read(record["tls"]),
         proxy=record["proxy"],
+        single_connection=record["single_connection"],
+        endpoint_order=record["endpoint_order"],
+        return_to_preferred=seconds(record["return_to_preferred_ms"]),
+        bind_address=record["bind_address"],
+        bind_interface=record["bind_interface"],
     )
 
 

@@ -2,6 +2,7 @@
 
 from keepline import _core
 from keepline._config import Config, Resolved, resolved
+from keepline._endpoint import Target, endpoints, targets
 from keepline._names import State
 from keepline._protocol import Matcher
 from keepline._records import DetectionBounds, NetworkPath, Notice, Stats
@@ -60,12 +61,27 @@ class Handle:
         """The worst case of each fault, with its formula."""
         return self._decided().bounds
 
+    @property
+    def endpoints(self) -> list[Target]:
+        """The endpoints, in the order given."""
+        return targets(self._core.endpoints())
+
     # Steering --------------------------------------------------------------------------------------------------------
 
     def reconnect(self) -> None:
         """Ends the connection, if there is one, and dials at once."""
         self._core.reconnect()
 
+    def set_endpoints(self, address: Target | list[Target], *more: Target) -> None:
+        """Takes another list of endpoints.
+
+        A connection to an endpoint that is still in the list stays. Any other is left, in order if it is healthy, and the
+        next is dialled at once.
+
+        Raises:
+            InvalidConfig: a bad endpoint, the same one twice, none, or more than 64; nothing changes then.
+        """
+        self._core.set_endpoints(endpoints(address, more))
     def go_away(self, retry_after: Duration) -> None:
         """Leaves because the server asked for it, and comes back no sooner than ``retry_after`` (seconds).
 

@@ -10,6 +10,7 @@ UnsolicitedName = Literal["deliver", "discard"]
 JitterName = Literal["full", "equal", "centred", "decorrelated", "none"]
 AddressesName = Literal["happy_eyeballs", "one_at_a_time"]
 EndianName = Literal["big", "little"]
+EndpointOrderName = Literal["shuffled", "ordered"]
 NetworkKindName = Literal["unknown", "wifi", "cellular", "wired", "vpn", "other"]
 
 

@@ -45,6 +45,8 @@ class Connecting(Event):
 
     epoch: int
     """The attempt's number."""
+    endpoint: str | None
+    """Where it goes, as it was given; ``None`` if there is only one endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Connected(Event):
     """The address on the other side."""
     after: float
     """Time since the last connection ended, or since start."""
+    endpoint: str | None
+    """Where it goes, as it was given; ``None`` if there is only one endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,8 @@ class Disconnected(Event):
 
     epoch: int
     """The connection's number."""
+    endpoint: str | None
+    """Where it went, as it was given; ``None`` if there is only one endpoint."""
     cause: Cause
     """Why."""
     detector: Detector | None

@@ -16,7 +16,7 @@ from keepline._client import DEFAULT_DRAIN, closed_error
 from keepline._config import Config, ConfigOptions, declared
 from keepline._core import Message
 from keepline._doctor import Diagnosis, examination
-from keepline._endpoint import Address, endpoint
+from keepline._endpoint import Address, Target, endpoints
 from keepline._errors import invalid
 from keepline._handle import Handle
 from keepline._names import AckedBy, Cause, Outcome
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Client(Handle):
-    """A client of one endpoint: any number of connections, one at a time.
+    """A client of one endpoint or several: any number of connections, one at a time.
 
     Made by `connect` or `start`. Letting go of the last reference aborts the connection.
     """
@@ -226,14 +226,17 @@ class Events(Iterator[events.Event]):
         return self._ready.popleft()
 
 
-def connect(address: Address, *, config: Config | None = None, **options: Unpack[ConfigOptions]) -> Client:
+def connect(
+    address: Target | list[Target], *more: Target, config: Config | None = None, **options: Unpack[ConfigOptions]
+) -> Client:
     """Makes a client and waits for its first connection, retrying by policy, at most ``connect_within``.
 
     Use it as ``with keepline.sync.connect(...) as client``: leaving the block closes the client, leaving it by an
     exception aborts it.
 
     Args:
-        address: ``"host:port"``, ``"[v6]:port"`` or ``(host, port)``.
+        address: ``"host:port"``, ``"[v6]:port"``, ``"unix:/path"`` or ``(host, port)``; a `Weighted` one; or a list.
+        *more: further endpoints.
         config: a whole configuration, over which single options are put.
         **options: the fields of `Config`; durations are seconds or a `timedelta`.
 
@@ -244,21 +247,24 @@ def connect(address: Address, *, config: Config | None = None, **options: Unpack
     """
     record = declared(Config.of(config, options))
     with _Waiting() as waiting:
-        return Client(waiting.finish(_core.Client.connect(waiting.operations, endpoint(address), record)))
+        return Client(waiting.finish(_core.Client.connect(waiting.operations, endpoints(address, more), record)))
 
 
-def start(address: Address, *, config: Config | None = None, **options: Unpack[ConfigOptions]) -> Client:
+def start(
+    address: Target | list[Target], *more: Target, config: Config | None = None, **options: Unpack[ConfigOptions]
+) -> Client:
     """Makes a client and returns at once; it dials for ever.
 
     Args:
         address: as for `connect`.
+        *more: as for `connect`.
         config: as for `connect`.
         **options: as for `connect`.
 
     Raises:
         InvalidConfig: names the field, the value and the rule.
     """
-    return Client(_core.Client.start(endpoint(address), declared(Config.of(config, options))))
+    return Client(_core.Client.start(endpoints(address, more), declared(Config.of(config, options))))
 
 
 def doctor(

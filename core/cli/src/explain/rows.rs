@@ -26,6 +26,8 @@ pub(super) enum Source {
     Derived,
     /// The same in every profile.
     Default,
+    /// Has no effect on a Unix socket.
+    UnixSocket,
 }
 
 impl Source {
@@ -36,6 +38,7 @@ impl Source {
             Source::Profile => "profile",
             Source::Derived => "derived",
             Source::Default => "default",
+            Source::UnixSocket => "unix_socket",
         }
     }
 }
@@ -73,6 +76,17 @@ impl fmt::Display for Shown {
             Shown::Bytes(bytes) => write!(f, "{bytes} bytes"),
             Shown::Factor(factor) => write!(f, "{factor}"),
             Shown::Word(word) => f.write_str(word),
+        }
+    }
+}
+
+/// Switches off what a Unix socket does not have.
+pub(super) fn leave_out_tcp(rows: &mut [Row]) {
+    for row in rows {
+        let is_of_tcp = row.name.starts_with("keepalive")
+            || matches!(row.name, "user_timeout" | "rto_max" | "bind_address" | "bind_interface");
+        if is_of_tcp {
+            (row.value, row.source) = (Shown::Off, Source::UnixSocket);
         }
     }
 }
@@ -146,6 +160,15 @@ pub(super) fn of(tuning: &Tuning, config: &Config, valid: &ValidConfig) -> Vec<R
     row("address_stagger", Shown::Time(valid.address_stagger), by_default(config.address_stagger.is_some()));
     let refuses = word(if valid.refuse_private_addresses { "on" } else { "off" });
     row("refuse_private_addresses", refuses, by_default(config.refuse_private_addresses));
+
+    row("endpoint_order", word(valid.endpoint_order.as_str()), by_default(tuning.endpoint_order.is_some()));
+    let source = by_default(valid.return_to_preferred.is_some());
+    row("return_to_preferred", time_or_off(valid.return_to_preferred), source);
+    row("single_connection", on_or_off(valid.single_connection), by_profile(config.single_connection.is_some()));
+    let from = valid.bind_address.map_or(Shown::Off, |address| Shown::Word(address.to_string()));
+    row("bind_address", from, by_default(valid.bind_address.is_some()));
+    let interface = valid.bind_interface.as_deref().map_or(Shown::Off, word);
+    row("bind_interface", interface, by_default(valid.bind_interface.is_some()));
 
     let backoff = &valid.backoff;
     row("backoff.first_spread", Shown::Time(backoff.first_spread), by_profile(config.first_spread.is_some()));

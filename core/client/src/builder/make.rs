@@ -3,13 +3,15 @@
 use super::Builder;
 use crate::client::Client;
 use crate::driver::Driver;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Targets};
 use crate::error::Error;
 use crate::greeting::Login;
 use crate::io::names::Names;
 use crate::proxy::first_hop;
 use crate::shared::Shared;
 use crate::streams::Streams;
+#[cfg(feature = "tls")]
+use crate::tls::{Tls, TlsSide};
 use keepline_proto::config::Choice;
 use keepline_proto::framing::Framing;
 use keepline_proto::{ConfigError, ErrorKind};
@@ -89,16 +91,6 @@ impl Builder {
         self.spawn(true).map(Streams::new)
     }
 
-    /// The endpoint as it was given, or what is wrong with it.
-    pub(crate) fn endpoint_text(&self) -> String {
-        self.endpoint.as_ref().map_or_else(|error| error.value.clone(), ToString::to_string)
-    }
-
-    /// The endpoint, checked.
-    pub(crate) fn parsed_endpoint(&self) -> Result<Endpoint, Error> {
-        Ok(self.endpoint.clone()?)
-    }
-
     /// Who resolves names for the client, with nothing learned yet.
     pub(crate) fn names(&self) -> Names {
         Names::new(self.resolver.clone())
@@ -122,17 +114,10 @@ impl Builder {
 
     fn spawn(self, streaming: bool) -> Result<Client, Error> {
         let config = self.parsed()?;
-        let endpoint = self.endpoint?;
+        let endpoints = self.endpoints?;
         #[cfg(feature = "tls")]
-        let (endpoint, tls) = match (self.tls, endpoint.is_tls()) {
-            (None, false) => (endpoint, None),
-            (declared, _) => {
-                let connector = declared.unwrap_or_default().connector()?;
-                connector.check(endpoint.host())?;
-                let side = crate::tls::TlsSide::new(Arc::new(connector));
-                (endpoint.over_tls(), Some(Box::new(side)))
-            }
-        };
+        let (endpoints, tls) = over_tls(endpoints, self.tls)?;
+        let (targets, candidates) = Targets::new(endpoints)?;
         let Some(runtime) = self.runtime.or_else(|| Handle::try_current().ok()) else {
             return Err(Error::new(
                 ErrorKind::InvalidConfig,
@@ -144,10 +129,11 @@ impl Builder {
         }
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let login = Login::of(&config, self.hook, self.provider);
-        let has_name = endpoint.literal().is_none() || first_hop(&endpoint, &config).literal().is_none();
-        let names = has_name.then(|| Arc::new(Names::new(self.resolver)));
-        let inline_writes = self.inline_writes;
-        let shared = Shared::new(config, endpoint, login, names, streaming, inline_writes, self.governor);
+        // Those of a later list may be names, and are then resolved in the same way.
+        let has_name = targets.has_names() || targets.list().iter().any(|own| is_name(&first_hop(own, &config)));
+        let names = (has_name || self.resolver.is_some()).then(|| Arc::new(Names::new(self.resolver)));
+        let (inline_writes, socket_hook) = (self.inline_writes, self.socket_hook);
+        let shared = Shared::new(config, targets, login, socket_hook, names, streaming, inline_writes, self.governor);
         #[cfg(feature = "tls")]
         let shared = shared.with_tls(tls);
         let shared = Arc::new(shared);
@@ -155,9 +141,25 @@ impl Builder {
             // Messages have no meaning on a stream client: every send is refused as closed.
             shared.writer().ended = true;
         }
-        let driver = Driver::new(shared.clone(), &runtime, seed);
+        let driver = Driver::new(shared.clone(), &runtime, seed, candidates);
         // Boxed: a task is rounded up to whole cache lines, by as much as 127 bytes for each client.
         runtime.spawn(Box::pin(driver));
         Ok(Client::new(shared))
     }
+}
+
+fn is_name(endpoint: &Endpoint) -> bool {
+    endpoint.path().is_none() && endpoint.literal().is_none()
+}
+
+/// What encrypts, if anything asks for it: a declaration is for every endpoint, `tls://` for one.
+#[cfg(feature = "tls")]
+fn over_tls(endpoints: Vec<Endpoint>, declared: Option<Tls>) -> Result<(Vec<Endpoint>, Option<Box<TlsSide>>), Error> {
+    if declared.is_none() && !endpoints.iter().any(Endpoint::is_tls) {
+        return Ok((endpoints, None));
+    }
+    let is_for_all = declared.is_some();
+    let connector = declared.unwrap_or_default().connector()?;
+    let side = TlsSide::new(Arc::new(connector), is_for_all);
+    Ok((side.over(endpoints)?, Some(Box::new(side))))
 }

@@ -51,9 +51,9 @@ pub struct Doctor {
 }
 
 impl Doctor {
-    /// A doctor of the client that this builder would make.
+    /// A doctor of the client that this builder would make; of several endpoints it examines the first.
     pub fn of(builder: Builder) -> Doctor {
-        Doctor { builder, patience: PATIENCE, listen: LISTEN, path_mtu: false, idle: Vec::new() }
+        Doctor { builder: builder.first_alone(), patience: PATIENCE, listen: LISTEN, path_mtu: false, idle: Vec::new() }
     }
 
     /// Sets how long each stage waits for somebody else; 8 s unless given.
@@ -101,13 +101,16 @@ impl Doctor {
     pub async fn examine(&self) -> Diagnosis {
         let mut examined = Examined::new(self.builder.endpoint_text());
         let Some((endpoint, config)) = self.declared(&mut examined) else { return examined.diagnosis() };
-        let names = self.builder.names();
-        let hop = first_hop(&endpoint, &config);
-        let Some(addresses) = reach::names(&hop, &names, &config, self.patience, &mut examined).await else {
-            return examined.diagnosis();
-        };
-        if !reach::route(&addresses, &mut examined) || !reach::tcp(&addresses, self.patience, &mut examined).await {
-            return examined.diagnosis();
+        // A Unix socket has neither name nor route: the attempt tells all there is.
+        if endpoint.path().is_none() {
+            let names = self.builder.names();
+            let hop = first_hop(&endpoint, &config);
+            let Some(addresses) = reach::names(&hop, &names, &config, self.patience, &mut examined).await else {
+                return examined.diagnosis();
+            };
+            if !reach::route(&addresses, &mut examined) || !reach::tcp(&addresses, self.patience, &mut examined).await {
+                return examined.diagnosis();
+            }
         }
         let proxy = proxy_of(&endpoint, &config).cloned();
         let attempt = attempt::Attempt { builder: &self.builder, config: &config, patience: self.patience, proxy };
@@ -125,7 +128,7 @@ impl Doctor {
 
     fn checked(&self) -> Result<(Endpoint, Arc<ValidConfig>), Error> {
         let config = self.builder.validate()?;
-        let endpoint = self.builder.parsed_endpoint()?;
+        let endpoint = self.builder.first_endpoint()?;
         limits::patience(self.patience)?;
         for silence in &self.idle {
             limits::idle(*silence, &self.builder)?;

@@ -22,6 +22,7 @@ use crate::shared::{Shared, Wish};
 use crate::wheel::{Seat, Wheel};
 pub(crate) use connection::Connection;
 use connection::ReadStep;
+use keepline_proto::endpoints::Candidates;
 use keepline_proto::session::{Command, NetworkChange};
 use keepline_proto::{Cause, CloseHow, Ending, Epoch, Session, State, Time};
 use siblings::Remains;
@@ -81,13 +82,14 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(shared: Arc<Shared>, runtime: &Handle, seed: u64) -> Driver {
+    /// Makes the driver, which dials at once; `candidates` are the endpoints if there are several.
+    pub(crate) fn new(shared: Arc<Shared>, runtime: &Handle, seed: u64, candidates: Option<Candidates>) -> Driver {
         let id = CLIENTS.fetch_add(1, Ordering::Relaxed);
         let span = tracing::info_span!("keepline", client = id);
         let span = (!span.is_disabled()).then(|| Arc::new(span));
         let entered = span.clone();
         let _inside = entered.as_ref().map(|span| span.enter());
-        tracing::debug!(endpoint = %shared.endpoint, "client started");
+        tracing::debug!(endpoints = ?shared.targets(), "client started");
         let mut driver = Driver {
             session: Session::new(shared.config.clone(), seed, clock::now()),
             shared,
@@ -109,8 +111,7 @@ impl Driver {
             span,
         };
         driver.first_look(runtime);
-        driver.session.handle_start(clock::now());
-        driver.act();
+        driver.begin(candidates);
         driver
     }
 
@@ -130,6 +131,10 @@ impl Driver {
                 Wish::Network(path) => {
                     let change = NetworkChange { path, route_intact: self.route_intact(path) };
                     self.session.handle_network_changed(now, change);
+                }
+                Wish::Endpoints(endpoints) => {
+                    let Some(candidates) = self.shared.set_targets(endpoints) else { continue };
+                    self.session.handle_endpoints(now, candidates);
                 }
                 Wish::GiveUp => {
                     let ending = self.shared.ending().unwrap_or(Ending::new(Cause::ConnectTimeout, None));

@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 impl Driver {
     /// Looks at the way to the endpoint before the first attempt.
     pub(super) fn first_look(&mut self, handle: &Handle) {
-        let literal = self.shared.endpoint.literal();
+        let literal = self.shared.only_address();
         let target = literal.and_then(|peer| Target::of(peer, true));
         // A name may stand for this host, which no network leads to: the first attempt finds out.
         if let Some(target) = target
@@ -33,7 +33,7 @@ impl Driver {
         if !self.shared.config.network_monitor {
             return;
         }
-        let is_only = self.shared.endpoint.literal().is_some();
+        let is_only = self.shared.only_address().is_some();
         let target = peer.and_then(|peer| Target::of(peer, is_only));
         match (target, &self.sight) {
             (Some(target), Some(sight)) if sight.is_of(target) => {}

@@ -8,6 +8,7 @@ use crate::io::sockopt;
 use crate::stats::count;
 use crate::writer::News;
 use keepline_proto::config::WhileDown;
+use keepline_proto::endpoints::{Candidates, EndpointId};
 use keepline_proto::event::Disconnected;
 use keepline_proto::kernel::KERNEL_PROBE;
 use keepline_proto::outbox::{Accounting, Standing};
@@ -29,6 +30,16 @@ impl Driver {
         self.shared.publish(self.session.state(), self.session.epoch());
     }
 
+    /// Tells the machine where it may go, and starts it.
+    pub(super) fn begin(&mut self, candidates: Option<Candidates>) {
+        if let Some(candidates) = candidates {
+            self.session.handle_endpoints(clock::now(), candidates);
+            self.act();
+        }
+        self.session.handle_start(clock::now());
+        self.act();
+    }
+
     /// Tells the machine what the kernel knows.
     pub(super) fn tell_figures(&mut self, epoch: Epoch, figures: KernelFigures) {
         tracing::trace!(%epoch, ?figures, "kernel figures");
@@ -46,31 +57,16 @@ impl Driver {
                     self.wait = deadline.unwrap_or(Time::FAR_FUTURE);
                     return;
                 }
-                Output::Dial { epoch, deadline, mss } => {
+                Output::Dial { epoch, endpoint, deadline, mss } => {
                     count(&self.shared.counters.attempts);
-                    self.count_retry(epoch);
+                    self.count_retry(epoch, endpoint);
                     if let Some(mss) = mss {
                         tracing::warn!(
                             %epoch, mss, "large segments vanish on the way to the peer: dialling with smaller ones"
                         );
                     }
-                    let order = Order {
-                        epoch,
-                        names: self.shared.names.clone(),
-                        endpoint: self.shared.endpoint.clone(),
-                        config: self.shared.config.clone(),
-                        deadline,
-                        mss,
-                        #[cfg(feature = "tls")]
-                        tls: self.shared.tls.as_ref().map(|tls| tls.connector.clone()),
-                    };
-                    let request = CredentialRequest { epoch, refusals: self.session.refusals() };
-                    let asked = self.shared.login.as_ref().and_then(|login| login.ask(request));
-                    let dialing: Dialing = match asked {
-                        None => Box::pin(dial(order)),
-                        Some(asked) => Box::pin(Login::beside(asked, dial(order))),
-                    };
-                    let dialing = Io::Dialing(Box::new((epoch, dialing)));
+                    let future = self.dial(epoch, endpoint, deadline, mss);
+                    let dialing = Io::Dialing(Box::new((epoch, future)));
                     let slot = if matches!(self.io, Io::Nothing) { &mut self.io } else { &mut self.other };
                     *slot = dialing;
                     // The future has to be polled once before it can wake us.
@@ -109,10 +105,33 @@ impl Driver {
 
     /// Tells the flight recorder how many addresses failed before the dial ended, and how it ended.
     pub(super) fn tell_failed_addresses(&mut self, epoch: Epoch) {
-        let failures = self.shared.names.as_ref().map_or(0, |names| names.failures(epoch));
+        let failures = self.shared.names().map_or(0, |names| names.failures(epoch));
         if failures > 0 {
             self.session.handle_addresses_failed(clock::now(), epoch, failures);
             self.act();
+        }
+    }
+
+    fn dial(&self, epoch: Epoch, endpoint: EndpointId, deadline: Time, mss: Option<u16>) -> Dialing {
+        let Some(endpoint) = self.shared.target(endpoint) else {
+            // The machine only names what is in its list, and that is this one.
+            return Box::pin(std::future::ready(Err(Ending::new(Cause::Requested, None))));
+        };
+        let order = Order {
+            epoch,
+            names: self.shared.names(),
+            config: self.shared.config.clone(),
+            socket_hook: self.shared.socket_hook.as_deref().cloned(),
+            deadline,
+            mss,
+            #[cfg(feature = "tls")]
+            tls: self.shared.tls.as_ref().filter(|_| endpoint.is_tls()).map(|tls| tls.connector.clone()),
+            endpoint,
+        };
+        let request = CredentialRequest { epoch, refusals: self.session.refusals() };
+        match self.shared.login.as_ref().and_then(|login| login.ask(request)) {
+            None => Box::pin(dial(order)),
+            Some(asked) => Box::pin(Login::beside(asked, dial(order))),
         }
     }
 
@@ -189,6 +208,10 @@ impl Driver {
                     && let Some(stream) = socket.tcp()
                 {
                     sockopt::abort_on_close(stream);
+                    if self.shared.config.single_connection {
+                        // The user may hold it for long: the peer must have its place back before the next dial.
+                        sockopt::reset(stream);
+                    }
                 }
                 // Ends the user's reads and writes at once, wherever the stream is.
                 let _already_gone = socket.shutdown(std::net::Shutdown::Both);
@@ -238,7 +261,7 @@ impl Driver {
                 if disconnected.up_for.is_none() && ending.cause != Cause::Replaced {
                     count(&self.shared.counters.failures);
                 }
-                if let Some(names) = &self.shared.names
+                if let Some(names) = self.shared.names()
                     && disconnected.up_for.is_none_or(|up_for| up_for < self.shared.config.stable_after)
                 {
                     names.disappointed(disconnected.epoch, &ending);
@@ -272,7 +295,9 @@ impl Driver {
                 tracing::warn!(%epoch, "inbox full: reading stops until messages are taken")
             }
             EventKind::Offline => tracing::info!("offline"),
-            EventKind::Connecting { epoch } => tracing::debug!(%epoch, "connecting"),
+            EventKind::Connecting { epoch, endpoint } => {
+                tracing::debug!(%epoch, endpoint = endpoint.as_deref(), "connecting")
+            }
             EventKind::Paused | EventKind::Resumed | EventKind::Missed { .. } => {
                 tracing::debug!(kind = event.kind.name())
             }

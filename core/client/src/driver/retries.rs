@@ -2,7 +2,7 @@
 
 use super::Driver;
 use crate::clock;
-use keepline_proto::{Epoch, Time};
+use keepline_proto::{EndpointId, Epoch, Time};
 
 impl Driver {
     /// Whether the attempt that is due has to wait for its place. It asks once: the place that it got is kept for it.
@@ -12,7 +12,8 @@ impl Driver {
         }
         let Some(governor) = self.shared.governor() else { return false };
         self.permitted = true;
-        let until = governor.reserve(&self.shared.endpoint, now);
+        let Some(target) = self.shared.target(self.session.next_endpoint(now)) else { return false };
+        let until = governor.reserve(&target, now);
         if until <= now {
             return false;
         }
@@ -23,12 +24,14 @@ impl Driver {
     }
 
     /// Counts an attempt that leaves now. The first one is free, and one that got its place has paid.
-    pub(super) fn count_retry(&mut self, epoch: Epoch) {
+    pub(super) fn count_retry(&mut self, epoch: Epoch, endpoint: EndpointId) {
         if std::mem::take(&mut self.permitted) || epoch == Epoch(1) {
             return;
         }
-        if let Some(governor) = self.shared.governor() {
-            governor.charge(&self.shared.endpoint, clock::now());
+        if let Some(governor) = self.shared.governor()
+            && let Some(target) = self.shared.target(endpoint)
+        {
+            governor.charge(&target, clock::now());
         }
     }
 }

@@ -100,6 +100,18 @@ pub(crate) fn abort_on_close(stream: &TcpStream) {
     optional("SO_LINGER", SockRef::from(stream).set_linger(Some(Duration::ZERO)));
 }
 
+/// Resets the connection now, whoever holds the socket.
+pub(crate) fn reset(stream: &TcpStream) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use std::os::fd::AsFd;
+        optional("a reset", os::disconnect(stream.as_fd()));
+    }
+    // Elsewhere the reset comes when the last holder lets go of it.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _unused = stream;
+}
+
 /// Keeps the socket from transmitting anything more, so that what its figures say of unsent bytes stays true until it is
 /// dropped.
 ///

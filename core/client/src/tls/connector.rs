@@ -1,6 +1,7 @@
 //! A declared TLS made ready: checked once, then asked for a session at each connect.
 
 use super::{Tls, TlsFacts, pins, trust};
+use crate::endpoint::Endpoint;
 use keepline_proto::ConfigError;
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
@@ -21,12 +22,33 @@ const LONGEST_PROTOCOL: usize = 255;
 #[derive(Debug)]
 pub(crate) struct TlsSide {
     pub(crate) connector: Arc<Connector>,
+    /// Whether it was declared, for every endpoint; otherwise for those with `tls://`.
+    is_for_all: bool,
     facts: Mutex<Option<TlsFacts>>,
 }
 
 impl TlsSide {
-    pub(crate) fn new(connector: Arc<Connector>) -> TlsSide {
-        TlsSide { connector, facts: Mutex::default() }
+    pub(crate) fn new(connector: Arc<Connector>, is_for_all: bool) -> TlsSide {
+        TlsSide { connector, is_for_all, facts: Mutex::default() }
+    }
+
+    /// The endpoints as they are dialled. What is to be encrypted is never dialled without.
+    pub(crate) fn over(&self, endpoints: Vec<Endpoint>) -> Result<Vec<Endpoint>, ConfigError> {
+        let encrypted = |endpoint: Endpoint| {
+            if self.is_for_all && endpoint.path().is_some() {
+                return Err(ConfigError::new(
+                    "tls",
+                    endpoint,
+                    "must not be set with a Unix socket: it is not encrypted",
+                ));
+            }
+            let endpoint = if self.is_for_all { endpoint.over_tls() } else { endpoint };
+            if endpoint.is_tls() {
+                self.connector.check(endpoint.host())?;
+            }
+            Ok(endpoint)
+        };
+        endpoints.into_iter().map(encrypted).collect()
     }
 
     pub(crate) fn agree(&self, facts: TlsFacts) {

@@ -5,6 +5,7 @@
 
 mod bound;
 mod declare;
+mod endpoints;
 mod greeting;
 mod liveness;
 mod notice;
@@ -30,8 +31,10 @@ pub use short::short;
 pub use crate::race::Addresses;
 
 use crate::correlator::Correlation;
+use crate::endpoints::EndpointOrder;
 use crate::framing::Framing;
 use crate::proxy::Proxy;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// A value that may be left to the profile, switched off, or given.
@@ -138,4 +141,14 @@ pub struct Config {
     pub network_monitor: Option<bool>,
     /// What every connection goes through. Nothing unless given.
     pub proxy: Option<Proxy>,
+    /// Whether the peer serves one connection at a time: the old one is reset before the next is dialled.
+    pub single_connection: Option<bool>,
+    /// In which order several endpoints are tried.
+    pub endpoint_order: EndpointOrder,
+    /// How often a better endpoint is tried beside a healthy connection to a second choice. Never unless given.
+    pub return_to_preferred: Option<Duration>,
+    /// The local address to connect from; the route's unless given.
+    pub bind_address: Option<IpAddr>,
+    /// The network interface to connect through; the route's unless given.
+    pub bind_interface: Option<String>,
 }

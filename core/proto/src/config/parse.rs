@@ -2,7 +2,8 @@
 
 use crate::config::liveness::Liveness;
 use crate::config::{
-    Backoff, Choice, Config, OutboxLimits, ProfileValues, Settings, ValidConfig, notice, protocol, rules, short,
+    Backoff, Choice, Config, OutboxLimits, ProfileValues, Settings, ValidConfig, endpoints, notice, protocol, rules,
+    short,
 };
 use crate::correlator::Correlation;
 use crate::error::ConfigError;
@@ -58,6 +59,7 @@ impl Config {
         }
         let inbox_bytes = self.inbox_bytes.unwrap_or(DEFAULT_INBOX_BYTES);
         rules::count("inbox.bytes", inbox_bytes, QUEUE_BYTES_MAX)?;
+        let (single_connection, addresses) = endpoints::decide_single_connection(&self, &values)?;
         let mut settings = Settings {
             profile: self.profile,
             heartbeat: liveness.heartbeat,
@@ -67,7 +69,7 @@ impl Config {
             read_idle: self.read_idle,
             connect_per_address,
             connect_total,
-            addresses: self.addresses.unwrap_or(values.addresses),
+            addresses,
             address_stagger: decide_stagger(&self)?,
             refuse_private_addresses: self.refuse_private_addresses,
             connect_within: self.connect_within.unwrap_or(connect_total),
@@ -98,6 +100,11 @@ impl Config {
             // A change that nobody sees costs a whole detection time, and watching costs an idle client nothing.
             network_monitor: self.network_monitor.unwrap_or(true),
             proxy: self.proxy.clone(),
+            single_connection,
+            endpoint_order: self.endpoint_order,
+            return_to_preferred: endpoints::decide_return(&self)?,
+            bind_address: self.bind_address,
+            bind_interface: endpoints::decide_interface(&self)?,
             notices,
         };
         settings.notices = notice::tell(&self, &settings);

@@ -65,6 +65,8 @@ pub struct ProfileValues {
     pub stall_limit: Duration,
     /// The most requests in flight.
     pub max_in_flight: usize,
+    /// Whether the old connection is reset before the next is dialled.
+    pub single_connection: bool,
 }
 
 const fn secs(seconds: u64) -> Duration {
@@ -107,6 +109,7 @@ impl Profile {
                 stable_after: secs(10),
                 stall_limit: secs(120),
                 max_in_flight: 1024,
+                single_connection: false,
             },
             Profile::Mobile => ProfileValues {
                 heartbeat_interval: secs(30),
@@ -128,6 +131,7 @@ impl Profile {
                 stable_after: secs(10),
                 stall_limit: secs(120),
                 max_in_flight: 1024,
+                single_connection: false,
             },
             Profile::Industrial => ProfileValues {
                 heartbeat_interval: secs(10),
@@ -149,6 +153,7 @@ impl Profile {
                 stable_after: secs(10),
                 stall_limit: secs(60),
                 max_in_flight: 1,
+                single_connection: true,
             },
             Profile::Datacenter => ProfileValues {
                 heartbeat_interval: secs(5),
@@ -170,6 +175,7 @@ impl Profile {
                 stable_after: secs(10),
                 stall_limit: secs(60),
                 max_in_flight: 1024,
+                single_connection: false,
             },
         }
     }

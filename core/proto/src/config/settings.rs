@@ -3,11 +3,13 @@
 use crate::cause::names;
 use crate::config::{AutoReply, Credentials, Greeting, Matcher, Profile, RetryAfter, short};
 use crate::correlator::Correlation;
+use crate::endpoints::EndpointOrder;
 use crate::framing::Framing;
 use crate::proxy::Proxy;
 use crate::race::{Addresses, Rules};
 use bytes::{Bytes, BytesMut};
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -245,6 +247,16 @@ pub struct Settings {
     pub network_monitor: bool,
     /// What every connection goes through.
     pub proxy: Option<Proxy>,
+    /// Whether the old connection is reset before the next is dialled.
+    pub single_connection: bool,
+    /// In which order several endpoints are tried.
+    pub endpoint_order: EndpointOrder,
+    /// How often a better endpoint is tried beside a healthy connection to a second choice.
+    pub return_to_preferred: Option<Duration>,
+    /// The local address to connect from.
+    pub bind_address: Option<IpAddr>,
+    /// The network interface to connect through.
+    pub bind_interface: Option<Box<str>>,
     /// What the user should know.
     pub notices: Vec<Notice>,
 }

@@ -6,7 +6,9 @@
 use super::Session;
 use super::life::Next;
 use super::phase::{Attempt, Phase};
+use crate::EndpointId;
 use crate::cause::{Cause, Ending};
+use crate::endpoints::Life;
 use crate::output::CloseHow;
 
 impl Session {
@@ -18,7 +20,13 @@ impl Session {
         if !matches!(self.phase, Phase::Up(_)) {
             return;
         }
-        let attempt = self.start_attempt();
+        let endpoint = self.pick_beside();
+        self.start_challenger(endpoint);
+    }
+
+    /// Starts an attempt beside the connection.
+    pub(super) fn start_challenger(&mut self, endpoint: EndpointId) {
+        let attempt = self.start_attempt(endpoint);
         if let Phase::Up(link) = &mut self.phase {
             link.challenger = Some(Box::new(attempt));
         }
@@ -27,7 +35,8 @@ impl Session {
     /// The attempt beside the connection is over; the connection stays as it is.
     pub(super) fn end_challenger(&mut self, ending: Ending) {
         if let Some(challenger) = self.take_challenger() {
-            self.tell_end(challenger.epoch, CloseHow::Abort, ending, None, None);
+            self.judge_endpoint(challenger.endpoint, &ending, Life::Failed);
+            self.tell_end((challenger.epoch, challenger.endpoint), CloseHow::Abort, ending, None, None);
         }
     }
 
@@ -39,9 +48,10 @@ impl Session {
         }
     }
 
-    /// The attempt has proved alive first: the connection makes room for it.
+    /// The attempt has proved alive first: the connection makes room for it. One in good health is left in order, so that
+    /// what it has taken still arrives.
     pub(super) fn replace_incumbent(&mut self) {
-        self.end(Session::replaced(), CloseHow::Abort, Next::Retry);
+        self.end(Session::replaced(), self.how_to_leave(), Next::Retry);
     }
 
     pub(super) fn take_challenger(&mut self) -> Option<Box<Attempt>> {

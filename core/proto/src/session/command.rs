@@ -1,7 +1,7 @@
 //! What the user wishes: start, pause, resume, reconnect, close.
 
 use super::life::Next;
-use super::phase::{Drain, Phase};
+use super::phase::{Drain, Link, Phase};
 use super::{Command, Session};
 use crate::cause::{Cause, Ending};
 use crate::event::{EventKind, State};
@@ -118,7 +118,8 @@ impl Session {
             // Never wait for the dead: only a healthy connection is drained.
             Phase::Up(link) if link.liveness.state() == State::Connected && !within.is_zero() => {
                 let epoch = link.epoch;
-                self.phase = Phase::Draining(Drain { epoch, since: link.since, verified: link.verified, deadline });
+                let Link { endpoint, since, verified, .. } = *link;
+                self.phase = Phase::Draining(Drain { epoch, endpoint, since, verified, deadline });
                 self.push(Output::Drain { epoch, deadline });
             }
             Phase::Up(_)
@@ -135,9 +136,11 @@ impl Session {
         self.finish(ending);
     }
 
-    /// A healthy connection is left in order, any other without a word.
-    fn how_to_leave(&self) -> CloseHow {
-        if self.phase.state() == State::Connected { CloseHow::Graceful } else { CloseHow::Abort }
+    /// A healthy connection is left in order, any other without a word. So is one to a peer that serves a single one: in
+    /// order it would hold the place until the peer has cleaned up.
+    pub(super) fn how_to_leave(&self) -> CloseHow {
+        let in_order = self.phase.state() == State::Connected && !self.config.single_connection;
+        if in_order { CloseHow::Graceful } else { CloseHow::Abort }
     }
 }
 

@@ -232,6 +232,7 @@ impl Session {
         self.settle_waits();
         // First: a connection that dies now must not be followed by an attempt whose time is over.
         self.expire_challenger();
+        self.return_to_preferred();
         match &mut self.phase {
             Phase::Idle | Phase::Closed => {}
             Phase::Waiting(until) | Phase::Offline(until) => {

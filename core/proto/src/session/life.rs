@@ -4,6 +4,7 @@ use super::Session;
 use super::phase::{Attempt, Link, Phase, Step};
 use crate::cause::{Cause, Detector, Ending, GreetingFailure};
 use crate::config::Settings;
+use crate::endpoints::{EndpointId, Life};
 use crate::event::{Disconnected, EventKind, MessageCounts};
 use crate::liveness::{Findings, Liveness, Turn};
 use crate::output::{CloseHow, Output};
@@ -40,19 +41,20 @@ struct UpFor {
 impl Session {
     /// Starts an attempt.
     pub(super) fn dial(&mut self) {
-        let attempt = self.start_attempt();
+        let endpoint = self.pick();
+        let attempt = self.start_attempt(endpoint);
         self.phase = Phase::Connecting(attempt);
     }
 
     /// Asks for the dial of an attempt with the next number.
-    pub(super) fn start_attempt(&mut self) -> Attempt {
+    pub(super) fn start_attempt(&mut self, endpoint: EndpointId) -> Attempt {
         self.epoch = self.epoch.next();
         let epoch = self.epoch;
         let deadline = self.now + self.config.connect_total;
-        self.emit(EventKind::Connecting { epoch });
-        self.push(Output::Dial { epoch, deadline, mss: self.segments.limit(self.now) });
+        self.emit(EventKind::Connecting { epoch, endpoint: self.pool.name(endpoint) });
+        self.push(Output::Dial { epoch, endpoint, deadline, mss: self.segments.limit(self.now) });
         self.note_held(epoch);
-        Attempt { epoch, step: Step::Dialing, deadline, peer: None, inbox_full: false, frame_open: false }
+        Attempt { epoch, endpoint, step: Step::Dialing, deadline, peer: None, inbox_full: false, frame_open: false }
     }
 
     /// Dials, or waits for a network if the system says that there is none.
@@ -83,7 +85,7 @@ impl Session {
         }
         let Phase::Connecting(attempt) = &self.phase else { return };
         let peer = attempt.peer;
-        let (inbox_full, frame_open) = (attempt.inbox_full, attempt.frame_open);
+        let (endpoint, inbox_full, frame_open) = (attempt.endpoint, attempt.inbox_full, attempt.frame_open);
         let mut liveness = Liveness::new(self.now, &self.config);
         if frame_open {
             liveness.frame_started(self.now, &self.config);
@@ -93,12 +95,15 @@ impl Session {
         }
         let since = self.now;
         let challenger = None;
-        self.phase = Phase::Up(Link { epoch, since, verified, inbox_full_told: inbox_full, liveness, challenger });
+        let inbox_full_told = inbox_full;
+        self.phase = Phase::Up(Link { epoch, endpoint, since, verified, inbox_full_told, liveness, challenger });
         self.failures = 0;
         self.waits.note_success();
         self.refusals = 0;
         self.push(Output::Open { epoch });
-        self.emit(EventKind::Connected { epoch, peer, after: self.now.since(self.absent_since) });
+        self.settle_at_endpoint(endpoint);
+        let (after, endpoint) = (self.now.since(self.absent_since), self.pool.name(endpoint));
+        self.emit(EventKind::Connected { epoch, peer, after, endpoint });
         if inbox_full {
             self.emit(EventKind::InboxFull { epoch });
         }
@@ -140,7 +145,7 @@ impl Session {
 
     /// Ends the living connection or attempt, and starts what comes next. Does nothing if there is none.
     pub(super) fn end(&mut self, ending: Ending, how: CloseHow, next: Next) {
-        let Some(epoch) = self.phase.live_epoch() else { return };
+        let Some((epoch, endpoint)) = self.phase.live_epoch().zip(self.phase.endpoint()) else { return };
         if let Some((link, _, now)) = self.link()
             && ending.cause == Cause::PathSilent
             && link.liveness.is_large_data_stuck()
@@ -150,7 +155,13 @@ impl Session {
         let challenger = self.take_challenger();
         let up_for = self.leave();
         let stood = up_for.is_some_and(|up_for| up_for.stood);
+        let life = match up_for {
+            None => Life::Failed,
+            Some(_) if stood => Life::Stable,
+            Some(_) => Life::Unstable,
+        };
         let up_for = up_for.map(|up_for| up_for.lasted);
+        let advice = self.judge_endpoint(endpoint, &ending, life);
         let failed = up_for.is_none() && next == Next::Retry;
         if failed {
             self.failures = self.failures.saturating_add(1);
@@ -158,11 +169,12 @@ impl Session {
         let exhausted = failed && self.config.max_attempts.is_some_and(|limit| self.failures >= limit);
         // A certificate does not get better by asking again; but a wish or a new network is no verdict on it.
         let refused = self.is_refused_for_good(&ending);
-        let fatal = next == Next::Retry && (ending.cause.is_fatal() || refused);
+        let fatal = next == Next::Retry && (advice.fatal || refused);
         let next = if fatal || exhausted { Next::Stop } else { next };
         let next = if next == Next::Retry && challenger.is_some() { Next::Challenger } else { next };
         let delay = match next {
             Next::Retry if self.network.is_down() => Some(self.retry_delay(&ending, stood).max(self.offline_delay())),
+            Next::Retry if advice.hop => Some(self.hop_delay()),
             Next::Retry => Some(self.retry_delay(&ending, stood)),
             Next::Offline => Some(self.offline_delay()),
             Next::Now | Next::Challenger => Some(Duration::ZERO),
@@ -171,12 +183,12 @@ impl Session {
         let challenger = match (challenger, next) {
             (Some(challenger), Next::Challenger) => Some(challenger),
             (Some(challenger), Next::Retry | Next::Now | Next::Offline | Next::Stop) => {
-                self.tell_end(challenger.epoch, CloseHow::Abort, ending, None, None);
+                self.tell_end((challenger.epoch, challenger.endpoint), CloseHow::Abort, ending, None, None);
                 None
             }
             (None, _) => None,
         };
-        self.tell_end(epoch, how, ending, up_for, delay);
+        self.tell_end((epoch, endpoint), how, ending, up_for, delay);
         if let Some(challenger) = challenger {
             self.phase = Phase::Connecting(*challenger);
             return;
@@ -196,7 +208,7 @@ impl Session {
     /// Has the socket dropped, then tells the end.
     pub(super) fn tell_end(
         &mut self,
-        epoch: Epoch,
+        (epoch, endpoint): (Epoch, EndpointId),
         how: CloseHow,
         ending: Ending,
         up_for: Option<Duration>,
@@ -204,7 +216,9 @@ impl Session {
     ) {
         self.push(Output::Close { epoch, how });
         let (failures, messages) = (self.failures, MessageCounts::default());
-        let mut end = Box::new(Disconnected { epoch, ending, up_for, retry_in, failures, messages, report: None });
+        let endpoint = self.pool.name(endpoint);
+        let report = None;
+        let mut end = Box::new(Disconnected { epoch, endpoint, ending, up_for, retry_in, failures, messages, report });
         end.report = self.recorder.finish(self.now, &end).map(Arc::new);
         self.emit(EventKind::Disconnected(end));
     }
@@ -228,6 +242,7 @@ impl Session {
 
     /// Leaves the living phase: how long the connection was up, and what that means for the curve.
     fn leave(&mut self) -> Option<UpFor> {
+        self.pool.set_return(Time::FAR_FUTURE);
         let (since, verified) = match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Up(link) => (link.since, link.verified),
             Phase::Draining(drain) => (drain.since, drain.verified),

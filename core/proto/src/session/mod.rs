@@ -5,6 +5,7 @@
 
 mod challenger;
 mod command;
+mod endpoints;
 mod input;
 mod io;
 mod life;
@@ -16,6 +17,7 @@ mod waiting;
 pub use input::{Command, NetworkChange, NetworkKind, NetworkPath};
 
 use crate::config::ValidConfig;
+use crate::endpoints::EndpointPool;
 use crate::event::{Event, EventKind, State};
 use crate::output::{Output, OutputQueue};
 use crate::recorder::Recorder;
@@ -59,6 +61,7 @@ pub struct Session {
     epoch: Epoch,
     events: u64,
     phase: Phase,
+    pool: EndpointPool,
     network: Network,
     waits: Waits,
     segments: Segments,
@@ -78,7 +81,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Makes an idle machine. The same seed and the same inputs give the same outputs.
+    /// Makes an idle machine of one endpoint, which is number 0; [`Session::handle_endpoints`] tells of others. The same
+    /// seed and the same inputs give the same outputs.
     pub fn new(config: Arc<ValidConfig>, seed: u64, now: Time) -> Session {
         Session {
             config,
@@ -87,6 +91,7 @@ impl Session {
             epoch: Epoch(0),
             events: 0,
             phase: Phase::Idle,
+            pool: EndpointPool::one(),
             network: Network::default(),
             waits: Waits::new(),
             segments: Segments::default(),
@@ -152,7 +157,7 @@ impl Session {
             return output;
         }
         self.drained = true;
-        let deadline = self.phase.deadline().min(self.network.settle_at());
+        let deadline = self.phase.deadline().min(self.network.settle_at()).min(self.pool.return_at());
         // A deadline that passed while another input was handled is due now, not in the past.
         Output::Wait((deadline != Time::FAR_FUTURE).then(|| deadline.max(self.now)))
     }

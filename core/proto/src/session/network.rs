@@ -56,6 +56,12 @@ impl Network {
         self.0.as_ref().is_some_and(|known| known.told.down || known.seen.down)
     }
 
+    /// The number of the network in use, if anybody told it; the system's word before our own sight, which sees addresses
+    /// come and go on one network.
+    pub(super) fn path(&self) -> Option<u64> {
+        self.0.as_ref().and_then(|known| known.told.path.or(known.seen.path))
+    }
+
     pub(super) fn settle_at(&self) -> Time {
         self.pending().map_or(Time::FAR_FUTURE, |pending| pending.settle_at)
     }

@@ -1,7 +1,7 @@
 //! Where a client stands, with the data that belongs to that place: leaving a phase cleans up by itself.
 
 use crate::liveness::Liveness;
-use crate::{Epoch, State, Time};
+use crate::{EndpointId, Epoch, State, Time};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) epoch: Epoch,
+    pub(super) endpoint: EndpointId,
     pub(super) step: Step,
     pub(super) deadline: Time,
     pub(super) peer: Option<SocketAddr>,
@@ -49,6 +50,7 @@ pub(super) enum Step {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) epoch: Epoch,
+    pub(super) endpoint: EndpointId,
     pub(super) since: Time,
     pub(super) verified: bool,
     pub(super) inbox_full_told: bool,
@@ -61,6 +63,7 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) struct Drain {
     pub(super) epoch: Epoch,
+    pub(super) endpoint: EndpointId,
     pub(super) since: Time,
     pub(super) verified: bool,
     pub(super) deadline: Time,
@@ -86,6 +89,16 @@ impl Phase {
             Phase::Connecting(attempt) => Some(attempt.epoch),
             Phase::Up(link) => Some(link.epoch),
             Phase::Draining(drain) => Some(drain.epoch),
+            Phase::Idle | Phase::Waiting(_) | Phase::Offline(_) | Phase::Closed => None,
+        }
+    }
+
+    /// Where the living attempt or connection goes.
+    pub(super) fn endpoint(&self) -> Option<EndpointId> {
+        match self {
+            Phase::Connecting(attempt) => Some(attempt.endpoint),
+            Phase::Up(link) => Some(link.endpoint),
+            Phase::Draining(drain) => Some(drain.endpoint),
             Phase::Idle | Phase::Waiting(_) | Phase::Offline(_) | Phase::Closed => None,
         }
     }

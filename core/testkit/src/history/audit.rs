@@ -1,7 +1,7 @@
 //! Watches the outputs of a machine while it runs: one live epoch, gates in order, dials within the curve.
 
 use super::{History, Violation};
-use keepline_proto::backoff::{RETRY_AFTER_MAX, floor};
+use keepline_proto::backoff::{FLOOR, RETRY_AFTER_MAX, floor};
 use keepline_proto::config::{Jitter, Settings};
 use keepline_proto::event::Disconnected;
 use keepline_proto::{Cause, Epoch, EventKind, Output, Time, WaitClass};
@@ -150,8 +150,11 @@ fn judge_wait(end: &Disconnected, settings: &Settings) -> Result<(), String> {
     let classes = [true, false].map(|stood| WaitClass::of(&end.ending, stood).curve(&settings.backoff));
     let curve = &settings.backoff;
     let longest = classes.iter().map(|curve| curve.max).max().unwrap_or(curve.max);
+    // The next of several endpoints need not wait for what ails this one.
+    let may_hop = end.endpoint.is_some() && end.up_for.is_none();
     let least = match (end.ending.retry_after, curve.jitter) {
         (Some(hint), _) => hint.min(RETRY_AFTER_MAX),
+        (None, _) if may_hop => FLOOR,
         (None, Jitter::None) => floor(end.ending.cause) + curve.first_spread.min(curve.initial),
         (None, _) => floor(end.ending.cause).min(OFFLINE_RETRY),
     };

@@ -3,6 +3,7 @@
 use super::{ProcessError, Program, ServerProcess};
 use std::io;
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -49,6 +50,9 @@ const QUERY_WITHIN: Duration = Duration::from_secs(10);
 /// 64 MiB: the reply to a test's question is small; a larger length is a server that went wrong.
 const MAX_BULK: usize = 64 * 1024 * 1024;
 
+/// The name of the Unix socket in the server's directory.
+const SOCKET: &str = "redis.sock";
+
 impl RedisServer {
     /// Starts `redis-server` from the path and waits until it answers `PING`.
     ///
@@ -64,10 +68,16 @@ impl RedisServer {
             command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"]);
             // No snapshots, and every write in the log before its reply: what was acknowledged survives kill -9.
             command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(directory);
+            command.arg("--unixsocket").arg(directory.join(SOCKET));
             command
         });
         let process = ServerProcess::start(program.answers(b"PING\r\n", b"+PONG\r\n")).await?;
         Ok(RedisServer { process })
+    }
+
+    /// The path of its Unix socket, on which it listens beside its port; it stays the same through restarts.
+    pub fn unix_socket(&self) -> PathBuf {
+        self.directory().join(SOCKET)
     }
 
     /// Asks one question over a connection of its own, to check what the server knows.

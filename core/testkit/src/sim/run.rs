@@ -108,8 +108,12 @@ impl SimWorld {
 
     fn perform(&mut self, output: &Output) {
         match output {
-            Output::Dial { epoch, .. } if self.live.is_some() => self.challenger = Some(*epoch),
-            Output::Dial { epoch, .. } => {
+            Output::Dial { epoch, endpoint, .. } if self.live.is_some() => {
+                self.targets.push((*epoch, *endpoint));
+                self.challenger = Some(*epoch);
+            }
+            Output::Dial { epoch, endpoint, .. } => {
+                self.targets.push((*epoch, *endpoint));
                 self.live = Some(*epoch);
                 self.last_received = Time::ZERO;
             }
@@ -131,7 +135,23 @@ impl SimWorld {
             | Output::Wait(_) => {}
         }
         let (at, figures) = (self.now, self.figures);
-        let facts = self.peer.react(output, figures);
+        let facts = epoch_of(output).map_or(Vec::new(), |epoch| self.peer_of(epoch).react(output, figures));
         self.news.extend(facts.into_iter().map(|(epoch, fact)| News { at, epoch, fact }));
+    }
+}
+
+/// The connection or attempt that an output is about.
+fn epoch_of(output: &Output) -> Option<Epoch> {
+    match output {
+        Output::Dial { epoch, .. }
+        | Output::Greet { epoch, .. }
+        | Output::Heartbeat { epoch }
+        | Output::Open { epoch }
+        | Output::Sample { epoch }
+        | Output::SetUserTimeout { epoch, .. }
+        | Output::ProbeKernel { epoch, .. }
+        | Output::Drain { epoch, .. }
+        | Output::Close { epoch, .. } => Some(*epoch),
+        Output::Emit(_) | Output::Wait(_) => None,
     }
 }

@@ -1,12 +1,13 @@
 //! From addresses to one TCP connection: the first that answers.
 
-use super::Order;
-use super::SPEAKS_FIRST;
 use super::race::{Course, race};
 use super::resolve::Found;
+use super::{Order, SPEAKS_FIRST, local};
 use crate::io::{dial_failure, sockopt};
 use keepline_proto::cause::DnsFailure;
 use keepline_proto::{Cause, Ending};
+use socket2::SockRef;
+use std::io;
 use std::net::SocketAddr;
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -14,6 +15,10 @@ use tokio::net::{TcpSocket, TcpStream};
 pub(super) async fn connect(order: &Order, found: Found) -> Result<TcpStream, Ending> {
     let Found { addresses, stale } = found;
     let mut arranged = addresses.clone();
+    arranged.retain(|address| local::fits(order, address));
+    if arranged.is_empty() && !addresses.is_empty() {
+        return Err(local::no_address_fits());
+    }
     if let Some(names) = &order.names {
         names.memory(&order.endpoint, |memory| memory.arrange(&mut arranged));
     }
@@ -42,12 +47,11 @@ pub(super) async fn connect(order: &Order, found: Found) -> Result<TcpStream, En
 
 /// Makes one socket and connects it.
 async fn connect_to(order: &Order, address: SocketAddr) -> Result<TcpStream, Ending> {
-    let connecting = async {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if let Some(mss) = order.mss {
-            sockopt::limit_segments(&socket, mss);
-        }
-        socket.connect(address).await
-    };
-    connecting.await.map_err(|error: std::io::Error| dial_failure(&error))
+    let failed = |error: io::Error| dial_failure(&error);
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(failed)?;
+    if let Some(mss) = order.mss {
+        sockopt::limit_segments(&socket, mss);
+    }
+    local::prepare(order, SockRef::from(&socket), address)?;
+    socket.connect(address).await.map_err(failed)
 }

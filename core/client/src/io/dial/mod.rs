@@ -1,12 +1,16 @@
 //! From an endpoint to a connected socket, stage by stage: names, addresses, TCP, proxy, TLS.
 
 mod connect;
+mod local;
 mod proxy;
 mod race;
 mod resolve;
+#[cfg(unix)]
+mod unix;
 
 use crate::clock;
 use crate::endpoint::Endpoint;
+use crate::hooks::SocketHook;
 use crate::io::dial_failure;
 use crate::io::names::Names;
 use crate::io::sockopt::{self, SocketOptions};
@@ -35,6 +39,8 @@ pub(crate) struct Order {
     /// What the client knows of names; `None` where there is none to resolve.
     pub(crate) names: Option<Arc<Names>>,
     pub(crate) config: Arc<ValidConfig>,
+    /// What the user does to each socket before it connects.
+    pub(crate) socket_hook: Option<SocketHook>,
     /// The end of the whole attempt.
     pub(crate) deadline: Time,
     /// Bounds the segments of both directions.
@@ -64,6 +70,10 @@ pub(crate) struct Dialed {
 
 /// Connects as ordered, or says at which stage and why it failed.
 pub(crate) async fn dial(order: Order) -> Result<Dialed, Ending> {
+    #[cfg(unix)]
+    if let Some(path) = order.endpoint.path() {
+        return unix::connect(&order, path).await;
+    }
     let begun = clock::now();
     let (stream, options, acked_by) = match proxy_of(&order.endpoint, &order.config) {
         Some(proxy) => {

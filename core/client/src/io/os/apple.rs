@@ -1,8 +1,11 @@
 //! Built elsewhere: type-checked only (`make check-platforms`). Apple: clocks, `TCP_CONNECTION_INFO`, `SO_NWRITE`, the drop time.
 
 use keepline_proto::KernelFigures;
+use std::ffi::CString;
 use std::io;
 use std::mem::{offset_of, size_of, zeroed};
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -113,4 +116,16 @@ fn get<T: Copy>(stream: &TcpStream, level: libc::c_int, name: libc::c_int, value
     let failed =
         unsafe { libc::getsockopt(stream.as_raw_fd(), level, name, (&raw mut *value).cast(), &mut length) } != 0;
     if failed { Err(io::Error::last_os_error()) } else { Ok(length as usize) }
+}
+
+/// Makes a socket connect through the interface of this name (`IP_BOUND_IF`).
+pub(crate) fn bind_interface(socket: &socket2::SockRef<'_>, interface: &str, address: SocketAddr) -> io::Result<()> {
+    let name = CString::new(interface).map_err(|_zero| io::ErrorKind::InvalidInput)?;
+    // SAFETY: the pointer is to a string that ends with a zero and lives through the call.
+    let index = NonZeroU32::new(unsafe { libc::if_nametoindex(name.as_ptr()) });
+    let index = Some(index.ok_or_else(io::Error::last_os_error)?);
+    match address {
+        SocketAddr::V4(_) => socket.bind_device_by_index_v4(index),
+        SocketAddr::V6(_) => socket.bind_device_by_index_v6(index),
+    }
 }

@@ -10,6 +10,9 @@ use tokio::net::TcpStream;
 /// Since Linux 6.15; libc has no name for it yet.
 const TCP_RTO_MAX_MS: libc::c_int = 44;
 
+/// Since Linux 4.2; bionic has no name for it.
+const IP_BIND_ADDRESS_NO_PORT: libc::c_int = 24;
+
 /// The stable prefix of the kernel's `struct tcp_info` (include/uapi/linux/tcp.h). Own, because bionic has none; the
 /// kernel fills as much as it knows and says how much that was.
 #[repr(C)]
@@ -166,4 +169,31 @@ pub(crate) fn rto_max(socket: BorrowedFd<'_>) -> io::Result<Duration> {
         libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, TCP_RTO_MAX_MS, (&raw mut millis).cast(), &mut length)
     } != 0;
     if failed { Err(io::Error::last_os_error()) } else { Ok(Duration::from_millis(millis.unsigned_abs().into())) }
+}
+
+/// Leaves the choice of the port to the connect, which knows the peer: a local address then serves as many connections
+/// as there are peers times ports.
+pub(crate) fn bind_without_port(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the descriptor is borrowed and open; the value is one int on this stack.
+    let failed = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            IP_BIND_ADDRESS_NO_PORT,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    } != 0;
+    if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Ends a TCP connection with a reset, and leaves the socket open and unconnected.
+pub(crate) fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: sockaddr is plain old data, for which all zeros are a value; its family is then AF_UNSPEC.
+    let nowhere: libc::sockaddr = unsafe { zeroed() };
+    let length = size_of::<libc::sockaddr>() as libc::socklen_t;
+    // SAFETY: the descriptor is borrowed and open; the address is `length` bytes on this stack.
+    let failed = unsafe { libc::connect(socket.as_raw_fd(), &nowhere, length) } != 0;
+    if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

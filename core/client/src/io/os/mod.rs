@@ -4,7 +4,9 @@
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use linux::{awake_nanos, kernel_figures, rto_max, set_rto_max, suspend_aware_nanos};
+pub(crate) use linux::{
+    awake_nanos, bind_without_port, disconnect, kernel_figures, rto_max, set_rto_max, suspend_aware_nanos,
+};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod timer;
@@ -26,7 +28,9 @@ pub(crate) mod names;
 #[cfg(target_vendor = "apple")]
 mod apple;
 #[cfg(target_vendor = "apple")]
-pub(crate) use apple::{awake_nanos, kernel_figures, set_user_timeout, suspend_aware_nanos, user_timeout};
+pub(crate) use apple::{
+    awake_nanos, bind_interface, kernel_figures, set_user_timeout, suspend_aware_nanos, user_timeout,
+};
 
 #[cfg(windows)]
 mod windows;
