@@ -1,6 +1,6 @@
 //! Why a client does not connect, examined for another language. Times of stages are microseconds: most take less than a millisecond.
 
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, TlsRecord};
 use crate::error::BridgeError;
 use crate::guard::caught;
 use crate::operation::Operation;
@@ -91,7 +91,12 @@ pub fn examine(address: &str, config: ClientConfig, asked: &ExaminationRecord) -
 
 impl ExaminationRecord {
     fn doctor_of(&self, address: &str, config: ClientConfig) -> Result<Doctor, BridgeError> {
-        let mut doctor = Doctor::of(Client::builder(address).config(config.into_config()?));
+        let tls = config.tls.as_ref().map(TlsRecord::declared);
+        let builder = Client::builder(address).config(config.into_config()?);
+        let mut doctor = Doctor::of(match tls {
+            Some(tls) => builder.tls(tls),
+            None => builder,
+        });
         if let Some(limit) = self.patience_ms {
             doctor = doctor.patience(Duration::from_millis(limit));
         }

@@ -93,7 +93,6 @@ impl Shared {
         config: Arc<ValidConfig>,
         targets: Targets,
         login: Option<Box<Login>>,
-        socket_hook: Option<SocketHook>,
         names: Option<Arc<Names>>,
         streaming: bool,
         inline_writes: bool,
@@ -113,7 +112,7 @@ impl Shared {
             handles: AtomicU32::new(0),
             config,
             login,
-            socket_hook: socket_hook.map(Box::new),
+            socket_hook: None,
             inline_writes,
             governor,
             #[cfg(feature = "tls")]
@@ -124,6 +123,11 @@ impl Shared {
     /// Who holds the retries of this client back; `None` if nobody does.
     pub(crate) fn governor(&self) -> Option<Governor> {
         self.config.governed.then(|| self.governor.clone().unwrap_or_else(Governor::of_process))
+    }
+
+    pub(crate) fn with_socket_hook(mut self, hook: Option<SocketHook>) -> Shared {
+        self.socket_hook = hook.map(Box::new);
+        self
     }
 
     #[cfg(feature = "tls")]

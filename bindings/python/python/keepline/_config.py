@@ -13,7 +13,19 @@ from keepline._names import (
     UnsolicitedName,
     WhileDownName,
 )
-from keepline._parts import Backoff, Heartbeat, Keepalive, Outbox
+from keepline._parts import (
+    Backoff,
+    Heartbeat,
+    Keepalive,
+    Outbox,
+    backoff_record,
+    decided_heartbeat,
+    decided_keepalive,
+    heartbeat_record,
+    keepalive_record,
+    outbox_record,
+    small_count,
+)
 from keepline._protocol import AutoReply, Correlation, Framing, Matcher, RetryAfter, Script
 from keepline._records import DetectionBounds, Notice
 from keepline._tls import Tls, tls_record
@@ -225,7 +237,7 @@ def declared(config: Config) -> dict[str, Any]:
         "connect_within_ms": millis("connect.within", config.connect_within),
         "credentials_within_ms": millis("credentials_within", config.credentials_within),
         "stable_after_ms": millis("stable_after", config.stable_after),
-        "max_attempts": _small_count("max_attempts", config.max_attempts),
+        "max_attempts": small_count("max_attempts", config.max_attempts),
         "while_down": name("while_down", config.while_down),
         "overflow": name("overflow", config.overflow),
         "inbox_bytes": count("inbox.bytes", config.inbox_bytes),
@@ -250,15 +262,15 @@ def declared(config: Config) -> dict[str, Any]:
     for field in ("user_timeout", "rto_max", "frame_within"):
         record[f"{field}_off"], record[f"{field}_ms"] = choice(field, getattr(config, field))
     if config.heartbeat is not None:
-        record |= _heartbeat_record(_part("heartbeat", config.heartbeat, Heartbeat))
+        record |= heartbeat_record(_part("heartbeat", config.heartbeat, Heartbeat))
     if config.keepalive is OFF:
         record["keepalive_off"] = True
     elif config.keepalive is not None:
-        record |= _keepalive_record(_part("keepalive", config.keepalive, Keepalive))
+        record |= keepalive_record(_part("keepalive", config.keepalive, Keepalive))
     if config.backoff is not None:
-        record |= _backoff_record(_part("backoff", config.backoff, Backoff))
+        record |= backoff_record(_part("backoff", config.backoff, Backoff))
     if config.outbox is not None:
-        record |= _outbox_record(_part("outbox", config.outbox, Outbox))
+        record |= outbox_record(_part("outbox", config.outbox, Outbox))
     if config.framing is not None:
         record["framing"] = _part("framing", config.framing, Framing).record()
     if config.correlation is not None:
@@ -269,7 +281,7 @@ def declared(config: Config) -> dict[str, Any]:
         record["credentials"] = data("credentials", config.credentials)
     record["auth_attempts_off"] = config.auth_attempts is OFF
     if config.auth_attempts is not OFF:
-        record["auth_attempts"] = _small_count("auth_attempts", config.auth_attempts)
+        record["auth_attempts"] = small_count("auth_attempts", config.auth_attempts)
     if config.go_away is not None:
         record["go_away"] = _part("go_away", config.go_away, RetryAfter).record()
     if config.greeting is not None:
@@ -291,8 +303,8 @@ def decided(record: dict[str, Any]) -> Config:
     return Config(
         profile=record["profile"],
         detect_within=seconds(record["detect_within_ms"]),
-        heartbeat=_decided_heartbeat(record),
-        keepalive=_decided_keepalive(record),
+        heartbeat=decided_heartbeat(record),
+        keepalive=decided_keepalive(record),
         user_timeout=_decided_choice(record, "user_timeout"),
         rto_max=_decided_choice(record, "rto_max"),
         read_idle=seconds(record["read_idle_ms"]),
@@ -362,73 +374,8 @@ def _text(field: str, value: object) -> str | None:
     return value
 
 
-def _heartbeat_record(heartbeat: Heartbeat) -> dict[str, Any]:
-    reply = heartbeat.reply
-    return {
-        "heartbeat_payload": data("heartbeat.payload", heartbeat.payload),
-        "heartbeat_reply": None if reply is None else Matcher.of("heartbeat.reply", reply).record(),
-        "heartbeat_interval_ms": millis("heartbeat.interval", heartbeat.interval),
-        "heartbeat_reply_within_ms": millis("heartbeat.reply_within", heartbeat.reply_within),
-    }
-
-
-def _keepalive_record(keepalive: Keepalive) -> dict[str, Any]:
-    return {
-        "keepalive_idle_ms": millis("keepalive.idle", keepalive.idle),
-        "keepalive_interval_ms": millis("keepalive.interval", keepalive.interval),
-        "keepalive_retries": _small_count("keepalive.retries", keepalive.retries),
-    }
-
-
-def _backoff_record(backoff: Backoff) -> dict[str, Any]:
-    return {
-        "backoff_first_spread_ms": millis("backoff.first_spread", backoff.first_spread),
-        "backoff_initial_ms": millis("backoff.initial", backoff.initial),
-        "backoff_multiplier": number("backoff.multiplier", backoff.multiplier),
-        "backoff_max_ms": millis("backoff.max", backoff.max),
-        "backoff_jitter": name("backoff.jitter", backoff.jitter),
-    }
-
-
-def _outbox_record(outbox: Outbox) -> dict[str, Any]:
-    age_off, age_ms = choice("outbox.age", outbox.age)
-    return {
-        "outbox_messages": count("outbox.messages", outbox.messages),
-        "outbox_bytes": count("outbox.bytes", outbox.bytes),
-        "outbox_age_off": age_off,
-        "outbox_age_ms": age_ms,
-    }
-
-
-def _decided_heartbeat(record: dict[str, Any]) -> Heartbeat | None:
-    if record["heartbeat_payload"] is None:
-        return None
-    return Heartbeat(
-        payload=bytes(record["heartbeat_payload"]),
-        reply=Matcher.read(record["heartbeat_reply"]),
-        interval=seconds(record["heartbeat_interval_ms"]),
-        reply_within=seconds(record["heartbeat_reply_within_ms"]),
-    )
-
-
-def _decided_keepalive(record: dict[str, Any]) -> Keepalive | Literal[Off.OFF]:
-    if record["keepalive_off"]:
-        return OFF
-    return Keepalive(
-        idle=record["keepalive_idle_ms"] / 1000,
-        interval=record["keepalive_interval_ms"] / 1000,
-        retries=record["keepalive_retries"],
-    )
-
-
 def _decided_choice(record: dict[str, Any], field: str) -> float | Literal[Off.OFF] | None:
     return OFF if record[f"{field}_off"] else seconds(record[f"{field}_ms"])
-
-
-def _small_count(field: str, value: int | None) -> int | None:
-    checked = count(field, value)
-    # A larger one is as good as the largest that the core can count.
-    return None if checked is None else min(checked, 2**32 - 1)
 
 
 def _part(field: str, value: object, kind: type[_Part]) -> _Part:

@@ -29,6 +29,11 @@ def endpoints(first: Target | list[Target], more: Sequence[Target] = ()) -> list
     return [_endpoint(target) for target in [*(first if isinstance(first, list) else [first]), *more]]
 
 
+def endpoint(address: Address) -> str:
+    """Makes the text that the core parses of one endpoint."""
+    return _endpoint(address)[0]
+
+
 def targets(told: list[tuple[str, int | None]]) -> list[Target]:
     """Makes the record of the border readable: weights are told where they are more than one."""
     return [address if weight in (None, 1) else Weighted(address, weight) for address, weight in told]

@@ -1,11 +1,11 @@
-"""The parts of a declaration that have several values each."""
+"""The parts of a declaration that have several values each, and their records."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from keepline._names import JitterName
 from keepline._protocol import Matcher
-from keepline._values import Duration, Off
+from keepline._values import OFF, Duration, Off, choice, count, data, millis, name, number, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +66,68 @@ class Outbox:
     """The most bytes, framing included."""
     age: Duration | Literal[Off.OFF] | None = None
     """How old a message may grow; `OFF`: for ever."""
+
+
+def heartbeat_record(heartbeat: Heartbeat) -> dict[str, Any]:
+    reply = heartbeat.reply
+    return {
+        "heartbeat_payload": data("heartbeat.payload", heartbeat.payload),
+        "heartbeat_reply": None if reply is None else Matcher.of("heartbeat.reply", reply).record(),
+        "heartbeat_interval_ms": millis("heartbeat.interval", heartbeat.interval),
+        "heartbeat_reply_within_ms": millis("heartbeat.reply_within", heartbeat.reply_within),
+    }
+
+
+def keepalive_record(keepalive: Keepalive) -> dict[str, Any]:
+    return {
+        "keepalive_idle_ms": millis("keepalive.idle", keepalive.idle),
+        "keepalive_interval_ms": millis("keepalive.interval", keepalive.interval),
+        "keepalive_retries": small_count("keepalive.retries", keepalive.retries),
+    }
+
+
+def backoff_record(backoff: Backoff) -> dict[str, Any]:
+    return {
+        "backoff_first_spread_ms": millis("backoff.first_spread", backoff.first_spread),
+        "backoff_initial_ms": millis("backoff.initial", backoff.initial),
+        "backoff_multiplier": number("backoff.multiplier", backoff.multiplier),
+        "backoff_max_ms": millis("backoff.max", backoff.max),
+        "backoff_jitter": name("backoff.jitter", backoff.jitter),
+    }
+
+
+def outbox_record(outbox: Outbox) -> dict[str, Any]:
+    age_off, age_ms = choice("outbox.age", outbox.age)
+    return {
+        "outbox_messages": count("outbox.messages", outbox.messages),
+        "outbox_bytes": count("outbox.bytes", outbox.bytes),
+        "outbox_age_off": age_off,
+        "outbox_age_ms": age_ms,
+    }
+
+
+def decided_heartbeat(record: dict[str, Any]) -> Heartbeat | None:
+    if record["heartbeat_payload"] is None:
+        return None
+    return Heartbeat(
+        payload=bytes(record["heartbeat_payload"]),
+        reply=Matcher.read(record["heartbeat_reply"]),
+        interval=seconds(record["heartbeat_interval_ms"]),
+        reply_within=seconds(record["heartbeat_reply_within_ms"]),
+    )
+
+
+def decided_keepalive(record: dict[str, Any]) -> Keepalive | Literal[Off.OFF]:
+    if record["keepalive_off"]:
+        return OFF
+    return Keepalive(
+        idle=record["keepalive_idle_ms"] / 1000,
+        interval=record["keepalive_interval_ms"] / 1000,
+        retries=record["keepalive_retries"],
+    )
+
+
+def small_count(field: str, value: int | None) -> int | None:
+    checked = count(field, value)
+    # A larger one is as good as the largest that the core can count.
+    return None if checked is None else min(checked, 2**32 - 1)

@@ -132,8 +132,9 @@ impl Builder {
         // Those of a later list may be names, and are then resolved in the same way.
         let has_name = targets.has_names() || targets.list().iter().any(|own| is_name(&first_hop(own, &config)));
         let names = (has_name || self.resolver.is_some()).then(|| Arc::new(Names::new(self.resolver)));
-        let (inline_writes, socket_hook) = (self.inline_writes, self.socket_hook);
-        let shared = Shared::new(config, targets, login, socket_hook, names, streaming, inline_writes, self.governor);
+        let inline_writes = self.inline_writes;
+        let shared = Shared::new(config, targets, login, names, streaming, inline_writes, self.governor)
+            .with_socket_hook(self.socket_hook);
         #[cfg(feature = "tls")]
         let shared = shared.with_tls(tls);
         let shared = Arc::new(shared);
