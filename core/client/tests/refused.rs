@@ -55,6 +55,7 @@ async fn only_a_connection_that_was_stable_resets_the_curve() {
     // Without jitter every wait is its window, to the nanosecond.
     let client = Client::builder(server.addr())
         .backoff_jitter(Jitter::None)
+        .first_spread(millis(500))
         .backoff_max(secs(1))
         .stable_after(secs(2))
         .read_idle(secs(60))

@@ -2,7 +2,7 @@
 
 use super::{Endpoint, Scheme};
 use keepline_proto::ConfigError;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// A longer name is no name: DNS ends at 253 characters.
 const MAX_HOST: usize = 253;
@@ -21,7 +21,12 @@ pub(super) fn parse(text: &str) -> Result<Endpoint, ConfigError> {
         Some(_) => return Err(wrong(text, "must be host:port, without a scheme but tls:// or unix:")),
     };
     let (host, port) = parse_place(text, rest)?;
-    Ok(Endpoint { host: host.into(), port, weight: 1, scheme })
+    Ok(Endpoint { host: written_once(host).into(), port, weight: 1, scheme })
+}
+
+/// An address in the one form that everybody writes: `::0` and `::` are one place.
+fn written_once(host: &str) -> String {
+    host.parse().map_or_else(|_is_a_name| host.to_owned(), |address: IpAddr| address.to_string())
 }
 
 fn parse_place<'a>(text: &str, place: &'a str) -> Result<(&'a str, u16), ConfigError> {
@@ -129,6 +134,13 @@ mod tests {
             assert_eq!(error.field, "endpoint");
             assert!(error.rule.contains(rule), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn address_written_in_two_ways_is_one_place() {
+        let endpoint = Endpoint::parse("[0:0::0]:502").unwrap();
+        assert_eq!(endpoint, Endpoint::parse("[::]:502").unwrap());
+        assert_eq!((endpoint.host(), endpoint.to_string().as_str()), ("::", "[::]:502"));
     }
 
     #[test]
