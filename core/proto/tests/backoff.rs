@@ -13,7 +13,7 @@ use std::time::Duration;
 fn windows_are_first_spread_and_then_grow_from_initial_to_max() {
     let curve = balanced();
     let windows: Vec<_> = (0..9).map(|step| window(&curve, step)).collect();
-    assert_eq!(windows, [500, 500, 1000, 2000, 4000, 8000, 10_000, 10_000, 10_000].map(millis));
+    assert_eq!(windows, [1000, 500, 1000, 2000, 4000, 8000, 8000, 8000, 8000].map(millis));
 }
 
 #[test]
@@ -28,8 +28,8 @@ fn mean_of_the_full_jitter_is_half_of_its_window_above_the_floor() {
 
 #[test]
 fn mean_of_every_jitter_is_what_it_says() {
-    // At the cap, with a window of 10 s: full 0..10, equal 5..10, centred 3.3..10, none 10.
-    for (jitter, expected) in [(Jitter::Full, 5.1), (Jitter::Equal, 7.6), (Jitter::Centred, 6.77), (Jitter::None, 10.1)]
+    // At the cap, with a window of 8 s: full 0..8, equal 4..8, centred 2.7..8, none 8.
+    for (jitter, expected) in [(Jitter::Full, 4.1), (Jitter::Equal, 6.1), (Jitter::Centred, 5.43), (Jitter::None, 8.1)]
     {
         let mean = mean(&Backoff { jitter, ..balanced() }, 20, 100_000);
         assert!((mean / expected - 1.0).abs() < 0.05, "{jitter}: {mean} s instead of {expected} s");
@@ -56,7 +56,7 @@ fn no_jitter_is_exact() {
     let mut entry = BackoffEntry::new();
     let mut rng = Rng::with_seed(1);
     let waits: Vec<_> = (0..8).map(|_| entry.next_delay(&curve, &refused(), &mut rng)).collect();
-    assert_eq!(waits, [600, 600, 1100, 2100, 4100, 8100, 10_100, 10_100].map(millis));
+    assert_eq!(waits, [1100, 600, 1100, 2100, 4100, 8100, 8100, 8100].map(millis));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn short_request_to_stay_away_does_not_shorten_the_curve() {
     let curve = Backoff { jitter: Jitter::None, ..balanced() };
     let ending = Ending { retry_after: Some(Duration::ZERO), ..refused() };
     let wait = BackoffEntry::at_step(10).next_delay(&curve, &ending, &mut Rng::with_seed(1));
-    assert_eq!(wait, millis(10_100));
+    assert_eq!(wait, millis(8_100));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn server_that_closes_after_accepting_does_not_reset_the_curve() {
             world.last_end().retry_in.unwrap_or_default()
         })
         .collect();
-    assert_eq!(waits, [600, 600, 1100, 2100, 4100, 8100, 16_100, 30_100].map(millis));
+    assert_eq!(waits, [1100, 600, 1100, 2100, 4100, 8100, 16_100, 24_100].map(millis));
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn greeting_alone_does_not_reset_the_curve_before_it_stayed_up() {
     let script = Script::default().send("HELLO").expect(Matcher::Exact("WELCOME".into()));
     let mut world = SimWorld::new(Config { greeting: Some(Greeting::Script(script)), ..exact_curve() });
     world.start();
-    for wait in [600, 600, 1100, 2100, 4100, 8100, 16_100, 30_100] {
+    for wait in [1100, 600, 1100, 2100, 4100, 8100, 16_100, 24_100] {
         world.run_until("connected");
         world.run_for(millis(9_999));
         world.end(Cause::Reset);
@@ -164,19 +164,20 @@ fn greeting_alone_does_not_reset_the_curve_before_it_stayed_up() {
     world.run_until("connected");
     world.run_for(secs(10));
     world.end(Cause::Reset);
-    assert_eq!(world.last_end().retry_in, Some(millis(600)));
+    assert_eq!(world.last_end().retry_in, Some(millis(1100)));
 }
 
 #[test]
 fn unverified_connection_resets_the_curve_only_after_a_minute() {
     for (up_for, spoken, wait) in
-        [(secs(59), false, 1100), (secs(60), false, 600), (secs(9), true, 1100), (secs(10), true, 600)]
+        [(secs(59), false, 2100), (secs(60), false, 1100), (secs(9), true, 2100), (secs(10), true, 1100)]
     {
         let mut world = SimWorld::new(exact_curve());
         world.refuse();
         world.start();
-        world.run_until("disconnected");
-        world.run_until("disconnected");
+        for _ in 0..3 {
+            world.run_until("disconnected");
+        }
         world.answer();
         world.run_until("connected");
         if spoken {
@@ -245,8 +246,9 @@ fn mean(curve: &Backoff, step: u32, count: u32) -> f64 {
     (0..count).map(draw).sum::<f64>() / f64::from(count)
 }
 
+/// The curve as the balanced profile ships it.
 fn balanced() -> Backoff {
-    Backoff { first_spread: millis(500), initial: millis(250), multiplier: 2.0, max: secs(10), jitter: Jitter::Full }
+    Config { framing: keepline_proto::framing::Framing::lines(), ..Config::default() }.parse().unwrap().backoff
 }
 
 /// Balanced, with luck switched off.

@@ -37,7 +37,7 @@ fn next_endpoint_of_a_cycle_comes_after_the_floor_and_the_curve_only_after_all_h
     let hop = millis(100)..=millis(200);
     assert!(hop.contains(&waits[0]) && hop.contains(&waits[1]), "{waits:?}");
     // Without jitter the windows themselves: the first spread, then 250 ms doubled.
-    assert_eq!(waits[2], millis(100 + 500));
+    assert_eq!(waits[2], millis(100 + 1_000));
     assert!(hop.contains(&waits[3]) && hop.contains(&waits[4]), "{waits:?}");
     assert_eq!(waits[5], millis(100 + 500));
     assert_eq!(waits[8], millis(100 + 1_000));
