@@ -58,7 +58,9 @@ run() {
 }
 
 soak() {
-    local round start failed=0 loops=()
+    local round start failed=0
+    # Not local: the trap runs when this function has returned.
+    loops=()
     trap 'kill "${loops[@]}"; rm -r "$COPY"' EXIT
     for ((round = 0; round < BUSY_LOOPS; round++)); do
         (while :; do :; done) &
