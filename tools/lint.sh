@@ -3,7 +3,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # Crates that others depend on: each must build with its own features only, not with those its neighbours ask for.
-readonly LIBRARIES=(keepline-proto keepline keepline-testkit keepline-bridge)
+readonly LIBRARIES=(keepline-proto keepline keepline-testkit keepline-cli keepline-bridge)
 # Built by name only: Cargo.toml says why.
 readonly APART=(keepline-bench keepline-python keepline-fuzz)
 

@@ -3,12 +3,14 @@
 //! No thread of the runtime ever enters Python: it leaves Rust values in a mailbox and wakes the loop by a file
 //! descriptor. Every Python object is made here, on a thread that Python called from.
 
+mod chaos;
 mod client;
 mod data;
 mod errors;
 mod exit;
 mod message;
 mod operations;
+mod program;
 mod records;
 mod report;
 mod wake;
@@ -19,11 +21,15 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
+    use super::chaos::ChaosProxy;
+    #[pymodule_export]
     use super::client::{Client, Events, Receipt};
     #[pymodule_export]
     use super::message::Message;
     #[pymodule_export]
     use super::operations::Operations;
+    #[pymodule_export]
+    use super::program::program;
     #[pymodule_export]
     use super::report::Report;
 

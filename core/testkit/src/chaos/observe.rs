@@ -66,6 +66,11 @@ impl ChaosProxy {
         self.shared().lock().history.records()
     }
 
+    /// The first record that `matches`, of those that [`history`](Self::history) has; nothing is copied to find it.
+    pub fn find_record(&self, matches: impl Fn(&Record) -> bool) -> Option<Record> {
+        self.shared().lock().history.find(0, &matches).ok()
+    }
+
     /// Waits until `count` connections were accepted since the start, living or not.
     ///
     /// # Errors
