@@ -1,5 +1,6 @@
 //! The client as other languages hold it: plain calls return at once, waiting ones are operations.
 
+mod first;
 mod login;
 
 use crate::config::{ClientConfig, ResolvedConfig, TlsRecord};

@@ -20,6 +20,8 @@ pub struct StatsRecord {
     pub failures: u64,
     /// What became of the messages that were accepted.
     pub messages: MessageCountsRecord,
+    /// Bytes waiting in the outbox, framing included.
+    pub outbox_bytes: u64,
     /// Messages received.
     pub received: u64,
     /// Messages dropped because nobody asked for them.
@@ -69,6 +71,7 @@ impl From<Stats> for StatsRecord {
             connections: stats.connections,
             failures: stats.failures,
             messages: stats.messages.into(),
+            outbox_bytes: stats.outbox_bytes as u64,
             received: stats.received,
             discarded: stats.discarded,
             inbox: stats.inbox as u64,

@@ -49,6 +49,11 @@ impl Client {
         operations.start(config.py(), connecting.map(Value::Client))
     }
 
+    /// Waits for the first connection, at most `connect_within`; the client gives up when the time is over.
+    fn connected<'py>(&self, py: Python<'py>, operations: &Operations) -> PyResult<Bound<'py, PyAny>> {
+        operations.start(py, self.client.connected().map(|()| Value::Nothing))
+    }
+
     fn try_send(&self, data: &Bound<'_, PyAny>, idempotent: bool) -> PyResult<()> {
         on(data.py(), data::borrowed(data, |bytes| self.client.try_send(bytes, idempotent))?)
     }
@@ -203,9 +208,19 @@ impl Client {
 
 #[pymethods]
 impl Events {
-    /// The next events; an empty list after the last.
-    fn next<'py>(&self, py: Python<'py>, operations: &Operations) -> PyResult<Bound<'py, PyAny>> {
-        operations.start(py, self.events.next(usize::MAX, None).map(Value::Events))
+    /// The next events; an empty list after the last. Without `reports` they come without those of the flight recorder.
+    #[pyo3(signature = (operations, reports = true))]
+    fn next<'py>(&self, py: Python<'py>, operations: &Operations, reports: bool) -> PyResult<Bound<'py, PyAny>> {
+        let next = self.events.next(usize::MAX, None);
+        operations.start(
+            py,
+            next.map(move |mut events| {
+                if !reports {
+                    events.iter_mut().for_each(|event| event.report = None);
+                }
+                Value::Events(events)
+            }),
+        )
     }
 }
 

@@ -8,9 +8,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -126,6 +127,18 @@ class Process:
                     writer.close()
                     return
 
+    def await_ready(self) -> None:
+        """The same without an event loop."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(self.address, 1).close()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return
+        raise AssertionError("no server")
+
     def signal(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
@@ -157,6 +170,28 @@ async def echo_process() -> AsyncIterator[Process]:
     process.start()
     try:
         await process.ready()
+        yield process
+    finally:
+        process.kill()
+
+
+@contextmanager
+def blocking_echo_process() -> Iterator[Process]:
+    """The same, for tests that have no event loop of asyncio."""
+    program = (
+        "import socket, sys, threading\n"
+        "def serve(peer):\n"
+        "    try:\n"
+        "        while data := peer.recv(65536): peer.sendall(data)\n"
+        "    except OSError: pass\n"
+        "listener = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+        "while True: threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()\n"
+    )
+    port = free_port()
+    process = Process([sys.executable, "-c", program, str(port)], port)
+    process.start()
+    try:
+        process.await_ready()
         yield process
     finally:
         process.kill()

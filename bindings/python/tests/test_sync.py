@@ -1,8 +1,6 @@
 """The blocking twin."""
 
 import signal
-import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +9,7 @@ import pytest
 
 import keepline
 from keepline import Backoff, Cause, Correlation, Framing, State, events, sync
-from servers import Process, free_port
+from servers import Process, blocking_echo_process, free_port
 
 LINES = Framing.lines()
 QUICK = Backoff(first_spread=0.05, initial=0.05, max=0.2)
@@ -20,9 +18,8 @@ QUICK = Backoff(first_spread=0.05, initial=0.05, max=0.2)
 @pytest.fixture
 def server() -> Iterator[Process]:
     """An echo server in a process of its own."""
-    process = _echo_process()
-    yield process
-    process.kill()
+    with blocking_echo_process() as process:
+        yield process
 
 
 def test_messages_requests_and_events(server: Process) -> None:
@@ -147,28 +144,3 @@ def test_leaving_by_an_exception_aborts(server: Process) -> None:
     with pytest.raises(ZeroDivisionError), sync.connect(server.address) as client:
         raise ZeroDivisionError
     assert client.state is State.CLOSED
-
-
-def _echo_process() -> Process:
-    program = (
-        "import socket, sys, threading\n"
-        "def serve(peer):\n"
-        "    try:\n"
-        "        while data := peer.recv(65536): peer.sendall(data)\n"
-        "    except OSError: pass\n"
-        "listener = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
-        "while True: threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()\n"
-    )
-    port = free_port()
-    process = Process([sys.executable, "-c", program, str(port)], port)
-    process.start()
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(process.address, 1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return process
-    process.kill()
-    raise AssertionError("no server")

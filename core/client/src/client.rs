@@ -143,10 +143,10 @@ impl Client {
     pub fn stats(&self) -> Stats {
         let shared = self.shared();
         let counters = &shared.counters;
-        let (messages, requests_in_flight, inline_bytes) = {
+        let (messages, outbox_bytes, requests_in_flight, inline_bytes) = {
             let writer = shared.writer();
             let in_flight = writer.correlator.as_ref().map_or(0, |correlator| correlator.in_flight());
-            (writer.outbox.counts(), in_flight, writer.inline_bytes)
+            (writer.outbox.counts(), writer.outbox.bytes(), in_flight, writer.inline_bytes)
         };
         Stats {
             state: shared.state(),
@@ -155,6 +155,7 @@ impl Client {
             connections: counters.connections.load(Ordering::Relaxed).into(),
             failures: counters.failures.load(Ordering::Relaxed).into(),
             messages,
+            outbox_bytes,
             received: counters.received.load(Ordering::Relaxed),
             discarded: counters.discarded.load(Ordering::Relaxed),
             inbox: shared.inbox.len(),
@@ -273,7 +274,10 @@ impl Client {
         async move { shared.closed().await }
     }
 
-    pub(crate) async fn connected(&self) -> Result<(), Error> {
+    /// What [`Builder::connect`](crate::Builder::connect) waits for, for bindings that watch the client meanwhile: when the
+    /// time is over, the client gives up.
+    #[doc(hidden)]
+    pub async fn connected(&self) -> Result<(), Error> {
         let shared = self.shared();
         let limit = shared.config.connect_within;
         if let Ok(result) = tokio::time::timeout(limit, shared.connected()).await {

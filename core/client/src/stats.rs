@@ -22,6 +22,8 @@ pub struct Stats {
     pub failures: u64,
     /// What became of the messages that were accepted.
     pub messages: MessageCounts,
+    /// Bytes waiting in the outbox, framing included.
+    pub outbox_bytes: usize,
     /// Messages received, those not delivered included.
     pub received: u64,
     /// Messages dropped because nobody asked for them (`unsolicited: discard`).

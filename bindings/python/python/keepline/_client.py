@@ -1,6 +1,5 @@
 """The client for asyncio: it survives any number of connections."""
 
-import asyncio
 from collections.abc import Awaitable, Generator
 from threading import get_ident
 from types import TracebackType
@@ -13,7 +12,8 @@ from keepline._endpoint import Target, endpoints
 from keepline._errors import Closed, invalid
 from keepline._handle import Handle
 from keepline._inbox import BATCH, Inbox
-from keepline._loop import LoopBridge
+from keepline._log import Told, is_wanted
+from keepline._loop import LoopBridge, brief_shield, running_loop
 from keepline._names import Cause
 from keepline._records import Ending
 from keepline._report import Report
@@ -36,12 +36,14 @@ class Client(Handle):
         """Private: use `connect` or `start`."""
         super().__init__(core)
         self._bridge = bridge
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
         # Asked before each message: far cheaper than asking for the running loop, which asks the system.
         self._thread = get_ident()
         self._inbox = Inbox(core, bridge, self._loop)
         self._batch = self._inbox.batch
         self._readers = self._inbox.readers
+        self._told = Told(core, bridge) if is_wanted() else None
+        self._tell()
 
     # Sending ---------------------------------------------------------------------------------------------------------
 
@@ -84,9 +86,9 @@ class Client(Handle):
         Raises:
             Timeout, Rejected, Unavailable, Closed: as `send`.
         """
-        started = self._core.send_tracked(
-            self._bridge.operations, data, idempotent, wait_millis("timeout", timeout)
-        )
+        limit = wait_millis("timeout", timeout)
+        self._check()
+        started = self._core.send_tracked(self._bridge.operations, data, idempotent, limit)
         return Receipt(await self._bridge.finish(started), self._bridge)
 
     async def request(self, data: Data, timeout: Duration) -> bytes:
@@ -103,6 +105,7 @@ class Client(Handle):
         limit = wait_millis("timeout", timeout)
         if not limit:
             raise invalid("timeout", timeout, "must be more than 0 s")
+        self._check()
         return await self._bridge.finish(self._core.request(self._bridge.operations, data, limit))
 
     # Receiving -------------------------------------------------------------------------------------------------------
@@ -181,12 +184,18 @@ class Client(Handle):
 
         Idempotent. Cancel safe: the close goes on if the wait is cancelled.
         """
-        started = self._core.close(self._bridge.operations, wait_millis("drain", drain) or 0)
-        return Ending.of(await self._bridge.finish(started))
+        limit = wait_millis("drain", drain) or 0
+        self._check()
+        started = self._core.close(self._bridge.operations, limit)
+        ending = Ending.of(await self._bridge.finish(started))
+        self._tell()
+        return ending
 
     async def closed(self) -> Ending:
         """Waits until the client is closed, by whoever, and tells why. Cancel safe."""
-        return Ending.of(await self._bridge.finish(self._core.closed(self._bridge.operations)))
+        ending = Ending.of(await self._bridge.finish(self._core.closed(self._bridge.operations)))
+        self._tell()
+        return ending
 
     async def __aenter__(self) -> Self:
         return self
@@ -198,15 +207,20 @@ class Client(Handle):
             await self.close()
         else:
             self.abort()
-            await self.closed()
+            with brief_shield(self._loop):
+                await self.closed()
 
     def __repr__(self) -> str:
         return f"<keepline.Client {self.state} epoch={self.epoch}>"
 
     # Within ----------------------------------------------------------------------------------------------------------
 
+    def _tell(self) -> None:
+        if self._told is not None:
+            self._told.go_on()
+
     def _check(self) -> None:
-        self._bridge.check(asyncio.get_running_loop())
+        self._bridge.check(running_loop())
 
 
 class Connecting(Awaitable[Client]):
@@ -236,8 +250,15 @@ class Connecting(Awaitable[Client]):
 
     async def _connect(self) -> Client:
         bridge = LoopBridge.running()
-        started = _core.Client.connect(bridge.operations, self._endpoints, self._config)
-        return Client(await bridge.finish(started), bridge)
+        # The log tells of it from the first attempt on.
+        client = Client(_core.Client.start(self._endpoints, self._config), bridge)
+        try:
+            await bridge.finish(client._core.connected(bridge.operations))
+        except BaseException:
+            client.abort()
+            client._tell()
+            raise
+        return client
 
 
 def connect(

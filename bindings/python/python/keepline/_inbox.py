@@ -1,14 +1,12 @@
 """Received messages on the loop's thread: taken from the core in batches, handed to any number of readers."""
 
-import asyncio
 import weakref
-from asyncio import AbstractEventLoop, Future
 from collections import deque
 
 from keepline import _core
 from keepline._core import Message
 from keepline._errors import Timeout
-from keepline._loop import LoopBridge, wake
+from keepline._loop import Loop, LoopBridge, Woken, pause_of, running_loop, wake
 
 BATCH = 256
 """Messages taken from the core at once: more do not amortise the border any better."""
@@ -20,15 +18,16 @@ class Inbox:
     A message leaves ``batch`` only when a coroutine that runs takes it, so a cancelled reader has taken nothing.
     """
 
-    __slots__ = ("__weakref__", "_bridge", "_core", "_loop", "_watched", "batch", "readers")
+    __slots__ = ("__weakref__", "_bridge", "_core", "_loop", "_pause", "_watched", "batch", "readers")
 
-    def __init__(self, core: _core.Client, bridge: LoopBridge, loop: AbstractEventLoop) -> None:
+    def __init__(self, core: _core.Client, bridge: LoopBridge, loop: Loop) -> None:
         self._core = core
         self._bridge = bridge
         self._loop = loop
+        self._pause = pause_of(loop)
         self._watched: int | None = None
         self.batch: deque[Message] = deque()
-        self.readers: deque[Future[None]] = deque()
+        self.readers: deque[Woken] = deque()
 
     def __del__(self) -> None:
         if self._watched is not None:
@@ -39,7 +38,7 @@ class Inbox:
 
         What does not fit into a batch stays in the core, so that a slow reader slows the peer down.
         """
-        self._bridge.check(asyncio.get_running_loop())
+        self._bridge.check(running_loop())
         deadline = None if limit is None else self._loop.time() + limit / 1000
         has_waited = False
         while not self.batch:
@@ -55,15 +54,15 @@ class Inbox:
             return True
         try:
             # A peer that is faster than its reader must not keep the loop from everything else.
-            await asyncio.sleep(0)
-        except asyncio.CancelledError:
+            await self._pause()
+        except BaseException:
             self.pass_on()
             raise
         return bool(self.batch) or await self.refill(limit)
 
     async def _readable(self, deadline: float | None) -> None:
         """Waits until there may be a message."""
-        waiter: Future[None] = self._loop.create_future()
+        waiter: Woken = self._loop.create_future()
         self.readers.append(waiter)
         timer = None if deadline is None else self._loop.call_at(deadline, wake, waiter)
         try:
@@ -86,7 +85,7 @@ class Inbox:
                 raise Timeout("no message within the time given")
             self.batch.extend(last_look)
 
-    def _remove(self, waiter: "Future[None]") -> None:
+    def _remove(self, waiter: Woken) -> None:
         try:
             self.readers.remove(waiter)
         except ValueError:

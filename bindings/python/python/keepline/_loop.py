@@ -6,17 +6,55 @@ resumes: one that was cancelled meanwhile has taken nothing.
 
 import asyncio
 import os
+import sys
 import threading
 import weakref
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, Union, cast
 
 from keepline import _core
 from keepline._errors import ForkedError, WrongLoopError
 
+if TYPE_CHECKING:
+    from keepline._trio import TrioFuture, TrioLoop
+
 T = TypeVar("T")
+
+Loop: TypeAlias = Union[AbstractEventLoop, "TrioLoop"]
+"""What runs the coroutines: an event loop of asyncio or uvloop, or a run of trio."""
+
+Woken: TypeAlias = Union["Future[None]", "TrioFuture"]
+"""What a coroutine waits for."""
+
+
+def running_loop() -> Loop:
+    """The loop of the calling coroutine; trio is asked only where the program has it loaded."""
+    if "trio" in sys.modules and _is_under_trio():
+        from keepline import _trio
+
+        return _trio.running()
+    return asyncio.get_running_loop()
+
+
+def pause_of(loop: Loop) -> Callable[[], Awaitable[None]]:
+    """What lets the other coroutines of a loop run."""
+    if isinstance(loop, AbstractEventLoop):
+        return partial(asyncio.sleep, 0)
+    import trio
+
+    return trio.lowlevel.checkpoint
+
+
+def brief_shield(loop: Loop) -> AbstractContextManager[object]:
+    """Keeps a cancelled scope of trio from a wait that is over at once, for 1 s at most; asyncio cancels only once."""
+    if isinstance(loop, AbstractEventLoop):
+        return nullcontext()
+    import trio
+
+    return trio.CancelScope(shield=True, deadline=loop.time() + 1)
 
 
 class LoopBridge:
@@ -24,7 +62,7 @@ class LoopBridge:
 
     __slots__ = ("__weakref__", "_loop", "_wakers", "operations")
 
-    def __init__(self, loop: AbstractEventLoop) -> None:
+    def __init__(self, loop: Loop) -> None:
         # Weak: the table of bridges is keyed by the loop and must not keep it alive.
         self._loop = weakref.ref(loop)
         self._wakers: dict[int, Callable[[], object]] = {}
@@ -34,7 +72,7 @@ class LoopBridge:
     @classmethod
     def running(cls) -> "LoopBridge":
         """The bridge of the running loop."""
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         with _table.lock:
             bridge = _table.bridges.get(loop)
             if bridge is None or bridge.operations.is_forked:
@@ -43,7 +81,7 @@ class LoopBridge:
                 bridge = _table.bridges[loop] = cls(loop)
             return bridge
 
-    def check(self, loop: AbstractEventLoop) -> None:
+    def check(self, loop: Loop) -> None:
         """Refuses every loop but the own one."""
         if self.operations.is_forked:
             raise ForkedError("made before this process was forked: make a new one in the child")
@@ -56,11 +94,11 @@ class LoopBridge:
         """Waits for an operation, unless it has ended at once."""
         if not isinstance(started, int):
             return started
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         try:
             self.check(loop)
             while True:
-                woken: Future[None] = loop.create_future()
+                woken: Woken = loop.create_future()
                 self._wakers[started] = partial(wake, woken)
                 await woken
                 result = self.operations.poll(started)
@@ -93,10 +131,16 @@ class LoopBridge:
                 waker()
 
 
-def wake(waiter: "Future[None]") -> None:
+def wake(waiter: Woken) -> None:
     """Wakes a coroutine, unless it was woken or cancelled before."""
     if not waiter.done():
         waiter.set_result(None)
+
+
+def _is_under_trio() -> bool:
+    # Looked up each time: another thread may be in the middle of importing it.
+    asked = getattr(sys.modules.get("trio.lowlevel"), "in_trio_task", None)
+    return asked is not None and asked()
 
 
 class _Table:
@@ -104,7 +148,7 @@ class _Table:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.bridges: weakref.WeakKeyDictionary[AbstractEventLoop, LoopBridge] = weakref.WeakKeyDictionary()
+        self.bridges: weakref.WeakKeyDictionary[Loop, LoopBridge] = weakref.WeakKeyDictionary()
 
 
 _table = _Table()

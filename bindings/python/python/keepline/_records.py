@@ -43,6 +43,8 @@ class Stats:
     """Attempts that failed."""
     messages: MessageCounts
     """What became of the messages that were accepted."""
+    outbox_bytes: int
+    """Bytes waiting in the outbox, framing included."""
     received: int
     """Messages received."""
     discarded: int

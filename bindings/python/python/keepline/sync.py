@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar, Unpack, cast
 
-from keepline import _core, events
+from keepline import _core, _log_thread, events
 from keepline._client import DEFAULT_DRAIN, closed_error
 from keepline._config import Config, ConfigOptions, declared
 from keepline._core import Message
@@ -37,6 +37,7 @@ class Client(Handle):
     def __init__(self, core: _core.Client) -> None:
         """Private: use `connect` or `start`."""
         super().__init__(core)
+        _log_thread.tell(core)
 
     # Sending ---------------------------------------------------------------------------------------------------------
 
@@ -122,17 +123,22 @@ class Client(Handle):
             return []
         return [first, *(self._core.try_receive(max - 1) or [] if max > 1 else [])]
 
-    def __iter__(self) -> Iterator[Message]:
-        """Waits for messages. The iteration ends when the client was closed on request.
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Message:
+        """Waits for the next message. The iteration ends when the client was closed on request.
 
         Raises:
             Closed: it was closed for another reason.
         """
-        while (message := self.recv()) is not None:
-            yield message
+        message = self.recv()
+        if message is not None:
+            return message
         ending = self.closed()
-        if ending.cause is not Cause.REQUESTED:
-            raise closed_error(ending, self.reports())
+        if ending.cause is Cause.REQUESTED:
+            raise StopIteration
+        raise closed_error(ending, self.reports())
 
     # Watching --------------------------------------------------------------------------------------------------------
 
@@ -245,9 +251,14 @@ def connect(
         Unavailable: no connection in time, with the last cause; the client is then closed.
         Exhausted: the client gave up (``max_attempts``, or a cause that retrying cannot heal).
     """
-    record = declared(Config.of(config, options))
+    client = start(address, *more, config=config, **options)
     with _Waiting() as waiting:
-        return Client(waiting.finish(_core.Client.connect(waiting.operations, endpoints(address, more), record)))
+        try:
+            waiting.finish(client._core.connected(waiting.operations))
+        except BaseException:
+            client.abort()
+            raise
+    return client
 
 
 def start(
