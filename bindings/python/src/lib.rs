@@ -8,6 +8,7 @@ mod client;
 mod data;
 mod errors;
 mod exit;
+mod interpreter;
 mod message;
 mod operations;
 mod program;
@@ -73,6 +74,7 @@ mod _core {
     /// The release of this build.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::interpreter::refuse_all_but_the_main()?;
         super::exit::register();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
