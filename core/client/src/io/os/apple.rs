@@ -1,4 +1,4 @@
-//! Built elsewhere: type-checked only (`make check-platforms`). Apple: clocks, `TCP_CONNECTION_INFO`, `SO_NWRITE`, the drop time.
+//! Built elsewhere: type-checked only (`make check-platforms`). Apple: `TCP_CONNECTION_INFO`, `SO_NWRITE`, the drop time.
 
 use keepline_proto::KernelFigures;
 use std::ffi::CString;
@@ -35,26 +35,6 @@ struct TcpConnectionInfo {
     rttcur: u32,
     srtt: u32,
     rttvar: u32,
-}
-
-/// Nanoseconds on the clock that counts suspend, which is `mach_continuous_time`.
-pub(crate) fn suspend_aware_nanos() -> u64 {
-    clock(libc::CLOCK_MONOTONIC_RAW)
-}
-
-/// Nanoseconds on the clock that stops during suspend, which is `mach_absolute_time`.
-pub(crate) fn awake_nanos() -> u64 {
-    clock(libc::CLOCK_UPTIME_RAW)
-}
-
-fn clock(id: libc::clockid_t) -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a timespec on this stack, which the call fills.
-    let failed = unsafe { libc::clock_gettime(id, &mut now) } != 0;
-    if failed {
-        return 0;
-    }
-    (now.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as u64)
 }
 
 /// What the kernel knows about a TCP connection; every figure that it does not tell is `None`.

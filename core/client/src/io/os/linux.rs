@@ -1,4 +1,4 @@
-//! Linux and Android: clocks, `TCP_INFO`, `SIOCOUTQ`, `TCP_RTO_MAX_MS`.
+//! Linux and Android: `TCP_INFO`, `SIOCOUTQ`, `TCP_RTO_MAX_MS`.
 
 use keepline_proto::KernelFigures;
 use std::io;
@@ -72,26 +72,6 @@ struct TcpInfo {
     reord_seen: u32,
     rcv_ooopack: u32,
     snd_wnd: u32,
-}
-
-/// Nanoseconds on the clock that counts suspend.
-pub(crate) fn suspend_aware_nanos() -> u64 {
-    clock(libc::CLOCK_BOOTTIME)
-}
-
-/// Nanoseconds on the clock that stops during suspend.
-pub(crate) fn awake_nanos() -> u64 {
-    clock(libc::CLOCK_MONOTONIC)
-}
-
-fn clock(id: libc::clockid_t) -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a timespec on this stack, which the call fills.
-    let failed = unsafe { libc::clock_gettime(id, &mut now) } != 0;
-    if failed {
-        return 0;
-    }
-    (now.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as u64)
 }
 
 /// What the kernel knows about a TCP connection; every figure that it does not tell is `None`.

@@ -1,12 +1,15 @@
 //! The only place that talks to the operating system past std and socket2. Each block of unsafe code says why it holds.
 #![allow(unsafe_code)]
 
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+mod clock;
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+pub(crate) use clock::{awake_nanos, suspend_aware_nanos};
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use linux::{
-    awake_nanos, bind_without_port, disconnect, kernel_figures, rto_max, set_rto_max, suspend_aware_nanos,
-};
+pub(crate) use linux::{bind_without_port, disconnect, kernel_figures, rto_max, set_rto_max};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod timer;
@@ -28,9 +31,7 @@ pub(crate) mod names;
 #[cfg(target_vendor = "apple")]
 mod apple;
 #[cfg(target_vendor = "apple")]
-pub(crate) use apple::{
-    awake_nanos, bind_interface, kernel_figures, set_user_timeout, suspend_aware_nanos, user_timeout,
-};
+pub(crate) use apple::{bind_interface, kernel_figures, set_user_timeout, user_timeout};
 
 #[cfg(windows)]
 mod windows;
