@@ -3,16 +3,17 @@
 use crate::demo::FaultName;
 use crate::encoding::Encoding;
 use crate::exit::{DOCTOR_CODES, EXIT_CODES};
+use crate::login::LoginOptions;
 use crate::sim::Sim;
+use crate::tls::TlsOptions;
 use crate::values;
 use bytes::Bytes;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use keepline::{
-    Addresses, Choice, Config, ConfigError, EndpointOrder, Framing, Heartbeat, Keepalive, Matcher, Profile, Proxy, Tls,
-    WhileDown, system_proxy,
+    Addresses, Builder, Choice, Client, Config, ConfigError, Endpoint, EndpointOrder, Framing, Heartbeat,
+    IntoEndpoints, Keepalive, Matcher, Profile, Proxy, WhileDown, system_proxy,
 };
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 const EXAMPLES: &str = "\
@@ -20,6 +21,8 @@ Examples:
   keepline connect localhost:6379 --framing resp --heartbeat 'PING\\r\\n'
   keepline connect plc:502 --framing modbus --profile industrial
   keepline connect a.example:4222 b.example:4222 --endpoint-order ordered
+  keepline connect localhost:6379 --framing resp --credentials-env TOKEN \\
+      --greeting 'credentials:AUTH {}\\r\\n' --greeting 'expect:+OK\\r\\n'
   keepline explain --detect-within 10s --heartbeat PING
   keepline doctor plc:502 --framing modbus
   keepline demo
@@ -63,7 +66,9 @@ pub(crate) struct Connect {
     /// Where to connect to: HOST:PORT, tls://HOST:PORT which encrypts, or unix:/PATH. Several are tried in the order of
     /// --endpoint-order
     #[arg(value_name = "HOST:PORT", required = true)]
-    pub(crate) endpoints: Vec<String>,
+    endpoints: Vec<String>,
+    #[command(flatten)]
+    weights: Weights,
     #[command(flatten)]
     pub(crate) tuning: Tuning,
     #[command(flatten)]
@@ -93,9 +98,13 @@ pub(crate) struct Connect {
 pub(crate) struct Explain {
     /// Where a client would connect to: HOST:PORT, or unix:/PATH; only checked, never dialled
     #[arg(value_name = "HOST:PORT")]
-    pub(crate) endpoints: Vec<String>,
+    endpoints: Vec<String>,
+    #[command(flatten)]
+    weights: Weights,
     #[command(flatten)]
     pub(crate) tuning: Tuning,
+    #[command(flatten)]
+    pub(crate) tls: TlsOptions,
     /// As one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -140,58 +149,38 @@ pub(crate) struct Demo {
     pub(crate) window: Option<Duration>,
 }
 
-#[derive(Args)]
-#[command(next_help_heading = "TLS options")]
-pub(crate) struct TlsOptions {
-    /// Encrypts, as tls:// before the endpoint does
-    #[arg(long)]
-    tls: bool,
-    /// Trusts the authorities in this file instead of the system's; may be given several times
-    #[arg(long, value_name = "FILE")]
-    ca_file: Vec<PathBuf>,
-    /// A key that must be in the server's chain, sha256/BASE64 or hex; two at least, one for the day the other is lost
-    #[arg(long, value_name = "PIN")]
-    pin: Vec<String>,
-    /// The client's certificate chain in PEM
-    #[arg(long, value_name = "FILE", requires = "client_key")]
-    client_cert: Option<PathBuf>,
-    /// Its key in PEM
-    #[arg(long, value_name = "FILE", requires = "client_cert")]
-    client_key: Option<PathBuf>,
-    /// An application protocol to agree on; may be given several times, best first
-    #[arg(long, value_name = "PROTOCOL")]
-    alpn: Vec<String>,
-    /// The name that the server's certificate must have, instead of the endpoint's host
-    #[arg(long, value_name = "NAME")]
-    server_name: Option<String>,
-    /// Takes any certificate of anybody: the connection is then encrypted to whoever answers
-    #[arg(long)]
-    danger_accept_invalid_certificates: bool,
+impl Connect {
+    /// The endpoints with their weights.
+    pub(crate) fn endpoints(&self) -> Result<Vec<Endpoint>, ConfigError> {
+        self.weights.of(&self.endpoints)
+    }
 }
 
-impl TlsOptions {
-    /// What was given; `None` if nothing was.
-    pub(crate) fn declared(&self) -> Option<Tls> {
-        let is_given = self.tls
-            || self.danger_accept_invalid_certificates
-            || [self.ca_file.is_empty(), self.pin.is_empty(), self.alpn.is_empty()].contains(&false)
-            || self.client_cert.is_some()
-            || self.server_name.is_some();
-        if !is_given {
-            return None;
+impl Explain {
+    /// The endpoints with their weights.
+    pub(crate) fn endpoints(&self) -> Result<Vec<Endpoint>, ConfigError> {
+        self.weights.of(&self.endpoints)
+    }
+}
+
+#[derive(Args)]
+struct Weights {
+    /// One of several endpoints is drawn so many times as often as one of weight 1, which all others have; 1 to 10000
+    #[arg(long = "weight", value_name = "ENDPOINT=WEIGHT", value_parser = values::weight)]
+    weights: Vec<(String, u32)>,
+}
+
+impl Weights {
+    /// The endpoints in their order, each with its weight.
+    fn of(&self, texts: &[String]) -> Result<Vec<Endpoint>, ConfigError> {
+        let mut endpoints = texts.iter().map(|text| Endpoint::parse(text)).collect::<Result<Vec<_>, _>>()?;
+        for (text, weight) in &self.weights {
+            let weighted = Endpoint::weighted(text.as_str(), *weight)?;
+            let rule = "must be one of the endpoints that are given";
+            let unknown = || ConfigError::new("endpoints.weight", &weighted, rule);
+            *endpoints.iter_mut().find(|endpoint| **endpoint == weighted).ok_or_else(unknown)? = weighted.clone();
         }
-        let mut tls = self.ca_file.iter().fold(Tls::new(), |tls, file| tls.ca_file(file));
-        tls = tls.pins(self.pin.iter().map(String::as_str)).alpn(self.alpn.iter().map(String::as_str));
-        if let (Some(chain), Some(key)) = (&self.client_cert, &self.client_key) {
-            tls = tls.client_certificate_files(chain, key);
-        }
-        if let Some(name) = &self.server_name {
-            tls = tls.server_name(name);
-        }
-        if self.danger_accept_invalid_certificates {
-            tls = tls.danger_accept_invalid_certificates();
-        }
-        Some(tls)
+        Ok(endpoints)
     }
 }
 
@@ -255,6 +244,12 @@ pub(crate) struct Tuning {
     /// How the addresses of a name are dialled: happy_eyeballs or one_at_a_time
     #[arg(long, value_name = "HOW", value_parser = values::addresses)]
     pub(crate) addresses: Option<Addresses>,
+    /// The race over the addresses of a name ends with the first TLS handshake that succeeds, not with the first TCP one
+    #[arg(long)]
+    pub(crate) race_through_tls: bool,
+    /// Goes on trying, slowly, after a verdict on TLS that gives up otherwise, such as an unknown issuer
+    #[arg(long)]
+    pub(crate) retry_tls_verdicts: bool,
     /// How long to wait for the first connection
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) connect_within: Option<Duration>,
@@ -275,9 +270,16 @@ pub(crate) struct Tuning {
     // Text until it is checked by us: an error of the parser would show the password.
     #[arg(long, env = "KEEPLINE_PROXY", value_name = "URL", hide_env_values = true)]
     pub(crate) proxy: Option<String>,
+    #[command(flatten)]
+    pub(crate) login: LoginOptions,
 }
 
 impl Tuning {
+    /// A client of these endpoints, as it was declared.
+    pub(crate) fn builder(&self, endpoints: impl IntoEndpoints) -> Result<Builder, ConfigError> {
+        Ok(self.login.over(Client::builder(endpoints).config(self.config()?)))
+    }
+
     /// What was given, as a configuration of which only the proxy is checked.
     pub(crate) fn config(&self) -> Result<Config, ConfigError> {
         let proxy = match self.proxy.as_deref() {
@@ -285,7 +287,7 @@ impl Tuning {
             Some("system") => system_proxy()?,
             Some(url) => Some(Proxy::parse(url)?),
         };
-        Ok(Config {
+        let mut config = Config {
             profile: self.profile.unwrap_or_default(),
             detect_within: self.detect_within,
             heartbeat: self.heartbeat.clone().map(|payload| Heartbeat {
@@ -311,8 +313,12 @@ impl Tuning {
             bind_address: self.bind_address,
             bind_interface: self.bind_interface.clone(),
             framing: self.framing.clone().unwrap_or_else(Framing::lines),
+            race_through_tls: self.race_through_tls,
+            retry_tls_verdicts: self.retry_tls_verdicts,
             proxy,
             ..Config::default()
-        })
+        };
+        self.login.declare(&mut config)?;
+        Ok(config)
     }
 }

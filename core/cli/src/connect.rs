@@ -24,11 +24,8 @@ const DRAIN_STEP: Duration = Duration::from_millis(20);
 pub(crate) async fn run(arguments: Connect, no_color: bool, verbose: u8) -> Result<Exit, Failure> {
     let mut stop = Stop::listen().map_err(|error| Failure::local(format!("no signals: {error}")))?;
     // Stdin can wait: whoever pipes a file wants all of it to arrive.
-    let mut builder =
-        Client::builder(&arguments.endpoints[..]).config(arguments.tuning.config()?).overflow(Overflow::Wait);
-    if let Some(tls) = arguments.tls.declared() {
-        builder = builder.tls(tls);
-    }
+    let builder = arguments.tuning.builder(arguments.endpoints()?)?.overflow(Overflow::Wait);
+    let builder = arguments.tls.over(builder);
     let config = builder.validate()?;
     let framing = config.framing.clone();
     let encoding = Encoding::of(&framing, arguments.encoding);

@@ -3,8 +3,8 @@
 use crate::args::Doctor as Arguments;
 use crate::exit::{Exit, Failure};
 use crate::paint::{Colour, Paint};
+use keepline::Endpoint;
 use keepline::doctor::{Diagnosis, Doctor, Finding, Stage, StageName};
-use keepline::{Client, Endpoint};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -12,10 +12,7 @@ use std::io::{self, Write};
 pub(crate) async fn run(arguments: Arguments, no_color: bool) -> Result<Exit, Failure> {
     // What cannot be an endpoint at all is a mistake at the keyboard, and no finding.
     Endpoint::parse(&arguments.endpoint)?;
-    let mut builder = Client::builder(arguments.endpoint.as_str()).config(arguments.tuning.config()?);
-    if let Some(tls) = arguments.tls.declared() {
-        builder = builder.tls(tls);
-    }
+    let builder = arguments.tls.over(arguments.tuning.builder(arguments.endpoint.as_str())?);
     let mut doctor = Doctor::of(builder).patience(arguments.patience);
     if arguments.path_mtu {
         doctor = doctor.path_mtu();

@@ -1,21 +1,24 @@
 //! `keepline explain`: every option in force, where it came from, and how long each fault can go unnoticed.
 
 mod rows;
+mod tls;
 
 use crate::args::Explain;
 use crate::exit::{Exit, Failure};
 use crate::words;
-use keepline::{Bound, Client, DetectionBounds, Endpoint, Notice, Scheme, ValidConfig, WaitBounds};
+use keepline::{Bound, DetectionBounds, Endpoint, Notice, Scheme, ValidConfig, WaitBounds};
 use rows::{Row, Shown};
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Explain) -> Result<Exit, Failure> {
-    let endpoints = endpoints(&arguments.endpoints)?;
+    let endpoints = arguments.endpoints()?;
     let config = arguments.tuning.config()?;
-    let valid = config.clone().parse()?;
+    let valid = check(arguments, &endpoints)?;
     let mut rows = rows::of(&arguments.tuning, &config, &valid);
+    rows.extend(tls::rows(&arguments.tls, &endpoints));
     if !endpoints.is_empty() && endpoints.iter().all(is_unix) {
         rows::leave_out_tcp(&mut rows);
     }
@@ -32,13 +35,14 @@ pub(crate) fn run(arguments: &Explain) -> Result<Exit, Failure> {
     }
 }
 
-/// Checked one by one and as a list.
-fn endpoints(texts: &[String]) -> Result<Vec<Endpoint>, keepline::Error> {
-    if texts.is_empty() {
-        return Ok(Vec::new());
+/// What a client of them would come to, or why it cannot be. Nothing is dialled.
+fn check(arguments: &Explain, endpoints: &[Endpoint]) -> Result<Arc<ValidConfig>, keepline::Error> {
+    if endpoints.is_empty() {
+        // The options are checked all the same, with an endpoint that stands for any.
+        let nobody = Endpoint::parse("endpoint.invalid:1")?;
+        return arguments.tls.over(arguments.tuning.builder(nobody)?).validate();
     }
-    Client::builder(texts).validate()?;
-    Ok(texts.iter().map(|text| Endpoint::parse(text)).collect::<Result<_, _>>()?)
+    arguments.tls.over(arguments.tuning.builder(endpoints)?).validate()
 }
 
 fn is_unix(endpoint: &Endpoint) -> bool {
@@ -88,6 +92,7 @@ fn to_json(endpoints: &[Endpoint], valid: &ValidConfig, rows: &[Row], notices: &
         notices.iter().map(|notice| json!({ "field": notice.field, "text": notice.text })).collect();
     json!({
         "endpoints": endpoints.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "weights": endpoints.iter().map(Endpoint::weight).collect::<Vec<_>>(),
         "options": options,
         "waits": waits_to_json(valid),
         "detection": detection,
@@ -103,7 +108,8 @@ fn to_text(endpoints: &[Endpoint], valid: &ValidConfig, rows: &[Row], notices: &
         text.push('\n');
     };
     for endpoint in endpoints {
-        line(&format!("Endpoint {endpoint}"));
+        let weight = if endpoint.weight() > 1 { format!(", weight {}", endpoint.weight()) } else { String::new() };
+        line(&format!("Endpoint {endpoint}{weight}"));
     }
     if !endpoints.is_empty() {
         line("");

@@ -11,11 +11,13 @@ mod encoding;
 mod exit;
 mod explain;
 mod input;
+mod login;
 mod output;
 mod paint;
 mod report;
 mod sim;
 mod stop;
+mod tls;
 mod values;
 mod words;
 

@@ -3,7 +3,8 @@
 use crate::encoding::unescape;
 use bytes::Bytes;
 use keepline::{
-    Addresses, Choice, Endian, EndpointOrder, Framing, Keepalive, LengthPrefixed, Matcher, Profile, WhileDown,
+    Addresses, Choice, Endian, EndpointOrder, Framing, Keepalive, LengthPrefixed, Matcher, Profile, RetryAfter, Step,
+    WhileDown,
 };
 use std::time::Duration;
 
@@ -98,6 +99,45 @@ pub(crate) fn matcher(text: &str) -> Result<Matcher, String> {
     }
 }
 
+/// Reads a step of a greeting: `send:TEXT`, `credentials:TEXT` with `{}`, `expect:REPLY`, `refused:REPLY`,
+/// `retry-after:TIME:REPLY`.
+pub(crate) fn step(text: &str) -> Result<Step, String> {
+    let steps = "must be send:TEXT, credentials:TEXT, expect:REPLY, refused:REPLY or retry-after:TIME:REPLY";
+    let (kind, rest) = text.split_once(':').ok_or(steps)?;
+    Ok(match kind {
+        "send" => Step::Send(payload(rest)?),
+        "credentials" => {
+            let (prefix, suffix) = rest.split_once("{}").ok_or("must have {} where the credentials go")?;
+            if suffix.contains("{}") {
+                return Err("must have {} only once".to_owned());
+            }
+            Step::SendCredentials { prefix: payload(prefix)?, suffix: payload(suffix)? }
+        }
+        "expect" => Step::Expect(matcher(rest)?),
+        "refused" => Step::Refused(matcher(rest)?),
+        "retry-after" => {
+            let (time, reply) = rest.split_once(':').ok_or("must be retry-after:TIME:REPLY")?;
+            Step::RetryAfter(RetryAfter { when: matcher(reply)?, marker: None, otherwise: duration(time)? })
+        }
+        _ => return Err(steps.to_owned()),
+    })
+}
+
+/// Reads a number, or `off`.
+pub(crate) fn count_or_off(text: &str) -> Result<Choice<u32>, String> {
+    if text == "off" {
+        return Ok(Choice::Off);
+    }
+    text.parse().map(Choice::On).map_err(|_| "must be a whole number, or off".to_owned())
+}
+
+/// Reads `ENDPOINT=WEIGHT`.
+pub(crate) fn weight(text: &str) -> Result<(String, u32), String> {
+    let (endpoint, weight) = text.rsplit_once('=').ok_or("must be ENDPOINT=WEIGHT, as in a.example:4222=3")?;
+    let weight = weight.parse().map_err(|_| "the weight must be a whole number".to_owned())?;
+    Ok((endpoint.to_owned(), weight))
+}
+
 /// Reads the name of a profile.
 pub(crate) fn profile(text: &str) -> Result<Profile, String> {
     named(text, Profile::ALL, Profile::as_str)
@@ -172,6 +212,37 @@ mod tests {
         assert_eq!(keepalive("off"), Ok(Choice::Off));
         assert!(keepalive("20s").is_err());
         assert!(keepalive("20s/5s/-1").is_err());
+    }
+
+    #[test]
+    fn steps_of_a_greeting_are_read() {
+        let ok = Matcher::Exact("+OK\r\n".into());
+        assert_eq!(step("send:HELLO\\r\\n"), Ok(Step::Send("HELLO\r\n".into())));
+        assert_eq!(
+            step("credentials:AUTH robot {}\\r\\n"),
+            Ok(Step::SendCredentials { prefix: "AUTH robot ".into(), suffix: "\r\n".into() })
+        );
+        assert_eq!(step("expect:+OK\\r\\n"), Ok(Step::Expect(ok)));
+        assert_eq!(step("expect:any"), Ok(Step::Expect(Matcher::Any)));
+        assert_eq!(step("refused:prefix:-WRONGPASS"), Ok(Step::Refused(Matcher::Prefix("-WRONGPASS".into()))));
+        let when = Matcher::Prefix("-BUSY".into());
+        let busy = RetryAfter { when, marker: None, otherwise: Duration::from_secs(30) };
+        assert_eq!(step("retry-after:30s:prefix:-BUSY"), Ok(Step::RetryAfter(busy)));
+        for text in ["", "send", "hello:x", "credentials:AUTH", "credentials:{}{}", "retry-after:30s", "send:\\q"] {
+            assert!(step(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn weights_are_read() {
+        assert_eq!(weight("a.example:4222=3"), Ok(("a.example:4222".to_owned(), 3)));
+        assert_eq!(weight("unix:/run/a=b=2"), Ok(("unix:/run/a=b".to_owned(), 2)));
+        for text in ["a:1", "a:1=", "a:1=-1", "a:1=x"] {
+            assert!(weight(text).is_err(), "{text}");
+        }
+        assert_eq!(count_or_off("off"), Ok(Choice::Off));
+        assert_eq!(count_or_off("3"), Ok(Choice::On(3)));
+        assert!(count_or_off("-3").is_err());
     }
 
     #[test]

@@ -55,6 +55,68 @@ async fn options_of_tls_are_checked_and_a_plain_server_is_not_talked_to_in_the_c
 }
 
 #[tokio::test]
+async fn credentials_come_from_a_file_that_is_read_anew_for_each_attempt() {
+    let server = LineServer::start().await.expect("a server");
+    let file = std::env::temp_dir().join(format!("keepline-credentials-{}", std::process::id()));
+    std::fs::write(&file, "first\n").expect("a file");
+    let path = file.to_str().expect("a path in UTF-8");
+    let mut program = Program::start(&[
+        "connect",
+        &server.addr().to_string(),
+        "--greeting",
+        "credentials:login {}",
+        "--greeting",
+        "expect:prefix:login ",
+        "--credentials-file",
+        path,
+        "--backoff-max",
+        "500ms",
+        "-v",
+    ]);
+    program.told("connected to 127.0.0.1").await;
+    std::fs::write(&file, "second").expect("a file");
+    server.stop(End::Fin).await;
+    server.start_again().expect("the server starts again");
+    program.told("connected to 127.0.0.1").await;
+    program.say("hello").await;
+    assert_eq!(program.line().await, "hello");
+    let heard: Vec<String> = server.received().into_iter().map(|received| received.line).collect();
+    assert_eq!(heard, ["login first", "login second", "hello"]);
+    assert_eq!(program.end().await, Some(0));
+    std::fs::remove_file(&file).expect("the file is ours");
+}
+
+#[tokio::test]
+async fn refused_credentials_give_up_and_are_told_to_nobody_but_the_server() {
+    let server = LineServer::start().await.expect("a server");
+    let mut program = Program::started_with(
+        &[
+            "connect",
+            &server.addr().to_string(),
+            "--greeting",
+            "refused:prefix:login",
+            "--greeting",
+            "credentials:login {}",
+            "--greeting",
+            "expect:welcome",
+            "--credentials-env",
+            "KEEPLINE_TEST_TOKEN",
+            "--auth-attempts",
+            "1",
+            "-vvv",
+        ],
+        &[("KEEPLINE_TEST_TOKEN", "hunter2")],
+    );
+    assert_eq!(program.code().await, Some(4));
+    assert_eq!(server.received()[0].line, "login hunter2");
+    let mut told = String::new();
+    while let Some(line) = program.stderr.next_line().await.expect("stderr") {
+        told.push_str(&line);
+    }
+    assert!(told.contains("greeting.auth") && !told.contains("hunter2"), "{told}");
+}
+
+#[tokio::test]
 async fn everything_piped_in_comes_back_before_the_end() {
     let server = LineServer::start().await.expect("a server");
     let mut program = Program::start(&["connect", &server.addr().to_string(), "--quiet"]);
@@ -223,8 +285,13 @@ struct Program {
 
 impl Program {
     fn start(arguments: &[&str]) -> Program {
+        Program::started_with(arguments, &[])
+    }
+
+    fn started_with(arguments: &[&str], environment: &[(&str, &str)]) -> Program {
         let mut child = Command::new(env!("CARGO_BIN_EXE_keepline"))
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -119,6 +119,25 @@ fn bad_input_exits_with_2_and_names_the_field_or_the_option() {
         (&["connect", "http://host:443"], "endpoint"),
         (&["connect", "localhost:1", "--backoff-max", "0"], "backoff.max"),
         (&["connect"], "HOST:PORT"),
+        (
+            &["explain", "a:1", "--weight", "b:1=3"],
+            "endpoints.weight: must be one of the endpoints that are given (got b:1)",
+        ),
+        (&["explain", "a:1", "--weight", "a:1=0"], "endpoints.weight: must be 1 to 10000 (got 0); see --weight"),
+        (&["explain", "a:1", "--weight", "a:1"], "--weight"),
+        (&["explain", "a:1", "--race-through-tls"], "race_through_tls: must come with tls"),
+        (&["explain", "tls://a:1", "--race-through-tls", "--addresses", "one_at_a_time"], "race_through_tls"),
+        (&["explain", "a:1", "--pin", "x"], "tls.pins"),
+        (&["explain", "a:1", "--ca-file", "/nowhere/ca.pem"], "tls.ca"),
+        (&["explain", "--greeting", "hello"], "--greeting"),
+        (&["explain", "--greeting", "credentials:AUTH {}"], "credentials: must be given: the greeting sends them"),
+        (
+            &["explain", "--credentials-env", "KEEPLINE_NO_SUCH"],
+            "credentials: must be the name of an environment variable",
+        ),
+        (&["explain", "--credentials-file", "/nowhere/token"], "credentials: must be readable"),
+        (&["explain", "--credentials-env", "A", "--credentials-file", "b"], "--credentials-file"),
+        (&["explain", "--auth-attempts", "0"], "auth_attempts: must be at least 1 (got 0); see --auth-attempts"),
         (&["demo", "--window", "1s"], "--window"),
         (&["demo", "--only", "flood"], "--only"),
         (&["conect", "localhost:1"], "connect"),
@@ -167,6 +186,83 @@ fn switches_of_the_command_line_reach_the_configuration() {
     let plain = options(&[]);
     assert_eq!(plain["concurrent_ok"], json!({ "value": null, "unit": null, "source": "default" }));
     assert_eq!(plain["sibling_probes"]["value"], "on");
+}
+
+#[test]
+fn what_is_in_force_of_tls_has_its_rows() {
+    let options = |arguments: &[&str]| -> Value {
+        let output = keepline(&[&["explain", "--json"], arguments].concat());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        serde_json::from_slice::<Value>(&output.stdout).expect(&told)["options"].clone()
+    };
+    let plain = options(&["a:1"]);
+    assert_eq!(plain["tls"], json!({ "value": null, "unit": null, "source": "default" }));
+    assert_eq!(plain["tls.handshake"], Value::Null, "nothing is in force of what is off");
+    let safe = options(&["tls://a:1"]);
+    for (row, value) in [
+        ("tls", "on"),
+        ("tls.handshake", "within max(3s, 5 × TCP time)"),
+        ("tls.versions", "1.2, 1.3"),
+        ("tls.trust", "the system's authorities"),
+        ("tls.server_name", "the endpoint's host"),
+        ("tls.resumption", "on"),
+        ("tls.early_data", "never"),
+        ("tls.downgrade", "never"),
+    ] {
+        assert_eq!(safe[row]["value"], value, "{row}");
+    }
+    assert_eq!(options(&["tls://a:1", "b:1"])["tls"]["value"], "for 1 of 2 endpoints");
+    let given = options(&[
+        "a:1",
+        "--alpn",
+        "h2",
+        "--alpn",
+        "mqtt",
+        "--only-tls13",
+        "--no-tls-resumption",
+        "--race-through-tls",
+        "--retry-tls-verdicts",
+        "--server-name",
+        "b.example",
+        "--pin",
+        PIN,
+        "--pin",
+        OTHER_PIN,
+    ]);
+    for (row, value) in [
+        ("tls.alpn", json!("h2, mqtt")),
+        ("tls.versions", json!("1.3")),
+        ("tls.resumption", Value::Null),
+        ("tls.server_name", json!("b.example")),
+        ("tls.pins", json!(2)),
+        ("race_through_tls", json!("on")),
+        ("retry_tls_verdicts", json!("on")),
+    ] {
+        assert_eq!((&given[row]["value"], &given[row]["source"]), (&value, &json!("given")), "{row}");
+    }
+}
+
+const PIN: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const OTHER_PIN: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b856";
+
+#[test]
+fn login_is_explained_without_the_credentials() {
+    let arguments = ["explain", "--json", "--greeting", "credentials:AUTH {}", "--greeting", "expect:prefix:+OK"];
+    let with_env = [&arguments[..], &["--credentials-env", "KEEPLINE_TEST_TOKEN", "--auth-attempts", "off"]].concat();
+    let output = command(&with_env).env("KEEPLINE_TEST_TOKEN", "hunter2").output().expect("the program runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let told: Value = serde_json::from_str(&text).expect("one JSON object");
+    assert_eq!(told["options"]["greeting"]["value"], "2 steps");
+    assert_eq!(told["options"]["credentials"]["value"], "given");
+    assert_eq!(told["options"]["auth_attempts"]["value"], Value::Null);
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn weights_are_explained_beside_their_endpoints() {
+    let output = keepline(&["explain", "a:1", "b:1", "--weight", "b:1=3"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("Endpoint a:1\n") && text.contains("Endpoint b:1, weight 3\n"), "{text}");
 }
 
 /// The columns are as wide as what stands in them.

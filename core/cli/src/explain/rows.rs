@@ -158,6 +158,8 @@ pub(super) fn of(tuning: &Tuning, config: &Config, valid: &ValidConfig) -> Vec<R
     row("connect.within", Shown::Time(valid.connect_within), source);
     row("addresses", word(valid.addresses.as_str()), by_profile(config.addresses.is_some()));
     row("address_stagger", Shown::Time(valid.address_stagger), by_default(config.address_stagger.is_some()));
+    row("race_through_tls", on_or_off(valid.race_through_tls), by_default(tuning.race_through_tls));
+    row("retry_tls_verdicts", on_or_off(valid.retry_tls_verdicts), by_default(tuning.retry_tls_verdicts));
     let refuses = word(if valid.refuse_private_addresses { "on" } else { "off" });
     row("refuse_private_addresses", refuses, by_default(config.refuse_private_addresses));
 
@@ -210,6 +212,7 @@ pub(super) fn of(tuning: &Tuning, config: &Config, valid: &ValidConfig) -> Vec<R
     row("network_monitor", monitor, by_default(config.network_monitor.is_some()));
     let proxy = valid.proxy.as_ref().map_or(Shown::Off, |proxy| Shown::Word(proxy.to_string()));
     row("proxy", proxy, by_default(valid.proxy.is_some()));
+    row("proxy_credentials", on_or_off(valid.proxy_credentials), by_default(config.proxy_credentials));
     let credentials = match &valid.credentials {
         None => Shown::Off,
         Some(Credentials::Static(_)) => word("given"),
