@@ -61,6 +61,10 @@ pub struct ClientConfig {
     pub addresses: Option<String>,
     /// How long an address has for itself before the next one is dialled beside it.
     pub address_stagger_ms: Option<u64>,
+    /// The race over addresses ends with the first TLS handshake that succeeds, not with the first TCP one.
+    pub race_through_tls: bool,
+    /// The client goes on trying, slowly, after a verdict on TLS that ends it otherwise.
+    pub retry_tls_verdicts: bool,
     /// A name that leads to this machine or into a private network is refused.
     pub refuse_private_addresses: bool,
     /// How long `connect` waits for the first `Connected`.

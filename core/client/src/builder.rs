@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::governor::Governor;
 use crate::greeting::{Hook, Provider};
 use crate::hooks::SocketHook;
+use crate::proxy::ProxyProvider;
 use crate::resolver::Resolver;
 use keepline_proto::ConfigError;
 use keepline_proto::config::{
@@ -37,6 +38,7 @@ pub struct Builder {
     socket_hook: Option<SocketHook>,
     resolver: Option<Arc<dyn Resolver>>,
     provider: Option<Provider>,
+    pub(crate) proxy_provider: Option<ProxyProvider>,
     runtime: Option<Handle>,
     seed: Option<u64>,
     inline_writes: bool,
@@ -58,6 +60,7 @@ impl Client {
             socket_hook: None,
             resolver: None,
             provider: None,
+            proxy_provider: None,
             runtime: None,
             seed: None,
             inline_writes: true,
@@ -107,6 +110,13 @@ impl Builder {
         addresses(Addresses) => addresses = Some;
         /// Sets how long an address has for itself before the next one is dialled beside it, 100 ms to 2 s.
         address_stagger(Duration) => address_stagger = Some;
+        /// Has the race over the addresses of a name end with the first TLS handshake that succeeds, not with the first TCP one:
+        /// an address that connects and then says nothing costs a stagger, and not a whole handshake deadline. Off unless
+        /// given. The endpoints must be encrypted.
+        race_through_tls(bool) => race_through_tls = |value| value;
+        /// Goes on trying after a verdict on TLS that ends the client otherwise, such as an unknown issuer, 30 s and more apart:
+        /// for devices that nobody restarts. Off unless given; nothing is ever sent to such a server.
+        retry_tls_verdicts(bool) => retry_tls_verdicts = |value| value;
         /// Sets how long [`Builder::connect`] waits for the first `Connected`.
         connect_within(Duration) => connect_within = Some;
         /// Sets the window of the first retry.
@@ -283,8 +293,10 @@ impl Builder {
     fn parsed(&self) -> Result<Arc<ValidConfig>, Error> {
         Targets::check(self.endpoints.as_ref().map_err(Clone::clone)?)?;
         if let Some(valid) = &self.valid {
+            self.refuse_race_in_the_clear(valid.race_through_tls)?;
             return Ok(valid.clone());
         }
+        self.refuse_race_in_the_clear(self.config.race_through_tls)?;
         if let Some(refused) = &self.refused {
             return Err(refused.clone().into());
         }
@@ -295,7 +307,27 @@ impl Builder {
         if matches!(self.config.credentials, Some(Credentials::Provider)) && self.provider.is_none() {
             return Err(ConfigError::new("credentials", "Provider", "must be set with credentials").into());
         }
+        if self.config.proxy_credentials && self.proxy_provider.is_none() {
+            return Err(
+                ConfigError::new("proxy_credentials", "on", "must be set with Builder::proxy_credentials").into()
+            );
+        }
         Ok(Arc::new(self.config.clone().parse()?))
+    }
+}
+
+impl Builder {
+    /// A race through TLS has to have TLS to go through.
+    fn refuse_race_in_the_clear(&self, is_asked_for: bool) -> Result<(), ConfigError> {
+        #[cfg(feature = "tls")]
+        let is_declared = self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        let is_declared = false;
+        let is_encrypted = is_declared || self.endpoints.iter().flatten().any(Endpoint::is_tls);
+        if is_asked_for && !is_encrypted {
+            return Err(ConfigError::new("race_through_tls", "on", "must come with tls, or with an endpoint tls://…"));
+        }
+        Ok(())
     }
 }
 

@@ -9,12 +9,12 @@ mod script;
 pub use login::{CredentialRequest, CredentialsFuture, CredentialsResult};
 pub(crate) use login::{Hook, Login, Provider, not_declared};
 
+use crate::ask::Answer;
 use bytes::Bytes;
 use keepline_proto::cause::GreetingFailure;
 use keepline_proto::config::Script;
 use keepline_proto::subscriptions::Subscription;
 use keepline_proto::{Cause, Ending, Epoch, Secret};
-use login::Asked;
 use script::Signs;
 use std::collections::VecDeque;
 use std::fmt;
@@ -96,7 +96,7 @@ pub type GreetingFuture = Pin<Box<dyn Future<Output = Result<(), GreetingError>>
 pub struct GreetingIo {
     epoch: Epoch,
     lane: Arc<Lane>,
-    asked: Option<Asked>,
+    asked: Option<Answer<Secret>>,
 }
 
 #[derive(Debug, Default)]
@@ -169,7 +169,7 @@ impl GreetingIo {
     /// Cancel safe.
     pub async fn credentials(&self) -> Result<Secret, GreetingError> {
         let asked = self.asked.clone().ok_or_else(GreetingError::credentials)?;
-        asked.answer().await.map_err(|_none| GreetingError::credentials())
+        asked.get().await.map_err(|_none| GreetingError::credentials())
     }
 
     /// Waits for the next message. At the deadline of the greeting the whole hook is dropped.

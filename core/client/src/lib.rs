@@ -24,6 +24,7 @@
 //! ```
 
 mod alarm;
+mod ask;
 mod builder;
 mod client;
 mod clock;
@@ -62,7 +63,7 @@ pub use greeting::{
 pub use hooks::DialSocket;
 pub use io::sockopt::SocketOptions;
 pub use message::{Idempotent, Message, Payload};
-pub use proxy::{IntoProxy, system_proxy};
+pub use proxy::{IntoProxy, ProxyCredentialsResult, system_proxy};
 pub use receipt::Receipt;
 pub use resolver::{ResolveError, Resolver, Resolving, SystemResolver};
 pub use stats::Stats;
@@ -82,7 +83,7 @@ pub use keepline_proto::event::{Disconnected, MessageCounts, Suspicion};
 pub use keepline_proto::framing::{self, Endian, Framing, LengthPrefixed};
 pub use keepline_proto::governor::RetryBudget;
 pub use keepline_proto::outbox::{AckedBy, Outcome};
-pub use keepline_proto::proxy::{Proxy, ProxyNames, ProxyProtocol};
+pub use keepline_proto::proxy::{Credentials as ProxyCredentials, Proxy, ProxyNames, ProxyProtocol};
 pub use keepline_proto::recorder::{self, Report};
 pub use keepline_proto::session::{NetworkKind, NetworkPath};
 pub use keepline_proto::subscriptions::Subscription;

@@ -1,5 +1,10 @@
 //! Proxies as they are given: in words, parsed already, or by the environment.
 
+mod login;
+
+pub use login::ProxyCredentialsResult;
+pub(crate) use login::{ProxyLogin, ProxyProvider};
+
 use crate::builder::Builder;
 use crate::endpoint::Endpoint;
 use keepline_proto::ConfigError;
@@ -75,7 +80,8 @@ pub fn system_proxy() -> Result<Option<Proxy>, ConfigError> {
 
 /// The proxy that an endpoint is reached through, if it is.
 pub(crate) fn proxy_of<'a>(endpoint: &Endpoint, config: &'a ValidConfig) -> Option<&'a Proxy> {
-    config.proxy.as_ref().filter(|proxy| proxy.is_for(endpoint.host(), endpoint.port()))
+    let is_remote = endpoint.path().is_none();
+    config.proxy.as_ref().filter(|proxy| is_remote && proxy.is_for(endpoint.host(), endpoint.port()))
 }
 
 /// Where TCP leads to: the proxy of the endpoint, or the endpoint itself.

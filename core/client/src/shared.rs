@@ -9,11 +9,12 @@ use crate::hooks::SocketHook;
 use crate::inbox::Inbox;
 use crate::io::names::Names;
 use crate::io::sockopt::SocketOptions;
+use crate::proxy::first_hop;
 use crate::stats::Counters;
 use crate::streams::StreamSlot;
 use crate::writer::Writer;
 use atomic_waker::AtomicWaker;
-use keepline_proto::cause::GreetingFailure;
+use keepline_proto::cause::{GreetingFailure, ProxyFailure};
 use keepline_proto::config::ValidConfig;
 use keepline_proto::endpoints::{Candidates, EndpointId};
 use keepline_proto::session::{Command, NetworkPath};
@@ -188,9 +189,17 @@ impl Shared {
         self.desk().names.clone()
     }
 
-    /// The address of the endpoint, if there is only one and no name has to be resolved.
-    pub(crate) fn only_address(&self) -> Option<SocketAddr> {
-        self.desk().targets.only_address()
+    /// Where TCP leads to, if that is one address whatever is dialled, and no name has to be resolved for it: the proxy's, or
+    /// that of the only endpoint.
+    pub(crate) fn only_hop(&self) -> Option<SocketAddr> {
+        let desk = self.desk();
+        if self.config.proxy.is_none() {
+            return desk.targets.only_address();
+        }
+        let endpoints = desk.targets.list();
+        let mut hops = endpoints.iter().map(|endpoint| first_hop(endpoint, &self.config).literal());
+        let first = hops.next()??;
+        hops.all(|hop| hop == Some(first)).then_some(first)
     }
 
     /// All endpoints.
@@ -317,7 +326,7 @@ impl Shared {
 fn gave_up(ending: Ending, config: &ValidConfig) -> Error {
     let (kind, text) = if ending.cause == Cause::Requested {
         (ErrorKind::Closed, "the client was closed before it connected")
-    } else if config.max_attempts.is_some() || ending.cause.is_fatal() || is_refused(ending) {
+    } else if config.max_attempts.is_some() || config.is_fatal(ending.cause) || is_refused(ending) {
         (ErrorKind::Exhausted, "the client gave up")
     } else {
         (ErrorKind::Unavailable, "no connection within connect.within")
@@ -325,7 +334,7 @@ fn gave_up(ending: Ending, config: &ValidConfig) -> Error {
     Error::new(kind, text).with_ending(Some(ending))
 }
 
-/// Whether the peer refused the credentials for good.
+/// Whether the peer or the proxy refused the credentials for good.
 fn is_refused(ending: Ending) -> bool {
-    ending.cause == Cause::Greeting(GreetingFailure::Auth)
+    matches!(ending.cause, Cause::Greeting(GreetingFailure::Auth) | Cause::Proxy(ProxyFailure::Auth))
 }

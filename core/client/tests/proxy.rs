@@ -1,23 +1,17 @@
 //! Proxies that refuse, hang, close, flood and lie; and what a way through one changes: whose ack it is, who knows names.
 
+#[path = "support/fake_proxy.rs"]
+mod fake_proxy;
 mod support;
 
+use fake_proxy::{FakeProxy, HTTP_OPEN, SOCKS_HELLO, SOCKS_OPEN, Then};
 use keepline::cause::ProxyFailure;
 use keepline::doctor::{Doctor, StageName};
 use keepline::{AckedBy, Builder, Cause, Client, Disconnected, ErrorKind, EventKind, Framing, Outcome, Proxy};
 use keepline_testkit::port::ReservedPort;
 use keepline_testkit::servers::EchoServer;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use support::{SOON, await_event, millis, secs};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
-
-const SOCKS_HELLO: &[u8] = b"\x05\x00";
-const SOCKS_OPEN: &[u8] = b"\x05\x00\x00\x01\0\0\0\0\0\0";
-const HTTP_OPEN: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
 /// Never dialled but by a proxy: nobody has this address.
 const ENDPOINT: &str = "192.0.2.7:6379";
@@ -242,103 +236,4 @@ async fn first_failure(builder: Builder) -> Disconnected {
     let EventKind::Disconnected(lost) = event.kind else { panic!("{event:?}") };
     client.close(secs(0)).await;
     *lost
-}
-
-/// What a fake proxy does after its last answer.
-#[derive(Debug, Clone, Copy)]
-enum Then {
-    Close,
-    Reset,
-    Hang,
-    /// A megabyte of header.
-    Flood,
-    /// A byte of header each 50 ms: a deadline for each read would never end.
-    Drip,
-    Relay(SocketAddr),
-}
-
-/// A proxy that reads something, gives the next of its answers, and in the end does harm.
-struct FakeProxy {
-    scheme: &'static str,
-    addr: SocketAddr,
-    heard: Arc<Mutex<Vec<Vec<u8>>>>,
-    task: JoinHandle<()>,
-}
-
-impl FakeProxy {
-    async fn start(scheme: &'static str, answers: &[&[u8]], then: Then) -> FakeProxy {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let (answers, hearing): (Vec<Vec<u8>>, _) =
-            (answers.iter().map(|answer| answer.to_vec()).collect(), heard.clone());
-        let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let place = {
-                    let mut heard = hearing.lock().unwrap();
-                    heard.push(Vec::new());
-                    heard.len() - 1
-                };
-                let (answers, hearing) = (answers.clone(), hearing.clone());
-                tokio::spawn(async move {
-                    let hear = |bytes: &[u8]| hearing.lock().unwrap()[place].extend_from_slice(bytes);
-                    // The client may go away at any moment: that is what is tested.
-                    let _ = serve(stream, &answers, then, hear).await;
-                });
-            }
-        });
-        FakeProxy { scheme, addr, heard, task }
-    }
-
-    async fn relaying(scheme: &'static str, server: SocketAddr) -> FakeProxy {
-        let answers: &[&[u8]] = if scheme == "http" { &[HTTP_OPEN] } else { &[SOCKS_HELLO, SOCKS_OPEN] };
-        FakeProxy::start(scheme, answers, Then::Relay(server)).await
-    }
-
-    /// What each connection said.
-    fn heard(&self) -> Vec<Vec<u8>> {
-        self.heard.lock().unwrap().clone()
-    }
-}
-
-impl Drop for FakeProxy {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn serve(mut stream: TcpStream, answers: &[Vec<u8>], then: Then, hear: impl Fn(&[u8])) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut buffer = [0; 1024];
-    for answer in answers {
-        let count = stream.read(&mut buffer).await?;
-        hear(&buffer[..count]);
-        stream.write_all(answer).await?;
-    }
-    match then {
-        Then::Close => {
-            stream.shutdown().await?;
-            // Unread bytes would turn the close into a reset.
-            while stream.read(&mut buffer).await? > 0 {}
-        }
-        Then::Reset => {
-            tokio::time::sleep(millis(20)).await;
-            stream.set_zero_linger()?;
-        }
-        Then::Hang => tokio::time::sleep(Duration::from_secs(60)).await,
-        Then::Flood => {
-            for _ in 0..1024 {
-                stream.write_all(&[b'x'; 1024]).await?;
-            }
-        }
-        Then::Drip => loop {
-            stream.write_all(b"x").await?;
-            tokio::time::sleep(millis(50)).await;
-        },
-        Then::Relay(server) => {
-            let mut server = TcpStream::connect(server).await?;
-            tokio::io::copy_bidirectional(&mut stream, &mut server).await?;
-        }
-    }
-    Ok(())
 }

@@ -2,11 +2,15 @@
 
 mod support;
 
-use keepline::{Cause, Client, EventKind, Events, Jitter, Matcher, Script};
+use keepline::{Builder, Cause, Client, EventKind, Events, Jitter, Matcher, Script};
+use keepline_testkit::ChaosProxy;
 use keepline_testkit::chaos::End;
-use keepline_testkit::servers::EchoServer;
+use keepline_testkit::servers::{EchoServer, Server, Service};
+use std::net::SocketAddr;
 use std::time::Duration;
 use support::{await_event, millis, secs};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn attempts_follow_the_curve_for_a_minute() {
@@ -85,6 +89,58 @@ async fn only_a_connection_that_was_stable_resets_the_curve() {
     server.stop(End::Rst).await;
     assert_eq!(retry_in(&mut events).await, first, "a stable connection resets it");
     client.close(secs(0)).await;
+}
+
+#[tokio::test]
+async fn server_that_closes_every_connection_at_once_meets_ever_longer_waits() {
+    let server = EchoServer::start().await.unwrap();
+    let proxy = ChaosProxy::start(server.addr()).await.unwrap();
+    proxy.accept_then_fin();
+    let client = exact(proxy.addr()).start().unwrap();
+    let mut events = client.events();
+    // TCP is established each time, and proves nothing.
+    for wait in GROWING {
+        await_event(&mut events, "connected", secs(10)).await;
+        assert_eq!(retry_in(&mut events).await, wait);
+    }
+}
+
+#[tokio::test]
+async fn server_that_leaves_a_second_after_each_greeting_meets_ever_longer_waits() {
+    let server = Server::serving(Flapping).await.unwrap();
+    let greeting = Script::default().send("hello").expect(Matcher::Any);
+    let client = exact(server.addr()).greeting(greeting).start().unwrap();
+    let mut events = client.events();
+    for wait in GROWING {
+        await_event(&mut events, "connected", secs(10)).await;
+        assert_eq!(retry_in(&mut events).await, wait, "a second is not stable_after");
+    }
+    assert_eq!(server.accepted(), GROWING.len() as u64);
+}
+
+/// 100 ms, and first_spread; then 100 ms + 0.25 s · 2^n, to three times backoff_max for a server that sends clients away.
+const GROWING: [Duration; 5] = [millis(600), millis(600), millis(1_100), millis(2_100), millis(3_100)];
+
+/// Without jitter every wait is its window, to the nanosecond.
+fn exact(address: SocketAddr) -> Builder {
+    Client::builder(address)
+        .backoff_jitter(Jitter::None)
+        .first_spread(millis(500))
+        .backoff_max(secs(1))
+        .stable_after(secs(2))
+}
+
+/// Answers what it is greeted with, and leaves a second later.
+struct Flapping;
+
+impl Service for Flapping {
+    async fn serve(&self, _connection: u64, mut stream: TcpStream) {
+        let mut greeting = [0; 64];
+        let Ok(count) = stream.read(&mut greeting).await else { return };
+        if stream.write_all(&greeting[..count]).await.is_ok() {
+            tokio::time::sleep(secs(1)).await;
+        }
+    }
 }
 
 async fn retry_in(events: &mut Events) -> Duration {

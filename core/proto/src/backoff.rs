@@ -15,8 +15,8 @@ pub const PATIENT_FLOOR: Duration = Duration::from_secs(1);
 /// The shortest wait after credentials were refused: servers lock accounts after a few tries a minute.
 pub const AUTH_FLOOR: Duration = Duration::from_secs(10);
 
-/// The shortest wait while a certificate is out of date, or the rules of a proxy forbid the endpoint: somebody has to
-/// replace it, set a clock, or change the rules.
+/// The shortest wait while a certificate is out of date or refused, or the rules of a proxy forbid the endpoint: somebody has
+/// to replace it, set a clock, or change the rules.
 pub const SLOW_FLOOR: Duration = Duration::from_secs(30);
 
 /// The longest that a peer can send us away: a typing error in a server must not silence a fleet for a year.
@@ -117,8 +117,20 @@ pub const fn floor(cause: Cause) -> Duration {
         | Cause::LocalNetworkDown
         | Cause::Replaced
         | Cause::Dns(DnsFailure::NotFound | DnsFailure::NoAddress) => PATIENT_FLOOR,
-        Cause::Greeting(GreetingFailure::Auth | GreetingFailure::Credentials) => AUTH_FLOOR,
-        Cause::Tls(TlsFailure::Expired | TlsFailure::NotYetValid)
+        Cause::Greeting(GreetingFailure::Auth | GreetingFailure::Credentials)
+        | Cause::Proxy(ProxyFailure::Auth | ProxyFailure::Credentials) => AUTH_FLOOR,
+        Cause::Tls(
+            TlsFailure::Expired
+            | TlsFailure::NotYetValid
+            | TlsFailure::UntrustedIssuer
+            | TlsFailure::NameMismatch
+            | TlsFailure::Revoked
+            | TlsFailure::BadCertificate
+            | TlsFailure::Pin
+            | TlsFailure::ClientAuth
+            | TlsFailure::Version
+            | TlsFailure::Alpn,
+        )
         | Cause::Proxy(ProxyFailure::Denied | ProxyFailure::Unsupported) => SLOW_FLOOR,
         Cause::PeerClosed
         | Cause::Reset
@@ -130,22 +142,9 @@ pub const fn floor(cause: Cause) -> Duration {
         | Cause::Unreachable
         | Cause::ConnectTimeout
         | Cause::Dns(DnsFailure::Timeout | DnsFailure::Temporary)
-        | Cause::Tls(
-            TlsFailure::Timeout
-            | TlsFailure::UntrustedIssuer
-            | TlsFailure::NameMismatch
-            | TlsFailure::Revoked
-            | TlsFailure::BadCertificate
-            | TlsFailure::Pin
-            | TlsFailure::ClientAuth
-            | TlsFailure::Version
-            | TlsFailure::Alpn
-            | TlsFailure::Protocol
-            | TlsFailure::Truncated,
-        )
+        | Cause::Tls(TlsFailure::Timeout | TlsFailure::Protocol | TlsFailure::Truncated)
         | Cause::Proxy(
-            ProxyFailure::Auth
-            | ProxyFailure::Refused
+            ProxyFailure::Refused
             | ProxyFailure::Unreachable
             | ProxyFailure::Unavailable
             | ProxyFailure::Timeout

@@ -116,6 +116,8 @@ pub enum ProxyFailure {
     Closed,
     /// The proxy's answer is malformed, or too long.
     Protocol,
+    /// There were no credentials to tell it: their provider failed, or was late.
+    Credentials,
 }
 
 /// How the greeting failed.
@@ -185,7 +187,7 @@ names!(TlsFailure {
 names!(ProxyFailure {
     Auth => "auth", Denied => "denied", Refused => "refused", Unreachable => "unreachable",
     Unavailable => "unavailable", Unsupported => "unsupported", Timeout => "timeout", Closed => "closed",
-    Protocol => "protocol",
+    Protocol => "protocol", Credentials => "credentials",
 });
 names!(GreetingFailure {
     Timeout => "timeout", Unexpected => "unexpected", Rejected => "rejected", Panicked => "panicked", Auth => "auth",
@@ -235,6 +237,7 @@ impl Cause {
             Cause::Proxy(ProxyFailure::Timeout) => "proxy.timeout",
             Cause::Proxy(ProxyFailure::Closed) => "proxy.closed",
             Cause::Proxy(ProxyFailure::Protocol) => "proxy.protocol",
+            Cause::Proxy(ProxyFailure::Credentials) => "proxy.credentials",
             Cause::Greeting(GreetingFailure::Timeout) => "greeting.timeout",
             Cause::Greeting(GreetingFailure::Unexpected) => "greeting.unexpected",
             Cause::Greeting(GreetingFailure::Rejected) => "greeting.rejected",
@@ -254,7 +257,8 @@ impl Cause {
         }
     }
 
-    /// Whether retrying by itself would be wrong until somebody changes something (DESIGN: TLS and auth verdicts).
+    /// Whether retrying by itself would be wrong until somebody changes something: verdicts on TLS, and on the credentials
+    /// for a proxy. A configuration can say otherwise: [`Settings::is_fatal`](crate::config::Settings::is_fatal).
     pub const fn is_fatal(self) -> bool {
         matches!(
             self,

@@ -187,7 +187,7 @@ impl Cause {
                 | TlsFailure::Protocol,
             ) => WaitClass::Tls,
             Cause::Tls(TlsFailure::ClientAuth)
-            | Cause::Proxy(ProxyFailure::Auth)
+            | Cause::Proxy(ProxyFailure::Auth | ProxyFailure::Credentials)
             | Cause::Greeting(GreetingFailure::Auth | GreetingFailure::Credentials) => WaitClass::Auth,
             Cause::Proxy(
                 ProxyFailure::Denied | ProxyFailure::Unsupported | ProxyFailure::Closed | ProxyFailure::Protocol,

@@ -3,7 +3,7 @@
 //! Each run prints its seed when it fails; `KEEPLINE_SEED=<seed>` runs that one alone.
 
 use fastrand::Rng;
-use keepline_proto::cause::{Detector, DnsFailure, GreetingFailure, ProtocolFailure, TlsFailure};
+use keepline_proto::cause::{Detector, DnsFailure, GreetingFailure, ProtocolFailure, ProxyFailure, TlsFailure};
 use keepline_proto::config::{Choice, Config, Greeting, Heartbeat, Matcher, Profile, Script, ValidConfig};
 use keepline_proto::event::{Disconnected, Suspicion};
 use keepline_proto::framing::Framing;
@@ -326,7 +326,7 @@ impl Walk {
     }
 
     fn any_ending(&mut self) -> Ending {
-        const CAUSES: [Cause; 14] = [
+        const CAUSES: [Cause; 16] = [
             Cause::PeerClosed,
             Cause::Reset,
             Cause::Refused,
@@ -340,6 +340,8 @@ impl Walk {
             Cause::Greeting(GreetingFailure::Unexpected),
             Cause::Greeting(GreetingFailure::Auth),
             Cause::Greeting(GreetingFailure::Credentials),
+            Cause::Proxy(ProxyFailure::Auth),
+            Cause::Proxy(ProxyFailure::Credentials),
             Cause::Protocol(ProtocolFailure::Malformed),
         ];
         let mut ending = Ending::os(CAUSES[self.rng.usize(..CAUSES.len())], Some(104));

@@ -29,6 +29,8 @@ impl ClientConfig {
             connect_total: duration(self.connect_total_ms),
             addresses: named("addresses", self.addresses.as_deref(), Addresses::ALL)?,
             address_stagger: duration(self.address_stagger_ms),
+            race_through_tls: self.race_through_tls,
+            retry_tls_verdicts: self.retry_tls_verdicts,
             refuse_private_addresses: self.refuse_private_addresses,
             connect_within: duration(self.connect_within_ms),
             first_spread: duration(self.backoff_first_spread_ms),
@@ -67,6 +69,8 @@ impl ClientConfig {
             sibling_probes: self.sibling_probes,
             network_monitor: self.network_monitor,
             proxy: self.proxy.as_ref().map(ProxyUrl::parse).transpose()?.flatten(),
+            // A provider is code of another language, not of this record.
+            proxy_credentials: false,
             single_connection: self.single_connection,
             endpoint_order: named("endpoint_order", self.endpoint_order.as_deref(), EndpointOrder::ALL)?
                 .unwrap_or_default(),

@@ -132,6 +132,8 @@ impl ClientConfig {
             connect_total_ms: Some(millis(valid.connect_total)),
             addresses: Some(valid.addresses.to_string()),
             address_stagger_ms: Some(millis(valid.address_stagger)),
+            race_through_tls: valid.race_through_tls,
+            retry_tls_verdicts: valid.retry_tls_verdicts,
             refuse_private_addresses: valid.refuse_private_addresses,
             connect_within_ms: Some(millis(valid.connect_within)),
             backoff_first_spread_ms: Some(millis(valid.backoff.first_spread)),

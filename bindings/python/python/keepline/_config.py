@@ -64,6 +64,10 @@ class Config:
     """How the addresses of one name are dialled: in a race, or one at a time."""
     address_stagger: Duration | None = None
     """How long an address has for itself before the next one is dialled beside it, 0.1 s to 2 s."""
+    race_through_tls: bool = False
+    """Ends the race over the addresses of a name with the first TLS handshake that succeeds, not with the first TCP one."""
+    retry_tls_verdicts: bool = False
+    """Goes on trying, slowly, after a verdict on TLS that ends the client otherwise, such as an unknown issuer."""
     refuse_private_addresses: bool = False
     """Refuses a name that leads to this machine or into a private network."""
     connect_within: Duration | None = None
@@ -167,6 +171,8 @@ class ConfigOptions(TypedDict, total=False):
     connect_total: Duration | None
     addresses: AddressesName | None
     address_stagger: Duration | None
+    race_through_tls: bool
+    retry_tls_verdicts: bool
     refuse_private_addresses: bool
     connect_within: Duration | None
     backoff: Backoff | None
@@ -233,6 +239,8 @@ def declared(config: Config) -> dict[str, Any]:
         "connect_total_ms": millis("connect.total", config.connect_total),
         "addresses": name("addresses", config.addresses),
         "address_stagger_ms": millis("address_stagger", config.address_stagger),
+        "race_through_tls": _flag("race_through_tls", config.race_through_tls),
+        "retry_tls_verdicts": _flag("retry_tls_verdicts", config.retry_tls_verdicts),
         "refuse_private_addresses": _flag("refuse_private_addresses", config.refuse_private_addresses),
         "connect_within_ms": millis("connect.within", config.connect_within),
         "credentials_within_ms": millis("credentials_within", config.credentials_within),
@@ -312,6 +320,8 @@ def decided(record: dict[str, Any]) -> Config:
         connect_total=seconds(record["connect_total_ms"]),
         addresses=record["addresses"],
         address_stagger=seconds(record["address_stagger_ms"]),
+        race_through_tls=record["race_through_tls"],
+        retry_tls_verdicts=record["retry_tls_verdicts"],
         refuse_private_addresses=record["refuse_private_addresses"],
         connect_within=seconds(record["connect_within_ms"]),
         backoff=Backoff(

@@ -100,6 +100,7 @@ class Cause(StrEnum):
     PROXY_TIMEOUT = "proxy.timeout"
     PROXY_CLOSED = "proxy.closed"
     PROXY_PROTOCOL = "proxy.protocol"
+    PROXY_CREDENTIALS = "proxy.credentials"
     GREETING_TIMEOUT = "greeting.timeout"
     GREETING_UNEXPECTED = "greeting.unexpected"
     GREETING_REJECTED = "greeting.rejected"

@@ -128,7 +128,7 @@ impl Builder {
             tracing::warn!(field = notice.field, "{}", notice.text);
         }
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
-        let login = Login::of(&config, self.hook, self.provider);
+        let login = Login::of(&config, self.hook, self.provider, self.proxy_provider);
         // Those of a later list may be names, and are then resolved in the same way.
         let has_name = targets.has_names() || targets.list().iter().any(|own| is_name(&first_hop(own, &config)));
         let names = (has_name || self.resolver.is_some()).then(|| Arc::new(Names::new(self.resolver)));

@@ -108,7 +108,8 @@ impl Doctor {
             let Some(addresses) = reach::names(&hop, &names, &config, self.patience, &mut examined).await else {
                 return examined.diagnosis();
             };
-            if !reach::route(&addresses, &mut examined) || !reach::tcp(&addresses, self.patience, &mut examined).await {
+            let way = reach::Way { addresses: &addresses, config: &config, is_to_a_proxy: hop != endpoint };
+            if !way.route(&mut examined) || !way.tcp(self.patience, &mut examined).await {
                 return examined.diagnosis();
             }
         }

@@ -4,14 +4,17 @@ use super::diagnosis::{Examined, Fact, StageName};
 use super::{Reached, since};
 use crate::clock;
 use crate::endpoint::Endpoint;
+use crate::io::dial::{bind, cause_at_the_proxy};
 use crate::io::names::{Names, usable};
 use crate::io::{dial_failure, sockopt};
-use keepline_proto::Cause;
+use crate::network::source_towards;
 use keepline_proto::cause::DnsFailure;
 use keepline_proto::config::ValidConfig;
-use std::net::{SocketAddr, UdpSocket};
+use keepline_proto::{Cause, Ending};
+use socket2::SockRef;
+use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 
 /// More addresses of one name are not examined: eight tell the story, and each is a connection to somebody's server.
@@ -63,81 +66,97 @@ fn family(address: &SocketAddr) -> &'static str {
     }
 }
 
-/// Whether this machine has a way to at least one of them. Sends nothing: connecting a datagram socket only asks the table.
-pub(super) fn route(addresses: &[SocketAddr], examined: &mut Examined) -> bool {
-    let begun = clock::now();
-    let asked: Vec<(SocketAddr, std::io::Result<SocketAddr>)> =
-        addresses.iter().map(|to| (*to, local_to(*to))).collect();
-    let facts = asked.iter().map(|(to, local)| match local {
-        Ok(local) => Fact::new("route", format!("{} from {}", to.ip(), local.ip())),
-        Err(error) => Fact::new("no_route", format!("{}: {error}", to.ip())),
-    });
-    let facts = facts.collect();
-    let failures: Vec<Cause> =
-        asked.iter().filter_map(|(_, local)| local.as_ref().err()).map(|error| dial_failure(error).cause).collect();
-    match failures.first() {
-        None => examined.passed(StageName::Route, begun, facts),
-        Some(cause) if failures.len() < addresses.len() => {
-            examined.warned(StageName::Route, begun, Some(*cause), facts);
+/// The first hop: the endpoint, or its proxy.
+pub(super) struct Way<'a> {
+    pub(super) addresses: &'a [SocketAddr],
+    pub(super) config: &'a ValidConfig,
+    pub(super) is_to_a_proxy: bool,
+}
+
+impl Way<'_> {
+    /// Whether this machine has a way to at least one of them, from where the client is to connect. Sends nothing: connecting
+    /// a datagram socket only asks the table.
+    pub(super) fn route(&self, examined: &mut Examined) -> bool {
+        let begun = clock::now();
+        let asked: Vec<_> = self.addresses.iter().map(|to| (*to, source_towards(self.config, *to))).collect();
+        let facts = asked.iter().map(|(to, local)| match local {
+            Ok(local) => Fact::new("route", format!("{} from {local}", to.ip())),
+            Err(error) => Fact::new("no_route", format!("{}: {error}", to.ip())),
+        });
+        let facts = facts.collect();
+        let failures: Vec<Cause> =
+            asked.iter().filter_map(|(_, local)| local.as_ref().err()).map(|error| dial_failure(error).cause).collect();
+        match failures.first() {
+            None => examined.passed(StageName::Route, begun, facts),
+            Some(cause) if failures.len() < self.addresses.len() => {
+                examined.warned(StageName::Route, begun, Some(*cause), facts);
+            }
+            Some(cause) => {
+                examined.failed(StageName::Route, begun, Some(*cause), facts);
+                return false;
+            }
         }
-        Some(cause) => {
-            examined.failed(StageName::Route, begun, Some(*cause), facts);
-            return false;
+        true
+    }
+
+    /// TCP with each address, all at once. Whether one of them answers.
+    pub(super) async fn tcp(&self, patience: Duration, examined: &mut Examined) -> bool {
+        let begun = clock::now();
+        let mut all = JoinSet::new();
+        for address in self.addresses.iter().copied() {
+            all.spawn(connect(prepared(self.config, address), address, patience));
         }
+        let mut reached: Vec<(Reached, Option<Fact>)> = all.join_all().await;
+        reached.sort_by_key(|(reached, _)| self.addresses.iter().position(|address| *address == reached.address));
+        let mut facts = Vec::new();
+        for (reached, detail) in &reached {
+            let words = match reached.outcome {
+                Ok(()) if reached.took >= SENT_AGAIN => "open, slow: its first packet had to be sent again".to_owned(),
+                Ok(()) => "open".to_owned(),
+                Err((Cause::ConnectTimeout, _)) => "no answer: filtered, switched off, or its queue is full".to_owned(),
+                Err((cause, Some(errno))) => format!("{cause} (errno {errno})"),
+                Err((cause, None)) => cause.to_string(),
+            };
+            facts.push(Fact::new("address", format!("{}: {words}, {:.1} ms", reached.address, millis(reached.took))));
+            facts.extend(detail.clone());
+        }
+        let failure = reached.iter().find_map(|(reached, _)| reached.outcome.err()).map(|(cause, _)| cause);
+        let is_open = reached.iter().any(|(reached, _)| reached.outcome.is_ok());
+        let is_slow = reached.iter().any(|(reached, _)| reached.outcome.is_ok() && reached.took >= SENT_AGAIN);
+        match failure {
+            // Nothing is known of the endpoint: it is the proxy that is not there.
+            Some(cause) if !is_open && self.is_to_a_proxy => {
+                examined.failed(StageName::Proxy, begun, Some(cause_at_the_proxy(cause)), facts);
+            }
+            Some(cause) if !is_open => examined.failed(StageName::Tcp, begun, Some(cause), facts),
+            Some(cause) => examined.warned(StageName::Tcp, begun, Some(cause), facts),
+            None if is_slow => examined.warned(StageName::Tcp, begun, None, facts),
+            None => examined.passed(StageName::Tcp, begun, facts),
+        }
+        is_open
     }
-    true
 }
 
-/// The address of this machine that packets to `to` would carry.
-fn local_to(to: SocketAddr) -> std::io::Result<SocketAddr> {
-    let socket = UdpSocket::bind(if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
-    socket.connect(to)?;
-    socket.local_addr()
+/// A socket as a client of this configuration would connect it.
+fn prepared(config: &ValidConfig, address: SocketAddr) -> Result<TcpSocket, Ending> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let socket = socket.map_err(|error| dial_failure(&error))?;
+    bind(config, &SockRef::from(&socket), address)?;
+    Ok(socket)
 }
 
-/// TCP with each address, all at once. Whether one of them answers.
-pub(super) async fn tcp(addresses: &[SocketAddr], patience: Duration, examined: &mut Examined) -> bool {
+async fn connect(
+    socket: Result<TcpSocket, Ending>,
+    address: SocketAddr,
+    patience: Duration,
+) -> (Reached, Option<Fact>) {
     let begun = clock::now();
-    let mut all = JoinSet::new();
-    for address in addresses.iter().copied() {
-        all.spawn(connect(address, patience));
-    }
-    let mut reached: Vec<(Reached, Option<Fact>)> = all.join_all().await;
-    reached.sort_by_key(|(reached, _)| addresses.iter().position(|address| *address == reached.address));
-    let mut facts = Vec::new();
-    for (reached, detail) in &reached {
-        let words = match reached.outcome {
-            Ok(()) if reached.took >= SENT_AGAIN => "open, slow: its first packet had to be sent again".to_owned(),
-            Ok(()) => "open".to_owned(),
-            Err((Cause::ConnectTimeout, _)) => "no answer: filtered, switched off, or its queue is full".to_owned(),
-            Err((cause, Some(errno))) => format!("{cause} (errno {errno})"),
-            Err((cause, None)) => cause.to_string(),
-        };
-        facts.push(Fact::new("address", format!("{}: {words}, {:.1} ms", reached.address, millis(reached.took))));
-        facts.extend(detail.clone());
-    }
-    let failure = reached.iter().find_map(|(reached, _)| reached.outcome.err()).map(|(cause, _)| cause);
-    let is_open = reached.iter().any(|(reached, _)| reached.outcome.is_ok());
-    let is_slow = reached.iter().any(|(reached, _)| reached.outcome.is_ok() && reached.took >= SENT_AGAIN);
-    match failure {
-        Some(cause) if !is_open => examined.failed(StageName::Tcp, begun, Some(cause), facts),
-        Some(cause) => examined.warned(StageName::Tcp, begun, Some(cause), facts),
-        None if is_slow => examined.warned(StageName::Tcp, begun, None, facts),
-        None => examined.passed(StageName::Tcp, begun, facts),
-    }
-    is_open
-}
-
-async fn connect(address: SocketAddr, patience: Duration) -> (Reached, Option<Fact>) {
-    let begun = clock::now();
-    let connected = tokio::time::timeout(patience, TcpStream::connect(address)).await;
+    let connecting = async { socket?.connect(address).await.map_err(|error| dial_failure(&error)) };
+    let connected = tokio::time::timeout(patience, connecting).await;
     let took = since(begun);
     let (outcome, detail) = match connected {
         Err(_elapsed) => (Err((Cause::ConnectTimeout, None)), None),
-        Ok(Err(error)) => {
-            let ending = dial_failure(&error);
-            (Err((ending.cause, ending.errno)), None)
-        }
+        Ok(Err(ending)) => (Err((ending.cause, ending.errno)), None),
         Ok(Ok(stream)) => {
             let figures = crate::io::os::kernel_figures(&stream);
             // A server with one slot has it back at once.

@@ -89,6 +89,9 @@ fn of_tcp(cause: Cause) -> &'static str {
 fn of_proxy(cause: Cause) -> &'static str {
     match cause {
         Cause::Proxy(ProxyFailure::Auth) => "The proxy wants other credentials.",
+        Cause::Proxy(ProxyFailure::Credentials) => {
+            "There were no credentials to tell the proxy: their provider failed, or was late."
+        }
         Cause::Proxy(ProxyFailure::Denied) => "The proxy's rules forbid this endpoint: ask whoever runs it.",
         Cause::Proxy(ProxyFailure::Refused) => {
             "The proxy works; behind it nothing listens on this port: the server is down, or on another port."
@@ -97,7 +100,7 @@ fn of_proxy(cause: Cause) -> &'static str {
             "The proxy works, and finds no way to the endpoint, or does not know its name."
         }
         Cause::Proxy(ProxyFailure::Unavailable) => {
-            "The proxy is busy, or failed and does not say why: look at its log."
+            "Nothing listens at the proxy's address, or it is busy, or failed and does not say why: look at its log."
         }
         Cause::Proxy(ProxyFailure::Unsupported) => {
             "This proxy makes no tunnels to this port, or does not know such addresses."
@@ -105,7 +108,9 @@ fn of_proxy(cause: Cause) -> &'static str {
         Cause::Proxy(ProxyFailure::Closed) => {
             "The proxy ended the connection: it may not serve this machine, or this protocol."
         }
-        Cause::Proxy(ProxyFailure::Timeout) => "The proxy accepted the connection and did not answer.",
+        Cause::Proxy(ProxyFailure::Timeout) => {
+            "The proxy did not answer in time: it is overloaded, switched off, or behind a firewall that drops the packets."
+        }
         Cause::Proxy(ProxyFailure::Protocol) => "What listens there does not speak this kind of proxy protocol.",
         _ => "Look at the proxy's own log.",
     }

@@ -26,7 +26,7 @@ use keepline_proto::endpoints::Candidates;
 use keepline_proto::session::{Command, NetworkChange};
 use keepline_proto::{Cause, CloseHow, Ending, Epoch, Session, State, Time};
 use siblings::Remains;
-use slots::Io;
+use slots::{Arrival, Io};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -74,6 +74,8 @@ pub(crate) struct Driver {
     unsettled: bool,
     /// The stream whose user was not told yet that it is over; 0 for none.
     lent: Epoch,
+    /// What is told of an attempt beside a connection once it has won. Boxed: nearly always there is none.
+    arrival: Option<Box<Arrival>>,
     /// What the connection leaves behind when it is closed. Boxed: a living client has none.
     remains: Option<Box<Remains>>,
     finished: bool,
@@ -106,6 +108,7 @@ impl Driver {
             sample: Epoch(0),
             unsettled: false,
             lent: Epoch(0),
+            arrival: None,
             remains: None,
             finished: false,
             span,
@@ -182,21 +185,30 @@ impl Driver {
         match result {
             Ok(dialed) => {
                 tracing::debug!(%epoch, peer = ?dialed.peer, options = ?dialed.options, "tcp established");
-                self.shared.set_options(dialed.options);
                 #[cfg(feature = "tls")]
-                if let (Some(side), Some(facts)) = (&self.shared.tls, dialed.tls) {
+                if let Some(facts) = &dialed.tls {
                     tracing::debug!(%epoch, ?facts, "tls established");
-                    side.agree(facts);
                 }
+                let arrival = Arrival {
+                    epoch,
+                    peer: dialed.peer,
+                    options: dialed.options,
+                    #[cfg(feature = "tls")]
+                    tls: dialed.tls,
+                };
                 let mut connection =
                     Box::new(Connection::new(epoch, (dialed.socket, dialed.acked_by), &self.shared.config.framing));
-                if self.session.challenger() == Some(epoch) {
+                let is_alone = self.session.challenger() != Some(epoch);
+                if !is_alone {
                     connection.run_beside(&self.shared.config);
                 }
-                let is_alone = self.session.challenger() != Some(epoch);
                 self.session.set_resubscribes(is_alone && self.shared.writer().confirms_subscriptions());
                 self.io = Io::Open(connection);
-                self.watch(dialed.peer);
+                if is_alone {
+                    self.adopt(arrival);
+                } else {
+                    self.arrival = Some(Box::new(arrival));
+                }
                 self.session.handle_dialed(clock::now(), epoch, dialed.peer);
             }
             Err(ending) => {

@@ -2,7 +2,7 @@
 
 use super::Driver;
 use crate::clock;
-use crate::network::{Look, Sight, Target};
+use crate::network::{Look, Sight, Target, source_towards};
 use keepline_proto::session::{NetworkChange, NetworkPath};
 use keepline_proto::{Cause, Ending, Epoch, State, Time};
 use std::net::SocketAddr;
@@ -15,10 +15,10 @@ use tokio::runtime::Handle;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 impl Driver {
-    /// Looks at the way to the endpoint before the first attempt.
+    /// Looks at the way to the first hop, the endpoint or its proxy, before the first attempt.
     pub(super) fn first_look(&mut self, handle: &Handle) {
-        let literal = self.shared.only_address();
-        let target = literal.and_then(|peer| Target::of(peer, true));
+        let literal = self.shared.only_hop();
+        let target = literal.and_then(|peer| Target::of(peer, true, &self.shared.config));
         // A name may stand for this host, which no network leads to: the first attempt finds out.
         if let Some(target) = target
             && self.shared.config.network_monitor
@@ -33,10 +33,10 @@ impl Driver {
         if !self.shared.config.network_monitor {
             return;
         }
-        let is_only = self.shared.only_address().is_some();
-        let target = peer.and_then(|peer| Target::of(peer, is_only));
+        let is_only = self.shared.only_hop().is_some();
+        let target = peer.and_then(|peer| Target::of(peer, is_only, &self.shared.config));
         match (target, &self.sight) {
-            (Some(target), Some(sight)) if sight.is_of(target) => {}
+            (Some(target), Some(sight)) if sight.is_of(&target) => {}
             (Some(target), Some(_) | None) => self.see(target),
             (None, _) => self.sight = None,
         }
@@ -67,7 +67,7 @@ impl Driver {
             return;
         }
         if self.sight.is_none() && matches!(ending.cause, Cause::Dns(_)) && self.shared.config.network_monitor {
-            self.see(Target::unknown());
+            self.see(Target::unknown(&self.shared.config));
         }
         self.look_now();
     }
@@ -113,10 +113,8 @@ impl Driver {
         }
         let stream = self.tcp(self.session.epoch())?;
         let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
-        let unspecified = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-        let probe = std::net::UdpSocket::bind(unspecified).ok()?;
-        // Connecting a datagram socket sends nothing; it only asks for the route.
-        Some(probe.connect(peer).is_ok() && probe.local_addr().is_ok_and(|address| address.ip() == local.ip()))
+        let source = source_towards(&self.shared.config, peer);
+        Some(source.is_ok_and(|source| source == local.ip().to_canonical()))
     }
 
     /// Whether this host still has the local address of the connection. If so, a probe can tell whether the connection

@@ -117,8 +117,11 @@ impl Driver {
             // The machine only names what is in its list, and that is this one.
             return Box::pin(std::future::ready(Err(Ending::new(Cause::Requested, None))));
         };
+        let login = self.shared.login.as_ref();
+        let refusals = self.session.proxy_refusals();
         let order = Order {
             epoch,
+            proxy_login: login.and_then(|login| login.of_proxy(CredentialRequest { epoch, refusals })),
             names: self.shared.names(),
             config: self.shared.config.clone(),
             socket_hook: self.shared.socket_hook.as_deref().cloned(),
@@ -129,7 +132,7 @@ impl Driver {
             endpoint,
         };
         let request = CredentialRequest { epoch, refusals: self.session.refusals() };
-        match self.shared.login.as_ref().and_then(|login| login.ask(request)) {
+        match login.and_then(|login| login.ask(request)) {
             None => Box::pin(dial(order)),
             Some(asked) => Box::pin(Login::beside(asked, dial(order))),
         }
@@ -137,6 +140,9 @@ impl Driver {
 
     fn open(&mut self, epoch: Epoch) {
         let shared = self.shared.clone();
+        if let Some(arrival) = self.arrival.take_if(|arrival| arrival.epoch == epoch) {
+            self.adopt(*arrival);
+        }
         if let Some(streams) = &shared.streams {
             if let Some(slot) = self.slot_mut(epoch)
                 && let Io::Open(connection) = std::mem::replace(slot, Io::Nothing)
@@ -188,6 +194,7 @@ impl Driver {
         if let Some(login) = &self.shared.login {
             login.forget(epoch);
         }
+        self.arrival.take_if(|arrival| arrival.epoch == epoch);
         self.remains = self.remains(epoch);
         let mut settled = Vec::new();
         let Some(slot) = self.slot_mut(epoch) else {

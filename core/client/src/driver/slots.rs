@@ -2,8 +2,12 @@
 
 use super::{Connection, Dialing, Driver};
 use crate::io::os;
+use crate::io::sockopt::SocketOptions;
 use crate::io::transport::Socket;
+#[cfg(feature = "tls")]
+use crate::tls::TlsFacts;
 use keepline_proto::{Epoch, KernelFigures, Time};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 
@@ -45,7 +49,26 @@ impl Io {
     }
 }
 
+/// What is told of a connection: where it leads, and what was agreed on it.
+pub(super) struct Arrival {
+    pub(super) epoch: Epoch,
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) options: SocketOptions,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<TlsFacts>,
+}
+
 impl Driver {
+    /// Makes this the connection that is told of, and whose way is watched: the only one, or the one that won.
+    pub(super) fn adopt(&mut self, arrival: Arrival) {
+        self.shared.set_options(arrival.options);
+        #[cfg(feature = "tls")]
+        if let (Some(side), Some(facts)) = (&self.shared.tls, arrival.tls) {
+            side.agree(facts);
+        }
+        self.watch(arrival.peer);
+    }
+
     /// The place of this epoch.
     pub(super) fn slot(&self, epoch: Epoch) -> Option<&Io> {
         [&self.io, &self.other].into_iter().find(|io| io.epoch() == Some(epoch))

@@ -4,7 +4,9 @@
 //! for longer than it has to.
 
 use super::{GreetingFuture, GreetingIo};
+use crate::ask::{Answer, Asked, ask};
 use crate::error::Error;
+use crate::proxy::{ProxyLogin, ProxyProvider};
 use keepline_proto::cause::GreetingFailure;
 use keepline_proto::config::{Credentials, ValidConfig};
 use keepline_proto::{Cause, Ending, Epoch, ErrorKind, Secret};
@@ -14,8 +16,6 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 /// What a provider of credentials is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +23,8 @@ use tokio::task::JoinHandle;
 pub struct CredentialRequest {
     /// The attempt that needs them.
     pub epoch: Epoch,
-    /// How often the peer refused them since a greeting passed last: more than 0 means that a token from a cache will not
-    /// do.
+    /// How often they were refused since an attempt succeeded last, by the peer or by the proxy, whichever is asked for: more
+    /// than 0 means that a token from a cache will not do.
     pub refusals: u32,
 }
 
@@ -42,10 +42,12 @@ pub(crate) struct Hook(pub(crate) Arc<dyn Fn(GreetingIo) -> GreetingFuture + Sen
 #[derive(Clone)]
 pub(crate) struct Provider(pub(crate) Arc<dyn Fn(CredentialRequest) -> CredentialsFuture + Send + Sync>);
 
-/// Boxed beside a client that greets with a hook or with credentials; the others have none.
+/// Boxed beside a client that greets with a hook or logs in with credentials; the others have none.
 pub(crate) struct Login {
     hook: Option<Hook>,
     source: Option<Source>,
+    /// Where the proxy's credentials come from, if not from its declaration.
+    proxy: Option<ProxyProvider>,
     within: Duration,
     /// One for the attempt under way, and one for that beside a suspect connection.
     asked: Mutex<Vec<Asking>>,
@@ -57,18 +59,30 @@ enum Source {
 }
 
 impl Login {
-    pub(crate) fn of(config: &ValidConfig, hook: Option<Hook>, provider: Option<Provider>) -> Option<Box<Login>> {
+    pub(crate) fn of(
+        config: &ValidConfig,
+        hook: Option<Hook>,
+        provider: Option<Provider>,
+        proxy: Option<ProxyProvider>,
+    ) -> Option<Box<Login>> {
         let source = match &config.credentials {
             Some(Credentials::Static(secret)) => Some(Source::Static(Mutex::new(secret.clone()))),
             Some(Credentials::Provider) => provider.map(Source::Provider),
             None => None,
         };
-        let login = Login { hook, source, within: config.credentials_within, asked: Mutex::default() };
-        (login.hook.is_some() || login.source.is_some()).then(|| Box::new(login))
+        let login = Login { hook, source, proxy, within: config.credentials_within, asked: Mutex::default() };
+        let is_needed = login.hook.is_some() || login.source.is_some() || login.proxy.is_some();
+        is_needed.then(|| Box::new(login))
     }
 
     pub(crate) fn hook(&self) -> Option<&Hook> {
         self.hook.as_ref()
+    }
+
+    /// Whom the proxy's credentials are asked of in an attempt.
+    pub(crate) fn of_proxy(&self, request: CredentialRequest) -> Option<ProxyLogin> {
+        let provider = self.proxy.clone()?;
+        Some(ProxyLogin { provider, request, within: self.within })
     }
 
     /// Replaces declared credentials for the attempts to come.
@@ -84,9 +98,12 @@ impl Login {
     }
 
     /// Dials, and fails with the credentials if they fail first: nobody is connected to for nothing.
-    pub(crate) async fn beside<T>(asked: Asked, dial: impl Future<Output = Result<T, Ending>>) -> Result<T, Ending> {
+    pub(crate) async fn beside<T>(
+        asked: Answer<Secret>,
+        dial: impl Future<Output = Result<T, Ending>>,
+    ) -> Result<T, Ending> {
         let mut dial = pin!(dial);
-        let mut failed = pin!(asked.failed());
+        let mut failed = pin!(failure(asked));
         poll_fn(|context| match dial.as_mut().poll(context) {
             Poll::Ready(dialed) => Poll::Ready(dialed),
             Poll::Pending => failed.as_mut().poll(context).map(Err),
@@ -95,24 +112,22 @@ impl Login {
     }
 
     /// Asks once for this attempt.
-    pub(crate) fn ask(&self, request: CredentialRequest) -> Option<Asked> {
-        let (teller, asked) = watch::channel(None);
-        let task = match self.source.as_ref()? {
-            Source::Static(secret) => {
-                let secret = secret.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                teller.send_replace(Some(Ok(secret)));
-                None
+    pub(crate) fn ask(&self, request: CredentialRequest) -> Option<Answer<Secret>> {
+        let asked = match self.source.as_ref()? {
+            Source::Static(secret) => Asked::known(secret.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+            Source::Provider(provider) => {
+                let provider = provider.clone();
+                ask(request.epoch, self.within, move || (provider.0)(request))
             }
-            Source::Provider(provider) => Some(tokio::spawn(answer(provider.clone(), request, self.within, teller))),
         };
-        let asked = Asked(asked);
-        self.asked().push(Asking { epoch: request.epoch, asked: asked.clone(), task });
-        Some(asked)
+        let answer = asked.answer.clone();
+        self.asked().push(Asking { epoch: request.epoch, asked });
+        Some(answer)
     }
 
     /// What was asked for this attempt.
-    pub(crate) fn asked_for(&self, epoch: Epoch) -> Option<Asked> {
-        self.asked().iter().find(|asking| asking.epoch == epoch).map(|asking| asking.asked.clone())
+    pub(crate) fn asked_for(&self, epoch: Epoch) -> Option<Answer<Secret>> {
+        self.asked().iter().find(|asking| asking.epoch == epoch).map(|asking| asking.asked.answer.clone())
     }
 
     /// The attempt is over, or has passed.
@@ -129,73 +144,17 @@ pub(crate) fn not_declared() -> Error {
     Error::new(ErrorKind::InvalidConfig, "credentials: must be declared to be replaced (got none)")
 }
 
-/// There is nothing to log in with.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct NoCredentials;
-
-impl NoCredentials {
-    const ENDING: Ending = Ending::new(Cause::Greeting(GreetingFailure::Credentials), None);
-}
-
-/// The credentials of one attempt, once they are there.
-#[derive(Debug, Clone)]
-pub(crate) struct Asked(watch::Receiver<Option<Result<Secret, NoCredentials>>>);
-
-impl Asked {
-    /// Waits for the answer.
-    pub(super) async fn answer(mut self) -> Result<Secret, NoCredentials> {
-        match self.0.wait_for(Option::is_some).await {
-            Ok(answer) => answer.clone().unwrap_or(Err(NoCredentials)),
-            // The provider panicked.
-            Err(_gone) => Err(NoCredentials),
-        }
-    }
-
-    /// Waits for a failure; for ever if there is none.
-    async fn failed(self) -> Ending {
-        match self.answer().await {
-            Ok(_secret) => pending().await,
-            Err(NoCredentials) => NoCredentials::ENDING,
-        }
+/// Waits for a failure; for ever if there is none.
+async fn failure(asked: Answer<Secret>) -> Ending {
+    match asked.get().await {
+        Ok(_secret) => pending().await,
+        Err(_no_answer) => Ending::new(Cause::Greeting(GreetingFailure::Credentials), None),
     }
 }
 
 struct Asking {
     epoch: Epoch,
-    asked: Asked,
-    task: Option<JoinHandle<()>>,
-}
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-    }
-}
-
-async fn answer(
-    provider: Provider,
-    request: CredentialRequest,
-    within: Duration,
-    teller: watch::Sender<Option<Result<Secret, NoCredentials>>>,
-) {
-    let epoch = request.epoch;
-    // Called inside of the task, so that its panic is the task's.
-    let answer = match tokio::time::timeout(within, async { (provider.0)(request).await }).await {
-        Ok(Ok(secret)) => Ok(secret),
-        Ok(Err(error)) => {
-            let text: String = error.to_string().escape_debug().take(256).collect();
-            tracing::info!(%epoch, "no credentials: the provider failed");
-            tracing::debug!(%epoch, error = text, "the provider's error");
-            Err(NoCredentials)
-        }
-        Err(_elapsed) => {
-            tracing::info!(%epoch, ?within, "no credentials: the provider is late");
-            Err(NoCredentials)
-        }
-    };
-    teller.send_replace(Some(answer));
+    asked: Asked<Secret>,
 }
 
 impl fmt::Debug for Login {

@@ -11,7 +11,7 @@ use crate::wheel::Wheel;
 use keepline_proto::session::NetworkPath;
 #[cfg(unix)]
 pub(crate) use look::OwnAddress;
-pub(crate) use look::{Look, Target};
+pub(crate) use look::{Look, Target, source_towards};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -56,8 +56,8 @@ impl Sight {
     }
 
     /// Whether it is of this target.
-    pub(crate) fn is_of(&self, target: Target) -> bool {
-        self.target == target
+    pub(crate) fn is_of(&self, target: &Target) -> bool {
+        self.target == *target
     }
 
     /// What was seen after it, if anything.
@@ -75,7 +75,7 @@ impl Sight {
         let mut sights = self.monitor.sights();
         let newest = self.newest();
         let Some(seen) = newest.look(&Look::now()) else { return newest };
-        sights.insert(seen.target, Arc::downgrade(&seen));
+        sights.insert(seen.target.clone(), Arc::downgrade(&seen));
         drop(sights);
         self.monitor.wake();
         seen
@@ -92,7 +92,7 @@ impl Sight {
     /// The sight that follows, if it is another one. Called for the newest one, under the lock of the sights.
     fn look(&self, look: &Look) -> Option<Arc<Sight>> {
         let path = look.at(&self.target).filter(|path| *path != self.path)?;
-        let (monitor, target) = (self.monitor.clone(), self.target);
+        let (monitor, target) = (self.monitor.clone(), self.target.clone());
         let seen = Arc::new(Sight { monitor, target, path, next: OnceLock::new() });
         self.next.set(seen.clone()).ok().map(|()| seen)
     }
@@ -126,7 +126,7 @@ impl Monitor {
             // Somebody else was the first.
             return Some(sight);
         }
-        let sight = Arc::new(Sight { monitor: self.clone(), target, path, next: OnceLock::new() });
+        let sight = Arc::new(Sight { monitor: self.clone(), target: target.clone(), path, next: OnceLock::new() });
         if sights.len() == sights.capacity() {
             // Peers that nobody talks to any more go before the table grows for others.
             sights.retain(|_, sight| sight.strong_count() > 0);
@@ -190,8 +190,8 @@ mod tests {
     #[tokio::test]
     async fn clients_of_a_target_share_what_is_seen_and_follow_it() {
         let monitor = monitor();
-        let mine = monitor.clone().first(Target::unknown()).unwrap();
-        let other = monitor.clone().first(Target::unknown()).unwrap();
+        let mine = monitor.clone().first(anywhere()).unwrap();
+        let other = monitor.clone().first(anywhere()).unwrap();
         assert!(Arc::ptr_eq(&mine, &other));
         monitor.look_at_all(&without_a_network());
         monitor.look_at_all(&without_a_network());
@@ -200,7 +200,7 @@ mod tests {
         monitor.look_at_all(&on_a_network());
         let back = lost.next().unwrap();
         assert!(back.path().available);
-        let late = monitor.clone().first(Target::unknown()).unwrap();
+        let late = monitor.clone().first(anywhere()).unwrap();
         assert!(Arc::ptr_eq(&late, back), "who comes later begins with the newest");
     }
 
@@ -208,13 +208,13 @@ mod tests {
     async fn sights_end_with_their_clients_and_the_monitor_with_the_last() {
         let monitor = monitor();
         let ended = Arc::downgrade(&monitor);
-        let sight = monitor.clone().first(Target::unknown()).unwrap();
+        let sight = monitor.clone().first(anywhere()).unwrap();
         monitor.look_at_all(&without_a_network());
         monitor.look_at_all(&on_a_network());
         drop(sight);
         monitor.look_at_all(&without_a_network());
         assert!(monitor.sights().is_empty());
-        let last = monitor.first(Target::unknown()).unwrap();
+        let last = monitor.first(anywhere()).unwrap();
         assert!(ended.upgrade().is_some());
         drop(last);
         assert!(ended.upgrade().is_none());
@@ -223,14 +223,18 @@ mod tests {
     #[tokio::test]
     async fn look_of_one_client_is_seen_by_the_others() {
         let monitor = monitor();
-        let mine = monitor.clone().first(Target::unknown()).unwrap();
+        let mine = monitor.clone().first(anywhere()).unwrap();
         monitor.look_at_all(&without_a_network());
         let other = mine.next().unwrap().clone();
         // The real network of this machine, whatever it is.
         let seen = other.again();
-        assert_eq!(seen.path().available, Look::now().at(&Target::unknown()).unwrap().available);
+        assert_eq!(seen.path().available, Look::now().at(&anywhere()).unwrap().available);
         assert_eq!(other.next().is_some(), seen.path().available);
         assert!(Arc::ptr_eq(&mine.again(), &seen), "from the oldest one comes to the newest too");
+    }
+
+    fn anywhere() -> Target {
+        Target::unknown(&keepline_proto::config::Config::default().parse().unwrap())
     }
 
     fn monitor() -> Arc<Monitor> {

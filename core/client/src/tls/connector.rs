@@ -160,14 +160,14 @@ impl Connector {
         if self.accept_invalid {
             tracing::warn!("TLS without certificates: whoever answers is believed");
         }
-        self.identity.asked.store(false, Ordering::Relaxed);
         ClientConnection::new(self.config.clone(), name)
             .map_err(|error| ConfigError::new("tls", "the configuration", error.to_string()))
     }
 
-    /// Whether the server of the last handshake asked for a certificate.
-    pub(crate) fn was_asked(&self) -> bool {
-        self.identity.asked.load(Ordering::Relaxed)
+    /// Whether a server asked for a certificate since the last call: it did in what has just been read, for the handshakes of
+    /// a client take turns on one task.
+    pub(crate) fn take_asked(&self) -> bool {
+        self.identity.asked.swap(false, Ordering::Relaxed)
     }
 
     /// Whether there is a certificate to show.

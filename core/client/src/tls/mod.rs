@@ -12,6 +12,7 @@ use rustls::crypto::CryptoProvider;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Declares how connections are encrypted. Everything that is not set is as safe as it can be: the certificates that the
 /// system trusts, the host name of the endpoint, TLS 1.2 or 1.3.
@@ -57,6 +58,13 @@ pub struct TlsFacts {
 }
 
 impl Tls {
+    /// The least that a handshake is given: a second for a lost packet's retransmission, and the work of a small device.
+    pub const HANDSHAKE_LEAST: Duration = Duration::from_secs(3);
+
+    /// How often the time that TCP took a handshake is given, if that is more: it takes two round trips, and up to three with a
+    /// new address of the server's; TCP took one.
+    pub const HANDSHAKE_ROUND_TRIPS: u32 = 5;
+
     /// Starts with the defaults.
     pub fn new() -> Tls {
         Tls::default()

@@ -8,6 +8,7 @@ mod support;
 mod backpressure;
 mod doctor;
 mod establish;
+mod first_hop;
 mod life;
 mod monitor;
 mod names;

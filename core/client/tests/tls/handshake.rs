@@ -100,6 +100,27 @@ async fn a_peer_that_speaks_something_else_is_told_with_what_it_seems_to_speak()
 }
 
 #[tokio::test]
+async fn a_captive_portal_is_told_for_what_it_is_and_outlived_and_one_with_a_certificate_is_believed_nothing() {
+    let authority = Authority::new("tests");
+    let server = Plan::new(&authority.sign(&["127.0.0.1"])).start().await;
+    let portal =
+        Server::serving(Answers(b"HTTP/1.1 302 Found\r\nLocation: http://portal.test/\r\n\r\n")).await.unwrap();
+    let network = ChaosProxy::start(portal.addr()).await.unwrap();
+    let client = Client::builder(network.addr()).tls(trusting(&authority)).start().unwrap();
+    let mut events = client.events();
+    let ended = await_event(&mut events, "disconnected", SOON).await;
+    let EventKind::Disconnected(ended) = ended.kind else { panic!("{ended:?}") };
+    assert_eq!((ended.ending.cause, ended.ending.hint), (Cause::Tls(TlsFailure::Protocol), Some(Hint::Http)));
+    // Somebody has logged in.
+    network.set_upstream(server.addr());
+    await_event(&mut events, "connected", SOON).await;
+
+    let posing = Plan::new(&Authority::new("portal").sign(&["127.0.0.1"])).start().await;
+    let ended = first_failure(posing.addr(), trusting(&authority)).await;
+    assert_eq!((ended.ending.cause, ended.retry_in), (Cause::Tls(TlsFailure::UntrustedIssuer), None));
+}
+
+#[tokio::test]
 async fn a_peer_that_hangs_up_in_the_handshake_is_no_failure_of_tls_but_says_where_it_was() {
     let authority = Authority::new("tests");
     let server = Server::serving(Answers(b"")).await.unwrap();

@@ -3,10 +3,13 @@
 
 mod authority;
 mod certificates;
+mod doctor;
 mod handshake;
 mod ledger;
 mod nginx;
+mod race;
 mod server;
 mod session;
 #[path = "../support/mod.rs"]
 mod support;
+mod verdicts;

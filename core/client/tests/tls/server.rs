@@ -33,6 +33,8 @@ pub(crate) struct TlsEcho {
     pub(crate) resumed: AtomicU64,
     /// Sessions that their client ended in order.
     pub(crate) finished: AtomicU64,
+    /// Bytes that were sent to it inside of sessions.
+    pub(crate) heard: AtomicU64,
 }
 
 /// What a server is made of.
@@ -68,8 +70,13 @@ impl<'a> Plan<'a> {
         let mut config = builder.with_single_cert(self.identity.chain.clone(), self.identity.private_key()).unwrap();
         config.alpn_protocols = self.alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let echo =
-            TlsEcho { acceptor, farewell: self.farewell, resumed: AtomicU64::new(0), finished: AtomicU64::new(0) };
+        let echo = TlsEcho {
+            acceptor,
+            farewell: self.farewell,
+            resumed: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
+        };
         Server::serving(echo).await.unwrap()
     }
 }
@@ -83,6 +90,7 @@ impl Service for TlsEcho {
         let mut bytes = vec![0; 64 * 1024];
         loop {
             let Ok(count) = stream.read(&mut bytes).await else { return };
+            self.heard.fetch_add(count as u64, Ordering::Relaxed);
             if bytes[..count].starts_with(b"bye") {
                 match self.farewell {
                     Farewell::Whole => drop(stream.shutdown().await),

@@ -49,6 +49,27 @@ pub(super) fn decide_return(config: &Config) -> Result<Option<Duration>, ConfigE
     Ok(Some(interval))
 }
 
+/// A handshake beside another one needs a second socket.
+pub(super) fn decide_race_through_tls(config: &Config, addresses: Addresses) -> Result<bool, ConfigError> {
+    match addresses {
+        Addresses::OneAtATime if config.race_through_tls => {
+            let rule = "must come with addresses = happy_eyeballs: one at a time is no race";
+            Err(ConfigError::new("race_through_tls", "on", rule))
+        }
+        Addresses::OneAtATime | Addresses::HappyEyeballs => Ok(config.race_through_tls),
+    }
+}
+
+/// Of two sources nobody knows which one was meant.
+pub(super) fn decide_proxy_credentials(config: &Config) -> Result<bool, ConfigError> {
+    let has_both = config.proxy_credentials && config.proxy.as_ref().is_some_and(|proxy| proxy.credentials().is_some());
+    if has_both {
+        let rule = "must not be set with a proxy that is given with a name and a password";
+        return Err(ConfigError::new("proxy_credentials", "a provider", rule));
+    }
+    Ok(config.proxy_credentials)
+}
+
 pub(super) fn decide_interface(config: &Config) -> Result<Option<Box<str>>, ConfigError> {
     let Some(name) = config.bind_interface.as_deref() else { return Ok(None) };
     let is_name = !name.is_empty()

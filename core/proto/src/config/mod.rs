@@ -74,6 +74,10 @@ pub struct Config {
     pub addresses: Option<Addresses>,
     /// How long an address has for itself before the next one is dialled beside it.
     pub address_stagger: Option<Duration>,
+    /// Whether the race over addresses ends with the first TLS handshake that succeeds, not with the first TCP one.
+    pub race_through_tls: bool,
+    /// Whether the client goes on trying, slowly, after a verdict on TLS that ends it otherwise.
+    pub retry_tls_verdicts: bool,
     /// Whether a name that leads to this machine or into a private network is refused.
     pub refuse_private_addresses: bool,
     /// How long `connect()` waits for the first `Connected`.
@@ -141,6 +145,8 @@ pub struct Config {
     pub network_monitor: Option<bool>,
     /// What every connection goes through. Nothing unless given.
     pub proxy: Option<Proxy>,
+    /// Whether the proxy's credentials come from a provider of the user, held by the driver and asked once for each attempt.
+    pub proxy_credentials: bool,
     /// Whether the peer serves one connection at a time: the old one is reset before the next is dialled.
     pub single_connection: Option<bool>,
     /// In which order several endpoints are tried.

@@ -87,6 +87,13 @@ pub(super) fn tell(config: &Config, settings: &Settings) -> Vec<Notice> {
     if settings.addresses == Addresses::OneAtATime && config.address_stagger.is_some() {
         tell("address_stagger", "has no effect: addresses are dialled one at a time".to_owned());
     }
+    if settings.race_through_tls && settings.proxy.is_some() {
+        let text = "has no effect through a proxy: TLS begins behind it";
+        tell("race_through_tls", text.to_owned());
+    }
+    if settings.proxy_credentials && settings.proxy.is_none() {
+        tell("proxy_credentials", "has no effect: there is no proxy".to_owned());
+    }
     if matches!(config.framing, Framing::Raw) && matches!(config.frame_within, Choice::On(_)) {
         tell("frame_within", "has no effect: raw bytes have no frames".to_owned());
     }

@@ -71,6 +71,8 @@ impl Config {
             connect_total,
             addresses,
             address_stagger: decide_stagger(&self)?,
+            race_through_tls: endpoints::decide_race_through_tls(&self, addresses)?,
+            retry_tls_verdicts: self.retry_tls_verdicts,
             refuse_private_addresses: self.refuse_private_addresses,
             connect_within: self.connect_within.unwrap_or(connect_total),
             backoff: decide_backoff(&self, &values)?,
@@ -100,6 +102,7 @@ impl Config {
             // A change that nobody sees costs a whole detection time, and watching costs an idle client nothing.
             network_monitor: self.network_monitor.unwrap_or(true),
             proxy: self.proxy.clone(),
+            proxy_credentials: endpoints::decide_proxy_credentials(&self)?,
             single_connection,
             endpoint_order: self.endpoint_order,
             return_to_preferred: endpoints::decide_return(&self)?,

@@ -1,6 +1,6 @@
 //! The valid configuration: every value decided, nothing left to check.
 
-use crate::cause::names;
+use crate::cause::{Cause, ProxyFailure, names};
 use crate::config::{AutoReply, Credentials, Greeting, Matcher, Profile, RetryAfter, short};
 use crate::correlator::Correlation;
 use crate::endpoints::EndpointOrder;
@@ -193,6 +193,10 @@ pub struct Settings {
     pub addresses: Addresses,
     /// How long an address has for itself before the next one is dialled beside it.
     pub address_stagger: Duration,
+    /// Whether the race over addresses ends with the first TLS handshake that succeeds.
+    pub race_through_tls: bool,
+    /// Whether the client goes on trying after a verdict on TLS.
+    pub retry_tls_verdicts: bool,
     /// Whether a name that leads to this machine or into a private network is refused.
     pub refuse_private_addresses: bool,
     /// How long `connect()` waits for the first `Connected`.
@@ -247,6 +251,8 @@ pub struct Settings {
     pub network_monitor: bool,
     /// What every connection goes through.
     pub proxy: Option<Proxy>,
+    /// Whether the proxy's credentials come from a provider.
+    pub proxy_credentials: bool,
     /// Whether the old connection is reset before the next is dialled.
     pub single_connection: bool,
     /// In which order several endpoints are tried.
@@ -265,6 +271,16 @@ impl Settings {
     /// What the race over the addresses of a name obeys.
     pub fn race(&self) -> Rules {
         Rules { addresses: self.addresses, stagger: self.address_stagger, per_address: self.connect_per_address }
+    }
+
+    /// Whether an attempt that ends like this ends the client: nothing that it does by itself makes the next one better.
+    pub fn is_fatal(&self, cause: Cause) -> bool {
+        match cause {
+            Cause::Tls(_) => cause.is_fatal() && !self.retry_tls_verdicts,
+            // A provider may have others the next time; how often it is asked is bounded by `auth_attempts`.
+            Cause::Proxy(ProxyFailure::Auth) => !self.proxy_credentials,
+            _ => cause.is_fatal(),
+        }
     }
 
     /// How much of an attempt its name may take.

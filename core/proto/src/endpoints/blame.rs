@@ -43,6 +43,7 @@ pub const fn blame(ending: &Ending) -> Blame {
         // The proxy stands before all of them.
         Cause::Proxy(
             ProxyFailure::Auth
+            | ProxyFailure::Credentials
             | ProxyFailure::Unavailable
             | ProxyFailure::Unsupported
             | ProxyFailure::Timeout

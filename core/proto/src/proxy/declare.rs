@@ -63,6 +63,31 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// A name and a password, as a provider gives them. What a proxy's protocol cannot tell is found when it is asked for:
+    /// SOCKS takes 1 to 255 bytes of each, HTTP up to 4,096 and no colon in the name.
+    pub fn new(user: impl Into<String>, password: impl Into<String>) -> Credentials {
+        Credentials { user: user.into().into(), password: password.into().into() }
+    }
+
+    /// Whether the protocol can tell them.
+    pub(super) fn check(&self, protocol: ProxyProtocol) -> Result<(), String> {
+        let most = match protocol {
+            ProxyProtocol::Socks5 => SOCKS_MAX,
+            ProxyProtocol::Http => HTTP_MAX,
+        };
+        if self.user.is_empty() || self.user.len() > most || self.password.len() > most {
+            return Err(format!(
+                "must have a name of 1 to {most} bytes before the @, and a password of at most {most}"
+            ));
+        }
+        match protocol {
+            ProxyProtocol::Http if self.user.contains(':') => {
+                Err("must have a name without a colon: HTTP cannot tell it".into())
+            }
+            ProxyProtocol::Http | ProxyProtocol::Socks5 => Ok(()),
+        }
+    }
+
     /// The name.
     pub fn user(&self) -> &str {
         &self.user
@@ -231,19 +256,9 @@ fn credentials(login: &str, protocol: ProxyProtocol) -> Result<Credentials, Stri
     let (Some(user), Some(password)) = (percent::decode(user), percent::decode(password)) else {
         return Err("must write what is no plain text in the credentials as %XX, and % as %25".into());
     };
-    let most = match protocol {
-        ProxyProtocol::Socks5 => SOCKS_MAX,
-        ProxyProtocol::Http => HTTP_MAX,
-    };
-    if user.is_empty() || user.len() > most || password.len() > most {
-        return Err(format!("must have a name of 1 to {most} bytes before the @, and a password of at most {most}"));
-    }
-    match protocol {
-        ProxyProtocol::Http if user.contains(':') => {
-            Err("must have a name without a colon: HTTP cannot tell it".into())
-        }
-        ProxyProtocol::Http | ProxyProtocol::Socks5 => Ok(Credentials { user: user.into(), password: password.into() }),
-    }
+    let credentials = Credentials { user: user.into(), password: password.into() };
+    credentials.check(protocol)?;
+    Ok(credentials)
 }
 
 /// Bad input as far as it holds no secret: without credentials, and without what may have been meant as such.

@@ -75,14 +75,31 @@ impl Handshake {
     /// # Errors
     /// [`ProxyFailure::Unsupported`] if the protocol cannot name the target.
     pub fn start(proxy: &Proxy, target: &Target<'_>) -> Result<(Handshake, Vec<u8>), Refusal> {
+        Handshake::start_as(proxy, proxy.credentials(), target)
+    }
+
+    /// Begins with other credentials than the proxy was declared with.
+    ///
+    /// # Errors
+    /// As [`Handshake::start`]; [`ProxyFailure::Credentials`] if the protocol cannot tell these.
+    pub fn start_as(
+        proxy: &Proxy,
+        credentials: Option<&Credentials>,
+        target: &Target<'_>,
+    ) -> Result<(Handshake, Vec<u8>), Refusal> {
         target.check()?;
+        if credentials.is_some_and(|credentials| credentials.check(proxy.protocol()).is_err()) {
+            let (failure, rule) =
+                (ProxyFailure::Credentials, "the protocol of the proxy cannot tell these credentials");
+            return Err(Refusal { failure, code: None, retry_after: None, rule });
+        }
         Ok(match proxy.protocol() {
             ProxyProtocol::Socks5 => {
-                let (socks, hello) = Socks5::start(proxy.credentials(), target);
+                let (socks, hello) = Socks5::start(credentials, target);
                 (Handshake(Spoken::Socks5(socks)), hello)
             }
             ProxyProtocol::Http => {
-                (Handshake(Spoken::Connect(Connect::default())), connect::request(proxy.credentials(), target))
+                (Handshake(Spoken::Connect(Connect::default())), connect::request(credentials, target))
             }
         })
     }

@@ -213,6 +213,7 @@ fn meaning(cause: Cause) -> &'static str {
         Cause::Proxy(ProxyFailure::Timeout) => "the proxy did not let us through in time",
         Cause::Proxy(ProxyFailure::Closed) => "the proxy ended the connection before it let us through",
         Cause::Proxy(ProxyFailure::Protocol) => "the proxy's answer is malformed, or too long",
+        Cause::Proxy(ProxyFailure::Credentials) => "there were no credentials to tell the proxy",
         Cause::Greeting(_) => "the greeting failed",
         Cause::Protocol(_) => "the peer broke the declared protocol",
         Cause::LocalNetworkDown => "the own network is down",

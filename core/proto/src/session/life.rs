@@ -99,7 +99,7 @@ impl Session {
         self.phase = Phase::Up(Link { epoch, endpoint, since, verified, inbox_full_told, liveness, challenger });
         self.failures = 0;
         self.waits.note_success();
-        self.refusals = 0;
+        (self.refusals, self.proxy_refusals) = (0, 0);
         self.push(Output::Open { epoch });
         self.settle_at_endpoint(endpoint);
         let (after, endpoint) = (self.now.since(self.absent_since), self.pool.name(endpoint));
@@ -169,7 +169,7 @@ impl Session {
         let exhausted = failed && self.config.max_attempts.is_some_and(|limit| self.failures >= limit);
         // A certificate does not get better by asking again; but a wish or a new network is no verdict on it.
         let refused = self.is_refused_for_good(&ending);
-        let fatal = next == Next::Retry && (advice.fatal || refused);
+        let fatal = next == Next::Retry && (advice.fatal && self.config.is_fatal(ending.cause) || refused);
         let next = if fatal || exhausted { Next::Stop } else { next };
         let next = if next == Next::Retry && challenger.is_some() { Next::Challenger } else { next };
         let delay = match next {

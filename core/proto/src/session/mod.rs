@@ -69,6 +69,8 @@ pub struct Session {
     failures: u32,
     /// How often the peer refused the credentials since a greeting passed last.
     refusals: u8,
+    /// The same of the proxy.
+    proxy_refusals: u8,
     /// The next connection has subscriptions to be confirmed.
     resubscribes: bool,
     /// When the last connection ended, or the client was started.
@@ -97,6 +99,7 @@ impl Session {
             segments: Segments::default(),
             failures: 0,
             refusals: 0,
+            proxy_refusals: 0,
             resubscribes: false,
             absent_since: now,
             started: false,
@@ -130,6 +133,11 @@ impl Session {
     /// How often the peer refused the credentials since a greeting passed last.
     pub fn refusals(&self) -> u32 {
         self.refusals.into()
+    }
+
+    /// How often the proxy refused the credentials since an attempt succeeded last.
+    pub fn proxy_refusals(&self) -> u32 {
+        self.proxy_refusals.into()
     }
 
     /// Says whether subscriptions have to be confirmed on the connection that is told as dialled next: then it is greeted,

@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::phase::{Phase, VERIFIED_BY_AGE};
-use crate::cause::{Cause, Ending, GreetingFailure};
+use crate::cause::{Cause, Ending, GreetingFailure, ProxyFailure};
 use crate::recorder::Transition;
 use crate::wait::WaitClass;
 use crate::{Epoch, Time};
@@ -33,13 +33,16 @@ impl Session {
         self.waits.draw(&self.config.backoff, ending, stood, &mut self.rng)
     }
 
-    /// Whether the peer has refused the credentials as often as it is asked.
+    /// Whether the peer, or the proxy, has refused the credentials as often as it is asked.
     pub(super) fn is_refused_for_good(&mut self, ending: &Ending) -> bool {
-        if ending.cause != Cause::Greeting(GreetingFailure::Auth) {
-            return false;
-        }
-        self.refusals = self.refusals.saturating_add(1);
-        self.config.auth_attempts.is_some_and(|most| self.refusals() >= most)
+        let refusals = match ending.cause {
+            Cause::Greeting(GreetingFailure::Auth) => &mut self.refusals,
+            Cause::Proxy(ProxyFailure::Auth) => &mut self.proxy_refusals,
+            _ => return false,
+        };
+        *refusals = refusals.saturating_add(1);
+        let refusals = u32::from(*refusals);
+        self.config.auth_attempts.is_some_and(|most| refusals >= most)
     }
 
     /// Whether a connection that is up since then has proved itself: verified, and for long enough.

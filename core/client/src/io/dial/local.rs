@@ -3,6 +3,7 @@
 use super::Order;
 use crate::hooks::DialSocket;
 use crate::io::dial_failure;
+use keepline_proto::config::Settings;
 use keepline_proto::{Cause, Ending};
 use socket2::SockRef;
 use std::io;
@@ -20,13 +21,19 @@ pub(super) fn no_address_fits() -> Ending {
 
 /// Binds a socket as declared, then asks the user's hook.
 pub(super) fn prepare(order: &Order, socket: SockRef<'_>, address: SocketAddr) -> Result<(), Ending> {
-    if let Some(interface) = order.config.bind_interface.as_deref() {
-        bind_interface(&socket, interface, address).map_err(|error| {
+    bind(&order.config, &socket, address)?;
+    ask(order, socket, Some(address))
+}
+
+/// Binds a socket that will connect to `address` as declared.
+pub(crate) fn bind(config: &Settings, socket: &SockRef<'_>, address: SocketAddr) -> Result<(), Ending> {
+    if let Some(interface) = config.bind_interface.as_deref() {
+        bind_interface(socket, interface, address).map_err(|error| {
             tracing::debug!(interface, %error, "cannot connect through the interface");
             no_interface(&error)
         })?;
     }
-    if let Some(from) = order.config.bind_address {
+    if let Some(from) = config.bind_address {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
             use std::os::fd::AsFd;
@@ -36,7 +43,7 @@ pub(super) fn prepare(order: &Order, socket: SockRef<'_>, address: SocketAddr) -
         }
         socket.bind(&SocketAddr::new(from, 0).into()).map_err(|error| dial_failure(&error))?;
     }
-    ask(order, socket, Some(address))
+    Ok(())
 }
 
 /// Asks the user's hook, if there is one.
@@ -56,18 +63,20 @@ fn no_interface(error: &io::Error) -> Ending {
     Ending { errno: error.raw_os_error(), ..Ending::new(cause, None) }
 }
 
+/// Has a socket that will connect to `_address` go through this interface alone.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn bind_interface(socket: &SockRef<'_>, interface: &str, _address: SocketAddr) -> io::Result<()> {
+pub(crate) fn bind_interface(socket: &SockRef<'_>, interface: &str, _address: SocketAddr) -> io::Result<()> {
     socket.bind_device(Some(interface.as_bytes()))
 }
 
+/// Has a socket that will connect to `address` go through this interface alone.
 #[cfg(target_vendor = "apple")]
-fn bind_interface(socket: &SockRef<'_>, interface: &str, address: SocketAddr) -> io::Result<()> {
+pub(crate) fn bind_interface(socket: &SockRef<'_>, interface: &str, address: SocketAddr) -> io::Result<()> {
     crate::io::os::bind_interface(socket, interface, address)
 }
 
 /// The builder refuses an interface on such a system.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-fn bind_interface(_socket: &SockRef<'_>, _interface: &str, _address: SocketAddr) -> io::Result<()> {
+pub(crate) fn bind_interface(_socket: &SockRef<'_>, _interface: &str, _address: SocketAddr) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

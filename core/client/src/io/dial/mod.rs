@@ -8,23 +8,29 @@ mod resolve;
 #[cfg(unix)]
 mod unix;
 
+pub(crate) use local::{bind, bind_interface};
+pub(crate) use proxy::cause_at_the_proxy;
+
 use crate::clock;
 use crate::endpoint::Endpoint;
 use crate::hooks::SocketHook;
-use crate::io::dial_failure;
 use crate::io::names::Names;
-use crate::io::sockopt::{self, SocketOptions};
+use crate::io::sockopt::SocketOptions;
 #[cfg(feature = "tls")]
 use crate::io::tls::{Handshake, shake_hands};
 use crate::io::transport::Socket;
-use crate::proxy::proxy_of;
+use crate::proxy::{ProxyLogin, proxy_of};
+#[cfg(feature = "tls")]
+use crate::tls::Connector;
+use connect::Reached;
 use keepline_proto::config::ValidConfig;
 use keepline_proto::outbox::AckedBy;
+#[cfg(feature = "tls")]
+use keepline_proto::race::Rules;
 use keepline_proto::{Ending, Epoch, Time};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 
 /// How much earlier than the machine a dial gives up where it knows what it was waiting for, and says so. One slot of the
 /// wheel. While it waits for an address both would say the same.
@@ -47,7 +53,9 @@ pub(crate) struct Order {
     pub(crate) mss: Option<u16>,
     /// How the connection is encrypted, if it is.
     #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Arc<crate::tls::Connector>>,
+    pub(crate) tls: Option<Arc<Connector>>,
+    /// Where the proxy's credentials come from, if not from its declaration.
+    pub(crate) proxy_login: Option<ProxyLogin>,
 }
 
 impl Order {
@@ -74,43 +82,57 @@ pub(crate) async fn dial(order: Order) -> Result<Dialed, Ending> {
     if let Some(path) = order.endpoint.path() {
         return unix::connect(&order, path).await;
     }
-    let begun = clock::now();
-    let (stream, options, acked_by) = match proxy_of(&order.endpoint, &order.config) {
-        Some(proxy) => {
-            let (stream, options) = proxy::through(&order, proxy).await?;
-            (stream, options, AckedBy::Proxy)
-        }
-        None => {
-            let (stream, options) = direct(&order).await?;
-            (stream, options, AckedBy::Peer)
-        }
+    let proxy = proxy_of(&order.endpoint, &order.config);
+    #[cfg(feature = "tls")]
+    if let (Some(connector), None, true) = (&order.tls, proxy, order.config.race_through_tls) {
+        return race_through_tls(&order, connector).await;
+    }
+    let (reached, acked_by) = match proxy {
+        Some(proxy) => (proxy::through(&order, proxy).await?, AckedBy::Proxy),
+        None => (direct(&order).await?, AckedBy::Peer),
     };
-    let connected_in = clock::now().since(begun);
-    let peer = stream.peer_addr().ok();
     #[cfg(feature = "tls")]
     if let Some(connector) = &order.tls {
-        // The machine would only know that the attempt took too long.
-        let remaining = order.remaining().saturating_sub(SPEAKS_FIRST);
-        let plan = Handshake { connector, host: order.endpoint.host(), connected_in, remaining };
-        let (socket, facts) = shake_hands(stream, plan).await?;
-        return Ok(Dialed { socket: Socket::Tls(Box::new(socket)), peer, options, tls: Some(facts), acked_by });
+        return encrypt(&order, connector, reached, acked_by).await;
     }
-    #[cfg(not(feature = "tls"))]
-    let _only_a_handshake_asks = connected_in;
+    let peer = reached.stream.peer_addr().ok();
     Ok(Dialed {
-        socket: Socket::Tcp(stream),
+        socket: Socket::Tcp(reached.stream),
         peer,
-        options,
+        options: reached.options,
         #[cfg(feature = "tls")]
         tls: None,
         acked_by,
     })
 }
 
-/// A TCP connection to the endpoint of the order itself, with its options set.
-async fn direct(order: &Order) -> Result<(TcpStream, SocketOptions), Ending> {
+/// A TCP connection to the endpoint of the order itself.
+async fn direct(order: &Order) -> Result<Reached, Ending> {
     let found = resolve::resolve(order).await?;
-    let stream = connect::connect(order, found).await?;
-    let options = sockopt::apply(&stream, &order.config).map_err(|error| dial_failure(&error))?;
-    Ok((stream, options))
+    connect::first_of(order, found, order.config.race(), |address| connect::connect_to(order, address)).await
+}
+
+/// Has the addresses race until TLS stands with one of them: one that connects and then says nothing holds nobody up.
+#[cfg(feature = "tls")]
+async fn race_through_tls(order: &Order, connector: &Connector) -> Result<Dialed, Ending> {
+    let found = resolve::resolve(order).await?;
+    // TCP and TLS have a deadline each for an address; nothing else bounds them but that of the attempt.
+    let rules = Rules { per_address: order.config.connect_total, ..order.config.race() };
+    let establish = |address| async move {
+        let reached = connect::connect_in_time(order, address).await?;
+        encrypt(order, connector, reached, AckedBy::Peer).await
+    };
+    connect::first_of(order, found, rules, establish).await
+}
+
+/// Shakes hands over a TCP connection.
+#[cfg(feature = "tls")]
+async fn encrypt(order: &Order, connector: &Connector, reached: Reached, acked_by: AckedBy) -> Result<Dialed, Ending> {
+    let Reached { stream, options, took } = reached;
+    let peer = stream.peer_addr().ok();
+    // The machine would only know that the attempt took too long.
+    let remaining = order.remaining().saturating_sub(SPEAKS_FIRST);
+    let plan = Handshake { connector, host: order.endpoint.host(), connected_in: took, remaining };
+    let (socket, facts) = shake_hands(stream, plan).await?;
+    Ok(Dialed { socket: Socket::Tls(Box::new(socket)), peer, options, tls: Some(facts), acked_by })
 }

@@ -4,19 +4,13 @@ use super::failure::{Broken, Known};
 use super::session::Session;
 use super::socket::TlsSocket;
 use crate::io::ending_of;
-use crate::tls::{Connector, TlsFacts};
+use crate::tls::{Connector, Tls, TlsFacts};
 use keepline_proto::cause::TlsFailure;
 use keepline_proto::{Cause, Ending, Hint};
 use rustls::ProtocolVersion;
 use std::io;
 use std::time::Duration;
 use tokio::net::TcpStream;
-
-/// The least that a handshake is given: a second for a lost packet's retransmission, and the work of a small device.
-const LEAST: Duration = Duration::from_secs(3);
-
-/// A handshake takes two round trips, and up to three with a new address of the server's; TCP took one.
-const ROUND_TRIPS: u32 = 5;
 
 /// How long a server that asked for a certificate may take to refuse it, beyond a round trip. With TLS 1.3 the handshake is
 /// over before it says so; most answer with a ticket otherwise.
@@ -37,14 +31,14 @@ pub(crate) struct Handshake<'a> {
 
 /// Makes a session over `tcp`.
 pub(crate) async fn shake_hands(tcp: TcpStream, plan: Handshake<'_>) -> Result<(TlsSocket, TlsFacts), Ending> {
-    let limit = LEAST.max(plan.connected_in * ROUND_TRIPS).min(plan.remaining);
+    let limit = Tls::HANDSHAKE_LEAST.max(plan.connected_in * Tls::HANDSHAKE_ROUND_TRIPS).min(plan.remaining);
     let tls = plan.connector.session(plan.host).map_err(|error| {
         // Checked when the client was made; only a resource of this machine is left.
         tracing::error!(%error, "TLS");
         Ending::new(Cause::LocalResource, None)
     })?;
     let session = Session::new(tls, plan.connector.has_identity());
-    let mut hands = Hands { tcp, session, connector: plan.connector, first: Vec::new() };
+    let mut hands = Hands { tcp, session, connector: plan.connector, was_asked: false, first: Vec::new() };
     match tokio::time::timeout(limit, hands.shake(plan.connected_in)).await {
         Ok(Ok(())) => {}
         Ok(Err(ending)) => return Err(ending),
@@ -58,6 +52,8 @@ struct Hands<'a> {
     tcp: TcpStream,
     session: Session,
     connector: &'a Connector,
+    /// The server asked for a certificate.
+    was_asked: bool,
     first: Vec<u8>,
 }
 
@@ -73,7 +69,7 @@ impl Hands<'_> {
             return Err(Ending::new(Cause::Tls(TlsFailure::Alpn), None));
         }
         let is_late = self.session.tls().protocol_version() == Some(ProtocolVersion::TLSv1_3);
-        if self.connector.was_asked() && is_late {
+        if self.was_asked && is_late {
             let _verdict_or_silence = self.session.take_arrived();
             match tokio::time::timeout(VERDICT + 2 * round_trip, self.turn()).await {
                 Ok(verdict) => verdict?,
@@ -95,6 +91,8 @@ impl Hands<'_> {
                     let room = FIRST.saturating_sub(self.first.len()).min(count);
                     self.first.extend_from_slice(&bytes[..room]);
                     self.session.arrive(&bytes[..count]);
+                    // Taken at once: another handshake of the same client may run beside this one.
+                    self.was_asked |= self.connector.take_asked();
                     return self.judge(count == 0);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -105,11 +103,8 @@ impl Hands<'_> {
 
     fn judge(&mut self, is_over: bool) -> Result<(), Ending> {
         if let Some(error) = self.session.error() {
-            let known = Known {
-                was_asked: self.connector.was_asked(),
-                has_identity: self.connector.has_identity(),
-                first: &self.first,
-            };
+            let known =
+                Known { was_asked: self.was_asked, has_identity: self.connector.has_identity(), first: &self.first };
             let broken = Broken::of(error, known);
             tracing::debug!(error = %broken, "TLS handshake failed");
             // The peer is told why; it costs one packet, if there is room for it.
@@ -142,7 +137,7 @@ impl Hands<'_> {
 
     /// Why a server may end the connection without a word.
     fn guess(&self) -> Hint {
-        match (self.connector.was_asked(), self.connector.has_identity()) {
+        match (self.was_asked, self.connector.has_identity()) {
             (false, _) => Hint::ClosedInHandshake,
             (true, false) => Hint::NoClientCertificate,
             (true, true) => Hint::ClientCertificateRefused,
