@@ -275,12 +275,10 @@ impl Settings {
 
     /// Whether an attempt that ends like this ends the client: nothing that it does by itself makes the next one better.
     pub fn is_fatal(&self, cause: Cause) -> bool {
-        match cause {
-            Cause::Tls(_) => cause.is_fatal() && !self.retry_tls_verdicts,
-            // A provider may have others the next time; how often it is asked is bounded by `auth_attempts`.
-            Cause::Proxy(ProxyFailure::Auth) => !self.proxy_credentials,
-            _ => cause.is_fatal(),
-        }
+        // A provider may have others the next time; how often it is asked is bounded by `auth_attempts`.
+        let is_forgiven = matches!(cause, Cause::Tls(_)) && self.retry_tls_verdicts
+            || cause == Cause::Proxy(ProxyFailure::Auth) && self.proxy_credentials;
+        cause.is_fatal() && !is_forgiven
     }
 
     /// How much of an attempt its name may take.

@@ -35,10 +35,12 @@ impl Session {
 
     /// Whether the peer, or the proxy, has refused the credentials as often as it is asked.
     pub(super) fn is_refused_for_good(&mut self, ending: &Ending) -> bool {
-        let refusals = match ending.cause {
-            Cause::Greeting(GreetingFailure::Auth) => &mut self.refusals,
-            Cause::Proxy(ProxyFailure::Auth) => &mut self.proxy_refusals,
-            _ => return false,
+        let refusals = if ending.cause == Cause::Greeting(GreetingFailure::Auth) {
+            &mut self.refusals
+        } else if ending.cause == Cause::Proxy(ProxyFailure::Auth) {
+            &mut self.proxy_refusals
+        } else {
+            return false;
         };
         *refusals = refusals.saturating_add(1);
         let refusals = u32::from(*refusals);
