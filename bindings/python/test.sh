@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the wheel, installs it into a virtual environment of its own, and runs every check of the Python library.
+# Builds the wheel, installs it into a virtual environment of its own, and runs every check of the Python library; then
+# builds it once more from the source distribution, as somebody without a wheel for his system does.
 #
 #   CARGO_TARGET_DIR  where cargo builds               (target)
 #   KEEPLINE_VENV     the virtual environment          (target/venv)
@@ -7,6 +8,10 @@
 #
 # Arguments go to pytest.
 set -eu
+
+# 4 MB: a client library is not what makes an image large. Most of it is cryptography.
+readonly WHEEL_LIMIT=4000000
+
 cd "$(dirname "$0")/../.."
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 venv="${KEEPLINE_VENV:-$CARGO_TARGET_DIR/venv}"
@@ -24,9 +29,14 @@ fi
 rm -rf "$wheels"
 "$venv/bin/maturin" build --release --locked --quiet --interpreter "$python" \
     -m bindings/python/Cargo.toml --out "$wheels"
+size=$(wc -c <"$(echo "$wheels"/keepline-*.whl)")
+echo "wheel: $size bytes, at most $WHEEL_LIMIT" >&2
+[ "$size" -le "$WHEEL_LIMIT" ] || { echo "error: the wheel is too large" >&2 && exit 1; }
 "$python" -m pip install --quiet --disable-pip-version-check --no-deps --no-index --force-reinstall "$wheels"/keepline-*.whl
 
 cd bindings/python
-"$python" -m mypy --strict --cache-dir "$CARGO_TARGET_DIR/mypy" python/keepline tests
+"$python" -m mypy --strict --cache-dir "$CARGO_TARGET_DIR/mypy" python/keepline tests ../../examples/python
 "$python" -m mypy.stubtest --mypy-config-file pyproject.toml keepline._core
 "$python" -m pytest -p no:cacheprovider "$@"
+# Arguments choose tests: then this is not one of them.
+if [ $# = 0 ]; then ./test_sdist.sh "$venv"; fi

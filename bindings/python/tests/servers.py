@@ -217,6 +217,28 @@ async def redis_process() -> AsyncIterator[Process]:
             process.kill()
 
 
+MODBUS = """
+import asyncio, sys
+from pymodbus.server import StartAsyncTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+device = SimDevice(1, simdata=[SimData(0, count=100, values=17, datatype=DataType.REGISTERS)])
+asyncio.run(StartAsyncTcpServer(device, address=("127.0.0.1", int(sys.argv[1]))))
+"""
+
+
+@asynccontextmanager
+async def modbus_process() -> AsyncIterator[Process]:
+    """A pymodbus server whose 100 registers hold 17."""
+    port = free_port()
+    process = Process([sys.executable, "-c", MODBUS, str(port)], port)
+    process.start()
+    try:
+        await process.ready()
+        yield process
+    finally:
+        process.kill()
+
+
 def free_port() -> int:
     """A port that was free a moment ago, below those that the system gives to clients."""
     first, last = 20000, 32000

@@ -2,7 +2,6 @@
 
 import asyncio
 import struct
-import sys
 import time
 from collections.abc import AsyncIterator
 
@@ -11,28 +10,13 @@ import pytest_asyncio
 
 import keepline
 from keepline import Backoff, Correlation, Framing
-from servers import Process, free_port
-
-PROGRAM = """
-import asyncio, sys
-from pymodbus.server import StartAsyncTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
-device = SimDevice(1, simdata=[SimData(0, count=100, values=17, datatype=DataType.REGISTERS)])
-asyncio.run(StartAsyncTcpServer(device, address=("127.0.0.1", int(sys.argv[1]))))
-"""
+from servers import Process, modbus_process
 
 
 @pytest_asyncio.fixture
 async def modbus() -> AsyncIterator[Process]:
-    """A pymodbus server in a process of its own."""
-    port = free_port()
-    process = Process([sys.executable, "-c", PROGRAM, str(port)], port)
-    process.start()
-    try:
-        await process.ready()
+    async with modbus_process() as process:
         yield process
-    finally:
-        process.kill()
 
 
 async def test_reads_resume_by_themselves_after_the_server_came_back(modbus: Process) -> None:
