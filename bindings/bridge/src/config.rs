@@ -13,6 +13,7 @@ pub use proxy::ProxyUrl;
 pub use resolve::{BoundRecord, BoundsRecord, NoticeRecord, ResolvedConfig, default_config, resolve};
 pub use tls::TlsRecord;
 
+pub(crate) use parse::named;
 pub(crate) use resolve::millis;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// [`resolve`] returns the same record with every value decided.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(default, deny_unknown_fields)]
 pub struct ClientConfig {
     /// The set of defaults, by name.

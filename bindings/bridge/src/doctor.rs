@@ -14,6 +14,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 /// What is asked of the doctor beside the client itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct ExaminationRecord {
     /// How long each stage waits for somebody else; decided by the core if nothing is said.
     pub patience_ms: Option<u64>,
@@ -25,6 +26,7 @@ pub struct ExaminationRecord {
 
 /// What an examination found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct DiagnosisRecord {
     /// The endpoint as it was given.
     pub endpoint: String,
@@ -42,6 +44,7 @@ pub struct DiagnosisRecord {
 
 /// One stage that was examined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct StageRecord {
     /// Which one: a name of the contract's `stages`.
     pub name: String,
@@ -57,6 +60,7 @@ pub struct StageRecord {
 
 /// Something that was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct FactRecord {
     /// What it is about.
     pub name: String,

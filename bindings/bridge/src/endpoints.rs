@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// One endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct EndpointRecord {
     /// `host:port`, `[v6]:port`, `unix:/path`.
     pub address: String,

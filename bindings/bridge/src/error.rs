@@ -42,6 +42,11 @@ pub struct ErrorRecord {
 }
 
 impl BridgeError {
+    /// An error of one kind, with nothing but words.
+    pub fn of_kind(kind: &str, message: impl Into<String>) -> BridgeError {
+        BridgeError::new(kind, message)
+    }
+
     fn new(kind: &str, message: impl Into<String>) -> BridgeError {
         BridgeError(Box::new(ErrorRecord {
             kind: kind.to_owned(),
@@ -135,6 +140,7 @@ impl std::error::Error for BridgeError {}
 
 /// Why a connection or a client ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct EndingRecord {
     /// Why.
     pub cause: String,

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 /// One numbered fact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct EventRecord {
     /// The number: each event of a client has the next one, from 1.
     pub seq: u64,
@@ -56,6 +57,7 @@ pub struct EventRecord {
 
 /// What became of the messages accepted so far; `accepted` is the sum of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct MessageCountsRecord {
     /// Accepted by a send.
     pub accepted: u64,

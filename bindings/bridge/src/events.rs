@@ -1,10 +1,11 @@
 //! A reader of events with its own cursor.
 
+use crate::config::named;
 use crate::error::BridgeError;
 use crate::event::EventRecord;
 use crate::fork::Here;
 use crate::operation::Operation;
-use keepline::Events;
+use keepline::{Events, State};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -46,6 +47,33 @@ impl BridgeEvents {
                     .await
                     .map_err(|_elapsed| BridgeError::timed_out("event")),
             }
+        })
+    }
+}
+
+/// Waits for a change of the client's state.
+impl BridgeEvents {
+    /// Waits until the state is another than `known`, and tells it: a name of the contract's `states`. `closed` is the
+    /// last one.
+    ///
+    /// # Errors
+    /// `invalid_config` for a name that is none; `forked`.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub fn state_after(&self, known: &str) -> Operation<String> {
+        let events = match self.events.get() {
+            Ok(events) => events.clone(),
+            Err(error) => return Operation::failed(error),
+        };
+        let known = match named("state", Some(known), State::ALL) {
+            // A name was given, so a state was found.
+            Ok(known) => known.unwrap_or(State::Idle),
+            Err(error) => return Operation::failed(error),
+        };
+        Operation::new(self.runtime.clone(), async move {
+            let state = events.lock().await.state_after(known).await;
+            Ok(state.as_str().to_owned())
         })
     }
 }

@@ -13,6 +13,8 @@ pub mod endpoints;
 pub mod error;
 pub mod event;
 pub mod events;
+#[cfg(feature = "uniffi")]
+pub mod foreign;
 mod fork;
 mod guard;
 pub mod mailbox;
@@ -42,3 +44,6 @@ pub use operations::{Operations, Progress};
 pub use receipt::BridgeReceipt;
 pub use report::{BridgeReport, KernelFiguresRecord, ReportEntryRecord, ReportRecord};
 pub use stats::StatsRecord;
+
+#[cfg(feature = "uniffi")]
+uniffi::setup_scaffolding!();

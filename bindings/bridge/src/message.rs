@@ -37,6 +37,7 @@ impl Payload for Outgoing {
 
 /// A received message.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct MessageRecord {
     /// The number: each message of a client has the next one, from 1.
     pub seq: u64,

@@ -6,6 +6,7 @@ use keepline::NetworkPath;
 
 /// A way to the network, as the host's system tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct NetworkPathRecord {
     /// The same number means the same network.
     pub id: u64,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 /// A report that is made a record only when somebody asks: a send that is refused again and again stays cheap.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Object))]
 pub struct BridgeReport(Arc<Report>);
 
 impl BridgeReport {
@@ -23,6 +24,7 @@ impl BridgeReport {
 
 /// What the flight recorder tells of one connection or attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct ReportRecord {
     /// The connection's number.
     pub epoch: u64,
@@ -56,6 +58,7 @@ pub struct ReportRecord {
 
 /// One turn, or a run of ordinary ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct ReportEntryRecord {
     /// When it happened, from the start of the attempt on; of a run, when the first one began.
     pub at_ms: u64,
@@ -73,6 +76,7 @@ pub struct ReportEntryRecord {
 
 /// The kernel's figures of one connection at one moment; nothing where the system does not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct KernelFiguresRecord {
     /// Segments sent and not acknowledged.
     pub unacked_segments: Option<u32>,

@@ -88,7 +88,7 @@ fn workers() -> Result<usize, BridgeError> {
 
 /// Signals belong to the threads of the host: one that lands on a worker would not interrupt the host's own wait.
 #[cfg(unix)]
-fn block_signals() {
+pub(crate) fn block_signals() {
     #[allow(unsafe_code)]
     // SAFETY: `all` is filled by the first call before the second reads it; only this thread's mask changes.
     unsafe {
@@ -103,6 +103,6 @@ fn block_signals() {
 }
 
 #[cfg(not(unix))]
-fn block_signals() {
+pub(crate) fn block_signals() {
     // Signals are not delivered to threads.
 }

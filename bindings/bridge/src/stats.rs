@@ -7,6 +7,7 @@ use serde::Serialize;
 
 /// What a client has done so far, and what the kernel says is in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct StatsRecord {
     /// Where it stands: a name of the contract's `states`.
     pub state: String,

@@ -193,6 +193,23 @@ impl Events {
         Some(event)
     }
 
+    /// Waits until the client's state is another than `known`, and returns it. `Closed` is the last one.
+    ///
+    /// It takes no event.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn state_after(&self, known: State) -> State {
+        loop {
+            let changed = self.shared.events.changed.notified();
+            let state = self.shared.state();
+            if state != known {
+                return state;
+            }
+            changed.await;
+        }
+    }
+
     /// The next event if it is there already.
     pub fn try_recv(&mut self) -> Option<Event> {
         if self.ready.is_empty() {

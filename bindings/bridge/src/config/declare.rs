@@ -9,6 +9,7 @@ pub const ENDIANS: &[&str] = &["big", "little"];
 
 /// How bytes become messages. Sizes that are `None` are the framing's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields are those of the core's framing")]
 pub enum FramingRecord {
@@ -37,6 +38,7 @@ pub enum FramingRecord {
 
 /// Which frame is the one that is waited for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields are those of the core's matcher")]
 pub enum MatcherRecord {
@@ -52,6 +54,7 @@ pub enum MatcherRecord {
 
 /// How replies find their requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields are those of the core's id field")]
 pub enum CorrelationRecord {
@@ -63,6 +66,7 @@ pub enum CorrelationRecord {
 
 /// A frame of the server that is answered without asking the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct AutoReplyRecord {
     /// The frame that is answered.
     pub when: MatcherRecord,

@@ -16,6 +16,7 @@ pub struct SecretRecord(pub Vec<u8>);
 
 /// One step of a greeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields are those of the core's step")]
 pub enum StepRecord {
@@ -33,6 +34,7 @@ pub enum StepRecord {
 
 /// A frame that asks the client to come back later, and the time that it names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct RetryAfterRecord {
     /// The frame that asks.
     pub when: MatcherRecord,

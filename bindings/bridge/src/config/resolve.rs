@@ -10,6 +10,7 @@ use std::time::Duration;
 
 /// What a declaration comes to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct ResolvedConfig {
     /// Every value, decided.
     pub config: ClientConfig,
@@ -21,6 +22,7 @@ pub struct ResolvedConfig {
 
 /// Something the user should know about a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct NoticeRecord {
     /// The field it is about.
     pub field: String,
@@ -30,6 +32,7 @@ pub struct NoticeRecord {
 
 /// One fault's worst case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct BoundRecord {
     /// The longest time from the fault to the verdict; `None` if it is never noticed.
     pub within_ms: Option<u64>,
@@ -39,6 +42,7 @@ pub struct BoundRecord {
 
 /// The worst case of each kind of fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct BoundsRecord {
     /// The longest of those that concern an established connection; `None` if one of them is never noticed.
     pub longest_ms: Option<u64>,

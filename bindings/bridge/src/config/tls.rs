@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is declared about TLS; the defaults are the system's certificates and the endpoint's host.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 #[serde(default, deny_unknown_fields)]
 pub struct TlsRecord {
     /// Files of authorities, PEM or DER, that are trusted instead of the system's.

@@ -1,0 +1,58 @@
+//! The one thread that enters the other language: it tells its waiting calls that they can go on.
+//!
+//! A worker of the runtime never does. So a callback that blocks, or a coroutine that goes on right where it is woken,
+//! holds up other callbacks and no connection; and a virtual machine gets to know one thread of ours, not one per call.
+
+use super::jvm;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Wake, Waker};
+use std::thread;
+
+/// A waker that is woken on the dispatcher's thread, whoever wakes this one.
+pub(super) fn deferred(waker: &Waker) -> Waker {
+    Waker::from(Arc::new(Deferred(waker.clone())))
+}
+
+struct Deferred(Waker);
+
+impl Wake for Deferred {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        post(self.0.clone());
+    }
+}
+
+/// Bounded by the calls that wait: each leaves one waker until it is polled again.
+static QUEUE: OnceLock<Option<Mutex<Sender<Waker>>>> = OnceLock::new();
+
+fn post(waker: Waker) {
+    let Some(queue) = QUEUE.get_or_init(start) else {
+        // Without a thread of its own the call goes on where it was woken: late is worse.
+        waker.wake();
+        return;
+    };
+    let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+    // The receiver lives as long as the process.
+    let _sent = queue.send(waker);
+}
+
+fn start() -> Option<Mutex<Sender<Waker>>> {
+    let (sender, receiver) = channel();
+    let thread = thread::Builder::new().name("keepline-calls".to_owned());
+    thread.spawn(move || run(&receiver)).ok()?;
+    Some(Mutex::new(sender))
+}
+
+fn run(receiver: &Receiver<Waker>) {
+    crate::runtime::block_signals();
+    jvm::attach();
+    while let Ok(waker) = receiver.recv() {
+        // What the other language throws is caught there; a panic on the way must not end everybody else's callbacks.
+        let _panicked = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    }
+}
