@@ -3,7 +3,7 @@
 import weakref
 from collections import deque
 
-from keepline import _core
+from keepline._core import Client as CoreClient
 from keepline._core import Message
 from keepline._errors import Timeout
 from keepline._loop import Loop, LoopBridge, Woken, pause_of, running_loop, wake
@@ -20,7 +20,7 @@ class Inbox:
 
     __slots__ = ("__weakref__", "_bridge", "_core", "_loop", "_pause", "_watched", "batch", "readers")
 
-    def __init__(self, core: _core.Client, bridge: LoopBridge, loop: Loop) -> None:
+    def __init__(self, core: CoreClient, bridge: LoopBridge, loop: Loop) -> None:
         self._core = core
         self._bridge = bridge
         self._loop = loop

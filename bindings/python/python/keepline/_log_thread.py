@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable
 
 from keepline import _core, _log
-from keepline._errors import KeeplineError
 
 LAST_WORDS = 1.0
 """1 s: at the end of the program the last lines are waited for, a handler that hangs is not."""

@@ -8,9 +8,9 @@ import os
 import threading
 import weakref
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from keepline import _core, events
 from keepline._errors import KeeplineError
@@ -115,7 +115,7 @@ class Watched:
 
     def add(self, client: Handle, name: str) -> None:
         """Watches a client, from its first event on. One that is watched already gets the name."""
-        watched = _Client(client, lambda number: self._leave(number))
+        watched = _Client(client, self._leave)
         with self._lock:
             self._fold()
             if name not in self._past and len(self._past) >= MOST_NAMES:
@@ -164,12 +164,12 @@ class _Client:
 
     __slots__ = ("_connecting_at", "_events", "_reference", "counted", "name", "number")
 
-    def __init__(self, client: Handle, leave: Any) -> None:
+    def __init__(self, client: Handle, leave: Callable[[int], None]) -> None:
         self.number = number = id(client)
         self.name = OTHER
         # Series that begin at zero: a rate over a first value that is not cannot be told.
         self.counted: Counter[Key] = Counter({(MISSED, None): 0, (UNSEEN, None): 0})
-        self._reference = weakref.ref(client, lambda _: leave(number))
+        self._reference: weakref.ref[Handle] = weakref.ref(client, lambda _: leave(number))
         self._events = client._core.events(0)
         self._connecting_at = 0.0
 
@@ -218,6 +218,8 @@ class _Client:
                 self._count_end(event, sums)
             case events.Missed(count=count):
                 self.counted[UNSEEN, None] += count
+            case _:
+                pass
 
     def _count_end(self, event: events.Disconnected, sums: Sums) -> None:
         self.counted[LOST, event.cause] += 1

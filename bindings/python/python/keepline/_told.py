@@ -4,7 +4,9 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Self
 
-from keepline import _core, events
+from keepline import events
+from keepline._core import Events as CoreEvents
+from keepline._core import Receipt as CoreReceipt
 from keepline._loop import LoopBridge
 from keepline._names import AckedBy, Outcome
 
@@ -14,7 +16,7 @@ class Receipt:
 
     __slots__ = ("_bridge", "_core")
 
-    def __init__(self, core: _core.Receipt, bridge: LoopBridge) -> None:
+    def __init__(self, core: CoreReceipt, bridge: LoopBridge) -> None:
         """Private: made by `Client.send_tracked`."""
         self._core = core
         self._bridge = bridge
@@ -40,7 +42,7 @@ class Events(AsyncIterator[events.Event]):
 
     __slots__ = ("_bridge", "_core", "_ready")
 
-    def __init__(self, core: _core.Events, bridge: LoopBridge) -> None:
+    def __init__(self, core: CoreEvents, bridge: LoopBridge) -> None:
         """Private: made by `Client.events`."""
         self._core = core
         self._bridge = bridge

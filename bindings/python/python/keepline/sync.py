@@ -14,7 +14,9 @@ from typing import Self, TypeVar, Unpack, cast
 from keepline import _core, _log_thread, events
 from keepline._client import DEFAULT_DRAIN, closed_error
 from keepline._config import Config, ConfigOptions, declared
+from keepline._core import Events as CoreEvents
 from keepline._core import Message
+from keepline._core import Receipt as CoreReceipt
 from keepline._doctor import Diagnosis, examination
 from keepline._endpoint import Address, Target, endpoints
 from keepline._errors import invalid
@@ -187,7 +189,7 @@ class Receipt:
 
     __slots__ = ("_core",)
 
-    def __init__(self, core: _core.Receipt) -> None:
+    def __init__(self, core: CoreReceipt) -> None:
         """Private: made by `Client.send_tracked`."""
         self._core = core
 
@@ -213,7 +215,7 @@ class Events(Iterator[events.Event]):
 
     __slots__ = ("_core", "_ready")
 
-    def __init__(self, core: _core.Events) -> None:
+    def __init__(self, core: CoreEvents) -> None:
         """Private: made by `Client.events`."""
         self._core = core
         self._ready: deque[events.Event] = deque()

@@ -93,7 +93,7 @@ class Peer(asyncio.Protocol):
         """Called by the loop. A process that hangs does not close its end either."""
         return self.behaviour == "go_silent" and not self._is_over
 
-    def connection_lost(self, _error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop."""
         if not self._is_over:
             self._is_over = True
