@@ -30,6 +30,11 @@ class Client(Handle):
     Made by `connect` or `start`. Whatever waits belongs to the event loop it was made in, and raises `WrongLoopError` in
     another; plain functions may be called from any thread. After a fork everything raises `ForkedError` in the child.
     Letting go of the last reference aborts the connection.
+
+        async with keepline.connect("plc-7.example:502", framing=keepline.Framing.modbus_tcp()) as client:
+            await client.send(frame, timeout=2)
+            async for message in client:  # survives reconnects; message.epoch tells them apart
+                print(message.payload)
     """
 
     def __init__(self, core: _core.Client, bridge: LoopBridge) -> None:
@@ -79,7 +84,7 @@ class Client(Handle):
     async def send_tracked(
         self, data: Data, timeout: Duration | None = None, *, idempotent: bool = False
     ) -> Receipt:
-        """As `send`, with a receipt that tells what became of the message.
+        """As `send`, with a receipt that tells what became of the message. ``timeout`` is in seconds.
 
         Cancel safe: a cancelled send was not accepted.
 
@@ -129,7 +134,7 @@ class Client(Handle):
         return message
 
     async def recv_many(self, max: int = BATCH, timeout: Duration | None = None) -> list[Message]:
-        """Waits for messages and returns up to ``max`` of them; an empty list after close.
+        """Waits at most ``timeout`` (seconds) for messages and returns up to ``max`` of them; an empty list after close.
 
         Cancel safe, as `recv`.
 
@@ -152,7 +157,7 @@ class Client(Handle):
         return self
 
     async def __anext__(self) -> Message:
-        """Waits for the next message. The iteration ends when the client was closed on request.
+        """Waits for the next message. The iteration ends when the client was closed on request. Cancel safe, as `recv`.
 
         Raises:
             Closed: it was closed for another reason.
@@ -174,6 +179,9 @@ class Client(Handle):
 
         Nobody waits for a reader: one that falls more than 256 behind gets `keepline.events.Missed`. It does not keep
         the client alive.
+
+        Raises:
+            ForkedError: the client was made before this process was forked.
         """
         return Events(self._core.events(after), self._bridge)
 
@@ -183,6 +191,10 @@ class Client(Handle):
         """Closes: accepts nothing more, writes what waits and reads to the end, at most ``drain`` (seconds).
 
         Idempotent. Cancel safe: the close goes on if the wait is cancelled.
+
+        Raises:
+            WrongLoopError: the client belongs to another loop; it is not closed then, but `abort` works anywhere.
+            ForkedError: it was made before this process was forked.
         """
         limit = wait_millis("drain", drain) or 0
         self._check()
@@ -192,7 +204,11 @@ class Client(Handle):
         return ending
 
     async def closed(self) -> Ending:
-        """Waits until the client is closed, by whoever, and tells why. Cancel safe."""
+        """Waits until the client is closed, by whoever, and tells why. Cancel safe.
+
+        Raises:
+            WrongLoopError, ForkedError: the client belongs to another loop or process.
+        """
         ending = Ending.of(await self._bridge.finish(self._core.closed(self._bridge.operations)))
         self._tell()
         return ending
@@ -269,6 +285,9 @@ def connect(
     Use it as ``async with keepline.connect(...) as client`` or ``client = await keepline.connect(...)``. Leaving the
     block closes the client; leaving it by an exception aborts it. Cancelling the wait aborts it, too.
 
+        async with keepline.connect("127.0.0.1:6379", framing=keepline.Framing.resp(), detect_within=10) as client:
+            await client.send(b"PING\\r\\n")
+
     Args:
         address: ``"host:port"``, ``"[v6]:port"``, ``"unix:/path"`` or ``(host, port)``; a `Weighted` one; or a list.
         *more: further endpoints.
@@ -287,6 +306,9 @@ def start(
     address: Target | list[Target], *more: Target, config: Config | None = None, **options: Unpack[ConfigOptions]
 ) -> Client:
     """Makes a client and returns at once; it dials for ever. To be called in a running event loop.
+
+        client = keepline.start("127.0.0.1:6379")
+        client.try_send(b"waits in the outbox until there is a connection")
 
     Args:
         address: as for `connect`.

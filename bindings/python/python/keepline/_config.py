@@ -29,7 +29,7 @@ from keepline._parts import (
 from keepline._protocol import AutoReply, Correlation, Framing, Matcher, RetryAfter, Script
 from keepline._records import DetectionBounds, Notice
 from keepline._tls import Tls, tls_record
-from keepline._values import OFF, Duration, Off, choice, count, data, millis, name, number, seconds
+from keepline._values import OFF, Duration, Off, choice, count, data, millis, name, seconds
 
 _Part = TypeVar("_Part")
 
@@ -40,6 +40,9 @@ class Config:
 
     Explicit values beat ``detect_within``, which beats the profile. Durations are seconds or a `timedelta`.
     ``resolve()`` gives the same record with every value decided, and so does ``client.config``.
+
+        config = keepline.Config(profile="industrial", framing=keepline.Framing.modbus_tcp(), detect_within=10)
+        client = await keepline.connect("plc-7.example:502", config=config)
     """
 
     profile: ProfileName = "balanced"

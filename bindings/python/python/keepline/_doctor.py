@@ -108,6 +108,9 @@ async def doctor(
 
     Cancelling ends the examination and its connections.
 
+        diagnosis = await keepline.doctor("plc-7.example:502", framing=keepline.Framing.modbus_tcp())
+        print(diagnosis.failed, diagnosis)
+
     Args:
         address: ``"host:port"``, ``"[v6]:port"`` or ``(host, port)``.
         patience: how long each stage waits for somebody else, in seconds; 8 s unless given, at most an hour.

@@ -66,7 +66,7 @@ class LoopBridge:
         # Weak: the table of bridges is keyed by the loop and must not keep it alive.
         self._loop = weakref.ref(loop)
         self._wakers: dict[int, Callable[[], object]] = {}
-        self.operations = _core.Operations()
+        self.operations: _core.Operations = _core.Operations()
         loop.add_reader(self.operations.fileno(), self._drain)
 
     @classmethod

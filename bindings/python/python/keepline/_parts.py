@@ -10,7 +10,10 @@ from keepline._values import OFF, Duration, Off, choice, count, data, millis, na
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Application bytes that the peer answers: the only proof that its process lives."""
+    """Application bytes that the peer answers: the only proof that its process lives.
+
+        keepline.Heartbeat(b"PING\\r\\n", reply=b"+PONG\\r\\n", interval=20, reply_within=5)
+    """
 
     payload: bytes
     """The message that is sent, in the client's framing."""
@@ -36,8 +39,11 @@ class Keepalive:
     """
 
     idle: Duration
+    """The silence before the first probe, in seconds."""
     interval: Duration
+    """The pause between probes, in seconds."""
     retries: int
+    """How many are sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,10 @@ from keepline._values import Duration, count, data, name, wait_millis
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framing:
-    """How bytes become messages. Made by its class methods; sizes that are not given are the core's."""
+    """How bytes become messages. Made by its class methods; sizes that are not given are the core's.
+
+        keepline.Framing.length_prefixed(4, endian="little", max=65536)
+    """
 
     kind: str
     max: int | None = None
@@ -244,7 +247,7 @@ Step = (
 class Script:
     """A greeting as sends and expected replies; it must succeed before a connection counts as connected.
 
-    ``Script().refused(Matcher.prefix(b"-WRONGPASS")).send_credentials(b"AUTH ", b"\\r\\n").expect(b"+OK\\r\\n")``
+        Script().refused(Matcher.prefix(b"-WRONGPASS")).send_credentials(b"AUTH ", b"\\r\\n").expect(b"+OK\\r\\n")
     """
 
     steps: tuple[Step, ...] = ()

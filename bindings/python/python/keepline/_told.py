@@ -12,7 +12,12 @@ from keepline._names import AckedBy, Outcome
 
 
 class Receipt:
-    """Tells what became of one message. It does not keep the client alive."""
+    """Tells what became of one message. It does not keep the client alive.
+
+        receipt = await client.send_tracked(b"turn the valve")
+        if await receipt.outcome() is not keepline.Outcome.ACKED:
+            print("the peer's kernel may never have got it")
+    """
 
     __slots__ = ("_bridge", "_core")
 
@@ -22,7 +27,11 @@ class Receipt:
         self._bridge = bridge
 
     async def outcome(self) -> Outcome:
-        """Waits for the outcome. It is final: later calls give the same. Cancel safe."""
+        """Waits for the outcome. It is final: later calls give the same. Cancel safe.
+
+        Raises:
+            WrongLoopError, ForkedError: the client belongs to another loop or process.
+        """
         return Outcome(await self._bridge.finish(self._core.outcome(self._bridge.operations)))
 
     def try_outcome(self) -> Outcome | None:
@@ -38,7 +47,12 @@ class Receipt:
 
 
 class Events(AsyncIterator[events.Event]):
-    """The events of a client, with an own cursor. The iteration ends after `keepline.events.Closed`."""
+    """The events of a client, with an own cursor. The iteration ends after `keepline.events.Closed`.
+
+        async for event in client.events():
+            if isinstance(event, keepline.events.Disconnected):
+                print("lost:", event.cause, "next try in", event.retry_in)
+    """
 
     __slots__ = ("_bridge", "_core", "_ready")
 

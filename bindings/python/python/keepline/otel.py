@@ -12,8 +12,8 @@ from typing import Final
 
 try:
     from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation, get_meter
-except ImportError as error:
-    raise ImportError("keepline.otel needs opentelemetry-api: pip install 'keepline[otel]'") from error
+except ImportError as _missing:
+    raise ImportError("keepline.otel needs opentelemetry-api: pip install 'keepline[otel]'") from _missing
 
 from keepline import _client, _core, sync
 from keepline._metrics import METRICS, RTT, Metric, Sums, Watched

@@ -15,8 +15,8 @@ try:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
     from prometheus_client.metrics_core import Metric as Family
     from prometheus_client.registry import Collector as _Collector
-except ImportError as error:
-    raise ImportError("keepline.prometheus needs prometheus-client: pip install 'keepline[prometheus]'") from error
+except ImportError as _missing:
+    raise ImportError("keepline.prometheus needs prometheus-client: pip install 'keepline[prometheus]'") from _missing
 
 from keepline import _client, sync
 from keepline._metrics import METRICS, RTT, Metric, Sums, Watched

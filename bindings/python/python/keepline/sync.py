@@ -33,7 +33,12 @@ T = TypeVar("T")
 class Client(Handle):
     """A client of one endpoint or several: any number of connections, one at a time.
 
-    Made by `connect` or `start`. Letting go of the last reference aborts the connection.
+    Made by `connect` or `start`. Letting go of the last reference aborts the connection. It may be used by any number of
+    threads; Ctrl-C during a wait leaves it usable.
+
+        with keepline.sync.connect("127.0.0.1:7000", framing=keepline.Framing.lines()) as client:
+            client.send(b"hello")
+            print(client.recv(timeout=5))
     """
 
     def __init__(self, core: _core.Client) -> None:
@@ -70,7 +75,7 @@ class Client(Handle):
             waiting.finish(self._core.send(waiting.operations, data, idempotent, limit))
 
     def send_tracked(self, data: Data, timeout: Duration | None = None, *, idempotent: bool = False) -> "Receipt":
-        """As `send`, with a receipt that tells what became of the message.
+        """As `send`, with a receipt that tells what became of the message. ``timeout`` is in seconds.
 
         Raises:
             Timeout, Rejected, Unavailable, Closed: as `send`.
@@ -110,7 +115,7 @@ class Client(Handle):
             return waiting.finish(self._core.receive(waiting.operations, limit))
 
     def recv_many(self, max: int = 256, timeout: Duration | None = None) -> list[Message]:
-        """Waits for messages and returns up to ``max`` of them; an empty list after close.
+        """Waits at most ``timeout`` (seconds) for messages and returns up to ``max`` of them; an empty list after close.
 
         Raises:
             Timeout: nothing came in time.
@@ -149,6 +154,9 @@ class Client(Handle):
 
         Nobody waits for a reader: one that falls more than 256 behind gets `keepline.events.Missed`. It does not keep
         the client alive.
+
+        Raises:
+            ForkedError: the client was made before this process was forked.
         """
         return Events(self._core.events(after))
 
@@ -158,13 +166,20 @@ class Client(Handle):
         """Closes: accepts nothing more, writes what waits and reads to the end, at most ``drain`` (seconds).
 
         Idempotent.
+
+        Raises:
+            ForkedError: the client was made before this process was forked.
         """
         limit = wait_millis("drain", drain) or 0
         with _Waiting() as waiting:
             return Ending.of(waiting.finish(self._core.close(waiting.operations, limit)))
 
     def closed(self) -> Ending:
-        """Waits until the client is closed, by whoever, and tells why."""
+        """Waits until the client is closed, by whoever, and tells why.
+
+        Raises:
+            ForkedError: the client was made before this process was forked.
+        """
         with _Waiting() as waiting:
             return Ending.of(waiting.finish(self._core.closed(waiting.operations)))
 
@@ -194,7 +209,11 @@ class Receipt:
         self._core = core
 
     def outcome(self) -> Outcome:
-        """Waits for the outcome. It is final: later calls give the same."""
+        """Waits for the outcome. It is final: later calls give the same.
+
+        Raises:
+            ForkedError: the client was made before this process was forked.
+        """
         with _Waiting() as waiting:
             return Outcome(waiting.finish(self._core.outcome(waiting.operations)))
 
@@ -241,6 +260,9 @@ def connect(
 
     Use it as ``with keepline.sync.connect(...) as client``: leaving the block closes the client, leaving it by an
     exception aborts it.
+
+        with keepline.sync.connect("127.0.0.1:6379", framing=keepline.Framing.resp(), detect_within=10) as client:
+            client.send(b"PING\\r\\n")
 
     Args:
         address: ``"host:port"``, ``"[v6]:port"``, ``"unix:/path"`` or ``(host, port)``; a `Weighted` one; or a list.

@@ -240,18 +240,19 @@ class ChaosProxy:
     # Waiting ---------------------------------------------------------------------------------------------------------
 
     def until_accepted(self, count: int = 1, within: Duration = WITHIN) -> Wait[int]:
-        """Waits until ``count`` connections were accepted since the start, living or not."""
+        """Waits until ``count`` connections were accepted since the start, living or not, at most ``within`` seconds."""
         return self._until(lambda: self.accepted, count, within, "connections")
 
     def until_received(self, count: int, direction: Direction = "up", within: Duration = WITHIN) -> Wait[int]:
         """Waits until ``count`` bytes were read from the senders of a direction since the start, whatever became of them.
 
-        ``proxy.until_received(proxy.received("up") + 1)`` waits for the next byte, also for one that is swallowed.
+        ``proxy.until_received(proxy.received("up") + 1)`` waits for the next byte, also for one that is swallowed. It waits
+        at most ``within`` seconds.
         """
         return self._until(lambda: self.received(direction), count, within, f"bytes {direction}")
 
     def until_forwarded(self, count: int, direction: Direction = "up", within: Duration = WITHIN) -> Wait[int]:
-        """Waits until ``count`` bytes were handed to the receivers of a direction since the start."""
+        """Waits until ``count`` bytes were handed to the receivers of a direction since the start, at most ``within`` seconds."""
         return self._until(lambda: self.forwarded(direction), count, within, f"bytes passed on {direction}")
 
     def until(self, what: str, connection: int | None = None, within: Duration = WITHIN) -> Wait[ProxyRecord]:

@@ -219,7 +219,7 @@ class FlakyServer:
         return list(self._received)
 
     def until_accepted(self, count: int = 1, within: Duration = WITHIN) -> Wait[int]:
-        """Waits until ``count`` connections were accepted since the first start, living or not."""
+        """Waits until ``count`` connections were accepted since the first start, living or not, at most ``within`` seconds."""
         return Wait(
             lambda: self._accepted if self._accepted >= count else None,
             within,
@@ -227,7 +227,7 @@ class FlakyServer:
         )
 
     def until_received(self, count: int = 1, within: Duration = WITHIN) -> Wait[list[bytes]]:
-        """Waits until ``count`` messages were read since the first start, and returns all of them."""
+        """Waits until ``count`` messages were read since the first start, at most ``within`` seconds, and returns all."""
         return Wait(
             lambda: self.received if len(self._received) >= count else None,
             within,
@@ -235,7 +235,7 @@ class FlakyServer:
         )
 
     def until_left(self, within: Duration = WITHIN) -> Wait[int]:
-        """Waits until no connection is open, and returns how many there have been."""
+        """Waits until no connection is open, at most ``within`` seconds, and returns how many there have been."""
         return Wait(
             lambda: None if self._peers else self._accepted,
             within,
