@@ -251,6 +251,7 @@ class Script:
     """
 
     steps: tuple[Step, ...] = ()
+    """The sends and expected replies, in order."""
 
     def send(self, message: bytes) -> Self:
         """Adds a message to send, in the client's framing."""
