@@ -3,6 +3,7 @@
 
 mod authority;
 mod certificates;
+mod challenger;
 mod doctor;
 mod handshake;
 mod ledger;

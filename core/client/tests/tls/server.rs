@@ -53,6 +53,19 @@ impl<'a> Plan<'a> {
     }
 
     pub(crate) async fn start(self) -> Server<TlsEcho> {
+        let farewell = self.farewell;
+        let echo = TlsEcho {
+            acceptor: self.acceptor(),
+            farewell,
+            resumed: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
+        };
+        Server::serving(echo).await.unwrap()
+    }
+
+    /// What shakes hands, for a server that then does something else.
+    pub(crate) fn acceptor(self) -> TlsAcceptor {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder =
             ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(self.versions).unwrap();
@@ -69,15 +82,7 @@ impl<'a> Plan<'a> {
         };
         let mut config = builder.with_single_cert(self.identity.chain.clone(), self.identity.private_key()).unwrap();
         config.alpn_protocols = self.alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        let echo = TlsEcho {
-            acceptor,
-            farewell: self.farewell,
-            resumed: AtomicU64::new(0),
-            finished: AtomicU64::new(0),
-            heard: AtomicU64::new(0),
-        };
-        Server::serving(echo).await.unwrap()
+        TlsAcceptor::from(Arc::new(config))
     }
 }
 
