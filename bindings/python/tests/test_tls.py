@@ -51,6 +51,26 @@ async def test_an_untrusted_certificate_ends_the_client_and_says_why(certificate
         assert raised.value.cause == Cause.TLS_UNTRUSTED_ISSUER
 
 
+async def test_an_untrusted_certificate_is_tried_again_slowly_where_that_is_asked_for(
+    certificate: tuple[Path, Path],
+) -> None:
+    async with echo_server(certificate) as port:
+        async with keepline.start(f"tls://localhost:{port}", retry_tls_verdicts=True) as client:
+            ended = await anext(event async for event in client.events() if isinstance(event, events.Disconnected))
+            assert ended.cause is Cause.TLS_UNTRUSTED_ISSUER
+            assert ended.retry_in is not None and ended.retry_in >= 30
+
+
+async def test_a_race_through_tls_needs_tls_and_goes_to_a_server_that_has_it(certificate: tuple[Path, Path]) -> None:
+    with pytest.raises(keepline.InvalidConfig) as raised:
+        await keepline.connect("localhost:1", race_through_tls=True)
+    assert raised.value.field == "race_through_tls"
+    async with echo_server(certificate) as port:
+        tls = Tls(ca_file=certificate[0], server_name="localhost")
+        async with keepline.connect(f"127.0.0.1:{port}", tls=tls, race_through_tls=True) as client:
+            assert client.config.race_through_tls
+
+
 async def test_a_plain_server_is_told_with_a_hint() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
