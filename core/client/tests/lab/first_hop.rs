@@ -30,7 +30,7 @@ fn client_whose_proxy_cannot_be_reached_tries_nothing_though_the_endpoint_could(
     in_lab(LabOptions::default(), async |lab| {
         let peer = peer(lab);
         forbid(ELSEWHERE);
-        let client = quick().proxy(&format!("socks5://{ELSEWHERE}:1080")).start().unwrap();
+        let client = quick().proxy(format!("socks5://{ELSEWHERE}:1080")).start().unwrap();
         let mut journal = Journal::of(&client);
         journal.next("offline", SOON).await;
         tokio::time::sleep(secs(3)).await;
