@@ -72,7 +72,7 @@ async def test_life_of_a_client_is_told_at_the_levels_of_the_style(kept: Kept, e
         client.resume()
         await waiting.state(client, State.CONNECTED)
     # All of it is there when the block is left.
-    told = kept.lines
+    told = [line for line in kept.lines if not line[2].startswith("notice: ")]
     assert told[0] == ("DEBUG", "keepline.client", "started")
     assert told[1] == ("DEBUG", "keepline.connection", "connecting")
     level, name, text = told[2]
@@ -102,8 +102,18 @@ async def test_records_carry_the_facts_as_fields_and_addresses_only_at_debug(kep
     logging.getLogger("keepline").setLevel(logging.INFO)
     async with keepline.connect(echo_server.address, framing=LINES):
         pass
-    assert kept.events() == ["connected", "closed"]
+    assert [event for event in kept.events() if event != "notice"] == ["connected", "closed"]
     assert not any("keepline_peer" in record.__dict__ for record in kept.records)
+
+
+async def test_notices_of_a_configuration_are_told_once(kept: Kept, echo_server: Server) -> None:
+    keepline._log._noticed.clear()
+    for _ in range(2):
+        async with keepline.connect(echo_server.address, framing=LINES) as client:
+            notices = [f"notice: {notice}" for notice in client.notices]
+    told = [line for line in kept.lines if line[2].startswith("notice: ")]
+    assert notices and told == [("INFO", "keepline.client", notice) for notice in notices]
+    assert kept.events()[1] == "notice", "right after the start"
 
 
 async def test_no_secret_is_told(kept: Kept) -> None:

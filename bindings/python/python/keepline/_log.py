@@ -56,6 +56,11 @@ _LINES: Final[dict[str, tuple[logging.Logger, int]]] = {
 
 _numbers = itertools.count(1)
 
+_MOST_NOTICED: Final = 1000
+"""1,000: they carry numbers of the configuration. A program with more kinds of clients is told of some again."""
+
+_noticed: Final[set[str]] = set()
+
 
 def is_wanted() -> bool:
     """Whether anything would be told: asked once, when a client is made."""
@@ -74,7 +79,7 @@ class Watching(Protocol):
 class Told:
     """The lines of one client, told on the thread that calls. It does not keep the client alive."""
 
-    __slots__ = ("_endpoints", "_events", "_is_busy", "_is_new", "_number", "_watching", "_waits")
+    __slots__ = ("_endpoints", "_events", "_is_busy", "_is_new", "_notices", "_number", "_watching", "_waits")
 
     def __init__(self, core: _core.Client, watching: Watching) -> None:
         self._number = next(_numbers)
@@ -84,6 +89,7 @@ class Told:
         self._waits: int | None = None
         self._is_busy = False
         self._is_new = True
+        self._notices = _new_notices(core) if _client.isEnabledFor(logging.INFO) else []
 
     def go_on(self) -> None:
         """Tells what has happened since, and waits for more. Nothing that a handler raises gets out of here."""
@@ -95,6 +101,8 @@ class Told:
             if self._is_new:
                 self._is_new = False
                 self._tell({"name": "started"})
+                for notice in self._notices:
+                    self._write(_client, logging.INFO, f"notice: {notice}", {"name": "notice"})
             while records := self._next():
                 for record in records:
                     self._tell(record)
@@ -142,6 +150,15 @@ class Told:
             # A handler of the standard library never raises; of another one it is told as those tell of themselves.
             if logging.raiseExceptions:
                 traceback.print_exc()
+
+
+def _new_notices(core: _core.Client) -> list[str]:
+    """What its user should know of its configuration, each told once in a process."""
+    notices = [f"{notice['field']}: {notice['text']}" for notice in core.config()["notices"]]
+    new = [notice for notice in notices if notice not in _noticed]
+    if len(_noticed) < _MOST_NOTICED:
+        _noticed.update(new)
+    return new
 
 
 def _fact(record: dict[str, Any], field: str) -> Any:
