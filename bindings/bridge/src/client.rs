@@ -2,6 +2,7 @@
 
 mod first;
 mod login;
+mod send_many;
 
 use crate::config::{ClientConfig, ResolvedConfig, TlsRecord};
 use crate::endpoints::{self, EndpointRecord};
@@ -18,7 +19,7 @@ use crate::report::ReportRecord;
 use crate::runtime;
 use crate::stats::StatsRecord;
 use bytes::Bytes;
-use keepline::{Builder, Client, Idempotent, Message};
+use keepline::{Builder, Client, Idempotent, Message, Payload};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -97,7 +98,7 @@ impl BridgeClient {
     /// # Errors
     /// `rejected` when the outbox is full or the message does not fit the framing; `unavailable` while there is no
     /// connection and the policy is to reject; `closed`; `forked`.
-    pub fn try_send(&self, message: &[u8], idempotent: bool) -> Result<(), BridgeError> {
+    pub fn try_send(&self, message: impl Payload, idempotent: bool) -> Result<(), BridgeError> {
         self.call(|client| match idempotent {
             false => Ok(client.try_send(message)?),
             true => Ok(client.try_send(Idempotent(message))?),
@@ -377,7 +378,7 @@ impl BridgeClient {
         self.operation(|client| async move { Ok(client.closed().await.into()) })
     }
 
-    fn operation<T, F>(&self, make: impl FnOnce(Client) -> F) -> Operation<T>
+    pub(crate) fn operation<T, F>(&self, make: impl FnOnce(Client) -> F) -> Operation<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, BridgeError>> + Send + 'static,

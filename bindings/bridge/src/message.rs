@@ -2,9 +2,8 @@
 
 use crate::error::BridgeError;
 use bytes::Bytes;
-use keepline::{Client, Payload};
-
-pub use keepline::Message;
+use keepline::Client;
+pub use keepline::{Message, Payload};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The client and the receipt as Python holds them.
 
-use crate::data;
+use crate::data::{self, Batch};
 use crate::errors::raised;
 use crate::message::Message;
 use crate::operations::{Operations, Value};
@@ -55,10 +55,14 @@ impl Client {
     }
 
     fn try_send(&self, data: &Bound<'_, PyAny>, idempotent: bool) -> PyResult<()> {
-        on(data.py(), data::borrowed(data, |bytes| self.client.try_send(bytes, idempotent))?)
+        on(data.py(), data::sent(data, |message| self.client.try_send(message, idempotent))?)
     }
 
-    /// `None` if the message was accepted at once.
+    /// Whether the message was accepted at once; `send` finds out whether it can be later.
+    fn accept(&self, data: &Bound<'_, PyAny>, idempotent: bool) -> PyResult<bool> {
+        accepted(data.py(), data::sent(data, |message| self.client.try_send(message, idempotent))?)
+    }
+
     fn send<'py>(
         &self,
         operations: &Operations,
@@ -66,16 +70,31 @@ impl Client {
         idempotent: bool,
         timeout_ms: Option<u64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = data.py();
-        match data::borrowed(data, |bytes| self.client.try_send(bytes, idempotent))? {
-            Ok(()) => Ok(py.None().into_bound(py)),
-            // Full, or never: the waiting twin finds out which.
-            Err(refused) if refused.kind == "rejected" => {
-                let sending = self.client.send(data::owned(data)?, idempotent, timeout_ms);
-                operations.start(py, sending.map(|()| Value::Nothing))
-            }
-            Err(error) => Err(raised(py, &error)),
-        }
+        let sending = self.client.send(data::owned(data)?, idempotent, timeout_ms);
+        operations.start(data.py(), sending.map(|()| Value::Nothing))
+    }
+
+    /// All messages of a list or a tuple, or none.
+    fn try_send_many(&self, messages: &Bound<'_, PyAny>, idempotent: bool) -> PyResult<()> {
+        let py = messages.py();
+        on(py, Batch::of(messages)?.sent(py, |messages| self.client.try_send_many(messages, idempotent)))
+    }
+
+    /// Whether the batch was accepted at once; `send_many` finds out whether it can be later.
+    fn accept_many(&self, messages: &Bound<'_, PyAny>, idempotent: bool) -> PyResult<bool> {
+        let py = messages.py();
+        accepted(py, Batch::of(messages)?.sent(py, |messages| self.client.try_send_many(messages, idempotent)))
+    }
+
+    fn send_many<'py>(
+        &self,
+        operations: &Operations,
+        messages: &Bound<'py, PyAny>,
+        idempotent: bool,
+        timeout_ms: Option<u64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let sending = self.client.send_many(Batch::of(messages)?.owned(), idempotent, timeout_ms);
+        operations.start(messages.py(), sending.map(|()| Value::Nothing))
     }
 
     fn send_tracked<'py>(
@@ -179,7 +198,7 @@ impl Client {
     }
 
     fn set_credentials(&self, secret: &Bound<'_, PyAny>) -> PyResult<()> {
-        let copied = data::borrowed(secret, |bytes| SecretRecord(bytes.to_vec()))?;
+        let copied = SecretRecord(data::owned(secret)?.into());
         on(secret.py(), self.client.set_credentials(copied))
     }
 
@@ -248,6 +267,15 @@ impl Client {
 impl Receipt {
     pub(crate) fn new(receipt: BridgeReceipt) -> Receipt {
         Receipt { receipt }
+    }
+}
+
+/// A refusal for want of room is no error yet.
+fn accepted(py: Python<'_>, result: Result<(), BridgeError>) -> PyResult<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(refused) if refused.kind == "rejected" => Ok(false),
+        Err(error) => Err(raised(py, &error)),
     }
 }
 

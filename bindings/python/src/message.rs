@@ -1,5 +1,6 @@
 //! A received message as Python sees it.
 
+use crate::data;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
@@ -51,15 +52,19 @@ impl Message {
 }
 
 impl Message {
-    pub(crate) fn of(py: Python<'_>, message: &keepline_bridge::message::Message) -> Message {
-        Message { payload: Payload(PyBytes::new(py, &message.payload).unbind()), epoch: message.epoch.0 }
+    pub(crate) fn of(py: Python<'_>, message: &keepline_bridge::message::Message) -> PyResult<Message> {
+        Ok(Message { payload: Payload(data::object(py, &message.payload)?.unbind()), epoch: message.epoch.0 })
     }
 
     pub(crate) fn list<'py>(
         py: Python<'py>,
         messages: &[keepline_bridge::message::Message],
     ) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, messages.iter().map(|message| Message::of(py, message)))
+        let list = PyList::empty(py);
+        for message in messages {
+            list.append(Message::of(py, message)?)?;
+        }
+        Ok(list)
     }
 }
 

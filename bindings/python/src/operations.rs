@@ -1,6 +1,7 @@
 //! The waiting operations of one event loop, or of one blocking thread.
 
 use crate::client::{Client, Receipt};
+use crate::data;
 use crate::errors::raised;
 use crate::message::Message;
 use crate::records;
@@ -11,7 +12,6 @@ use keepline_bridge::{
 };
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
@@ -109,9 +109,11 @@ impl Value {
             Value::Nothing => Ok(py.None().into_bound(py)),
             Value::Client(client) => Client::new(client).into_bound_py_any(py),
             Value::Receipt(receipt) => Receipt::new(receipt).into_bound_py_any(py),
-            Value::Bytes(bytes) => Ok(PyBytes::new(py, &bytes).into_any()),
+            Value::Bytes(bytes) => Ok(data::object(py, &bytes)?.into_any()),
             Value::Outcome(outcome) => outcome.into_bound_py_any(py),
-            Value::Message(message) => message.map(|message| Message::of(py, &message)).into_bound_py_any(py),
+            Value::Message(message) => {
+                message.map(|message| Message::of(py, &message)).transpose()?.into_bound_py_any(py)
+            }
             Value::Events(events) => records::to_python(py, &events),
             Value::Ending(ending) => records::to_python(py, &ending),
             Value::Diagnosis(diagnosis) => records::to_python(py, &diagnosis),

@@ -2,6 +2,7 @@
 
 mod request;
 mod send;
+mod send_many;
 mod subscribe;
 
 use crate::endpoint::{Endpoint, IntoEndpoints, Targets};

@@ -148,12 +148,7 @@ impl Writer {
 
     /// Says whether a message may enter now, before any of it is copied.
     pub(crate) fn admit(&self, config: &ValidConfig, size: usize) -> Result<(), NotAccepted> {
-        if self.ended {
-            return Err(NotAccepted::Failed(Error::closed(None)));
-        }
-        if self.outbox.gate() == Gate::Shut && config.while_down == WhileDown::Reject {
-            return Err(NotAccepted::Failed(Error::unavailable(None)));
-        }
+        self.admit_any(config)?;
         match self.outbox.admit(size) {
             Ok(()) => Ok(()),
             Err(Refusal::Full) => Err(NotAccepted::Full),
@@ -164,17 +159,46 @@ impl Writer {
         }
     }
 
+    /// Says whether `count` messages of `size` bytes together may enter now.
+    pub(crate) fn admit_many(&self, config: &ValidConfig, count: usize, size: usize) -> Result<(), NotAccepted> {
+        self.admit_any(config)?;
+        match self.outbox.admit_many(count, size) {
+            Ok(()) => Ok(()),
+            Err(Refusal::Full) => Err(NotAccepted::Full),
+            Err(Refusal::TooLarge) => Err(NotAccepted::Failed(Error::new(
+                ErrorKind::Rejected,
+                format!(
+                    "a batch of {count} messages and {size} bytes exceeds outbox.messages ({}) or outbox.bytes ({})",
+                    config.outbox.messages, config.outbox.bytes
+                ),
+            ))),
+        }
+    }
+
+    fn admit_any(&self, config: &ValidConfig) -> Result<(), NotAccepted> {
+        if self.ended {
+            return Err(NotAccepted::Failed(Error::closed(None)));
+        }
+        if self.outbox.gate() == Gate::Shut && config.while_down == WhileDown::Reject {
+            return Err(NotAccepted::Failed(Error::unavailable(None)));
+        }
+        Ok(())
+    }
+
     /// Accepts a message that was admitted: written at once if nothing is before it, else appended. Says whether the
     /// driver has to be woken.
     pub(crate) fn accept<P: Payload>(&mut self, config: &ValidConfig, meta: Meta, message: P) -> Result<bool, Error> {
-        let framing = &config.framing;
-        let length = message.as_slice().len();
-        if length == 0 && framing.is_reference_ok() {
-            return Err(Error::new(ErrorKind::Rejected, "an empty message has no meaning in this framing"));
-        }
+        refuse_empty(&config.framing, message.as_slice())?;
         if self.outbox.allows_inline() && self.inline.is_some() {
             return self.write_inline(config, meta, message);
         }
+        self.queue(config, meta, message)
+    }
+
+    /// As [`Writer::accept`], for one of many: it waits for the others even where it could be written at once.
+    pub(crate) fn queue<P: Payload>(&mut self, config: &ValidConfig, meta: Meta, message: P) -> Result<bool, Error> {
+        let framing = &config.framing;
+        let length = message.as_slice().len();
         let was_idle = !self.outbox.has_waiting();
         if length >= BY_REFERENCE {
             let (header, body) = into_frame(framing, message)?;
@@ -327,6 +351,30 @@ fn into_frame<P: Payload>(framing: &Framing, message: P) -> Result<(Header, Byte
     let mut frame = BytesMut::with_capacity(framing.encoded_len_hint(message.as_slice().len()));
     framing.encode(message.as_slice(), &mut frame).map_err(refused)?;
     Ok((Header::NONE, frame.freeze()))
+}
+
+/// Checks what the framing and its rules can tell of a message before any of it is copied.
+pub(crate) fn check(framing: &Framing, message: &[u8]) -> Result<(), Error> {
+    refuse_empty(framing, message)?;
+    match framing {
+        // An own framing tells only when it encodes.
+        Framing::Codec(_) => framing.encode(message, &mut BytesMut::new()),
+        Framing::Raw
+        | Framing::Lines { .. }
+        | Framing::Delimiter { .. }
+        | Framing::LengthPrefixed(_)
+        | Framing::Fixed { .. }
+        | Framing::ModbusTcp
+        | Framing::Resp { .. } => framing.check(message),
+    }
+    .map_err(refused)
+}
+
+fn refuse_empty(framing: &Framing, message: &[u8]) -> Result<(), Error> {
+    if message.is_empty() && framing.is_reference_ok() {
+        return Err(Error::new(ErrorKind::Rejected, "an empty message has no meaning in this framing"));
+    }
+    Ok(())
 }
 
 fn refused(error: FramingError) -> Error {

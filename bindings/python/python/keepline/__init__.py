@@ -9,7 +9,7 @@
 """
 
 from keepline import events
-from keepline._client import Client, Connecting, connect, start
+from keepline._client import Batches, Client, Connecting, connect, start
 from keepline._config import Config, ConfigOptions, Resolved, default_config
 from keepline._core import Message, __version__
 from keepline._doctor import Diagnosis, Fact, Stage, doctor
@@ -43,6 +43,7 @@ __all__ = [
     "Address",
     "AutoReply",
     "Backoff",
+    "Batches",
     "Bound",
     "Cause",
     "Client",

@@ -1,5 +1,7 @@
 """What both clients, the one for asyncio and the blocking one, do without waiting."""
 
+from collections.abc import Iterable
+
 from keepline import _core
 from keepline._config import Config, Resolved, resolved
 from keepline._endpoint import Target, endpoints, targets
@@ -17,6 +19,31 @@ class Handle:
         """Private: made by the clients themselves."""
         self._core = core
         self._resolved: Resolved | None = None
+
+    # Sending ---------------------------------------------------------------------------------------------------------
+
+    def try_send(self, data: Data, *, idempotent: bool = False) -> None:
+        """Accepts a message without waiting.
+
+        One that is ``idempotent`` is sent again where nobody knows what became of it. That also holds for `send`,
+        `send_many` and `send_tracked`.
+
+        Raises:
+            Rejected: the outbox is full, or the message does not fit the framing.
+            Unavailable: there is no connection, and the policy is ``while_down="reject"``.
+            Closed: the client is closed.
+        """
+        self._core.try_send(data, idempotent)
+
+    def try_send_many(self, messages: Iterable[Data], *, idempotent: bool = False) -> None:
+        """Accepts a batch without waiting: all of it, in order and with nothing in between, or nothing.
+
+        Raises:
+            Rejected: the outbox has no room for all of it, or one of the messages does not fit the framing. A batch larger
+                than the outbox never has room: cut it.
+            Unavailable, Closed: as `try_send`.
+        """
+        self._core.try_send_many(as_batch(messages), idempotent)
 
     # Watching --------------------------------------------------------------------------------------------------------
 
@@ -158,3 +185,8 @@ class Handle:
         if self._resolved is None:
             self._resolved = resolved(self._core.config())
         return self._resolved
+
+
+def as_batch(messages: Iterable[Data]) -> list[Data] | tuple[Data, ...]:
+    """What the core takes: seen whole before any of it is accepted."""
+    return messages if isinstance(messages, (list, tuple)) else list(messages)

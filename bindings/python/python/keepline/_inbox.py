@@ -18,7 +18,7 @@ class Inbox:
     A message leaves ``batch`` only when a coroutine that runs takes it, so a cancelled reader has taken nothing.
     """
 
-    __slots__ = ("__weakref__", "_bridge", "_core", "_loop", "_pause", "_watched", "batch", "readers")
+    __slots__ = ("__weakref__", "_bridge", "_core", "_loop", "_pause", "_ran_through", "_watched", "batch", "readers")
 
     def __init__(self, core: CoreClient, bridge: LoopBridge, loop: Loop) -> None:
         self._core = core
@@ -26,6 +26,8 @@ class Inbox:
         self._loop = loop
         self._pause = pause_of(loop)
         self._watched: int | None = None
+        # The last messages were there already: whoever took them did not let the loop turn.
+        self._ran_through = False
         self.batch: deque[Message] = deque()
         self.readers: deque[Woken] = deque()
 
@@ -38,27 +40,48 @@ class Inbox:
 
         What does not fit into a batch stays in the core, so that a slow reader slows the peer down.
         """
+        taken = await self._take(BATCH, limit)
+        if taken:
+            self.batch.extend(taken)
+        return bool(self.batch)
+
+    async def take_many(self, max: int, limit: int | None) -> list[Message]:
+        """Waits for messages and takes up to ``max``; an empty list after the end."""
+        # Lists go from the core to the user as they are, unless a part of one is here already.
+        taken = None if self.batch else await self._take(max, limit)
+        if not taken:
+            batch = self.batch
+            taken = [batch.popleft() for _ in range(min(max, len(batch)))]
+        if self.readers:
+            self.pass_on()
+        return taken
+
+    async def _take(self, max: int, limit: int | None) -> list[Message] | None:
+        """Takes from the core, waiting for the first message; nothing if there is a batch now, or after the end.
+
+        Nothing is waited for once messages are taken: whoever is cancelled in here has taken none.
+        """
         self._bridge.check(running_loop())
+        if self._ran_through:
+            # A peer that is faster than its reader must not keep the loop from everything else.
+            self._ran_through = False
+            await self._pause()
         deadline = None if limit is None else self._loop.time() + limit / 1000
         has_waited = False
         while not self.batch:
-            taken = self._core.try_receive(BATCH)
+            taken = self._core.try_receive(max)
+            if taken:
+                self._ran_through = not has_waited
+                return taken
             if taken is None:
                 self.pass_on()
-                return False
-            self.batch.extend(taken)
-            if not taken:
-                await self._readable(deadline)
-                has_waited = True
-        if has_waited:
-            return True
-        try:
-            # A peer that is faster than its reader must not keep the loop from everything else.
-            await self._pause()
-        except BaseException:
-            self.pass_on()
-            raise
-        return bool(self.batch) or await self.refill(limit)
+                return None
+            if deadline is not None and has_waited and self._loop.time() >= deadline:
+                self.pass_on()
+                raise Timeout("no message within the time given")
+            await self._readable(deadline)
+            has_waited = True
+        return None
 
     async def _readable(self, deadline: float | None) -> None:
         """Waits until there may be a message."""
@@ -78,12 +101,6 @@ class Inbox:
             if timer is not None:
                 timer.cancel()
             self._remove(waiter)
-        if deadline is not None and not self.batch and self._loop.time() >= deadline:
-            last_look = self._core.try_receive(BATCH)
-            if not last_look:
-                self.pass_on()
-                raise Timeout("no message within the time given")
-            self.batch.extend(last_look)
 
     def _remove(self, waiter: Woken) -> None:
         try:

@@ -5,10 +5,11 @@ use crate::error::Error;
 use crate::message::Payload;
 use crate::receipt::Receipt;
 use crate::shared::Shared;
-use crate::writer::NotAccepted;
+use crate::writer::{NotAccepted, Writer};
 use keepline_proto::ErrorKind;
 use keepline_proto::config::Overflow;
 use keepline_proto::outbox::Meta;
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 impl Client {
@@ -96,14 +97,7 @@ impl Client {
         let size = config.framing.encoded_len_hint(message.as_ref().map_or(0, |message| message.as_slice().len()));
         let mut writer = shared.writer();
         if let Err(refused) = writer.admit(config, size) {
-            writer.wanted = true;
-            drop(writer);
-            return Err(match refused {
-                NotAccepted::Failed(error) => {
-                    NotAccepted::Failed(error.with_ending(shared.ending()).with_report_of(shared))
-                }
-                NotAccepted::Full => NotAccepted::Full,
-            });
+            return Err(self.turned_away(writer, refused));
         }
         let Some(message) = message.take() else { return Ok(None) };
         let expires = config.outbox.age.map(|age| crate::clock::now() + age);
@@ -132,8 +126,17 @@ impl Client {
         timeout: Option<Duration>,
     ) -> Result<Option<Receipt>, Error> {
         let mut message = Some(message);
-        match self.accept(&mut message, tracked) {
-            Ok(receipt) => return Ok(receipt),
+        self.until_accepted(timeout, || self.accept(&mut message, tracked)).await
+    }
+
+    /// Tries again at every sign of room, as long as the overflow policy waits.
+    pub(super) async fn until_accepted<T>(
+        &self,
+        timeout: Option<Duration>,
+        mut accept: impl FnMut() -> Result<T, NotAccepted>,
+    ) -> Result<T, Error> {
+        match accept() {
+            Ok(accepted) => return Ok(accepted),
             Err(NotAccepted::Failed(error)) => return Err(error),
             Err(NotAccepted::Full) => {}
         }
@@ -141,8 +144,8 @@ impl Client {
         loop {
             // Made before the second look, so that room made in between is not missed.
             let room = self.shared().room.notified();
-            match self.accept(&mut message, tracked) {
-                Ok(receipt) => return Ok(receipt),
+            match accept() {
+                Ok(accepted) => return Ok(accepted),
                 Err(NotAccepted::Failed(error)) => return Err(error),
                 Err(NotAccepted::Full) => {}
             }
@@ -163,8 +166,20 @@ impl Client {
             }
         }
     }
+
+    /// Remembers that somebody wants room, and says what a refusal is for the caller.
+    pub(super) fn turned_away(&self, mut writer: MutexGuard<'_, Writer>, refused: NotAccepted) -> NotAccepted {
+        writer.wanted = true;
+        drop(writer);
+        match refused {
+            NotAccepted::Failed(error) => {
+                NotAccepted::Failed(error.with_ending(self.shared().ending()).with_report_of(self.shared()))
+            }
+            NotAccepted::Full => NotAccepted::Full,
+        }
+    }
 }
 
-fn full(shared: &Shared) -> Error {
+pub(super) fn full(shared: &Shared) -> Error {
     Error::new(ErrorKind::Rejected, "the outbox is full").with_ending(shared.ending()).with_report_of(shared)
 }

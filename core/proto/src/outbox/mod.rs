@@ -170,6 +170,20 @@ impl Outbox {
         Ok(())
     }
 
+    /// Says whether `count` frames of `size` bytes together have room.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`] now, [`Refusal::TooLarge`] ever.
+    pub fn admit_many(&self, count: usize, size: usize) -> Result<(), Refusal> {
+        if count > self.limits.0 || size > self.limits.1 || size > u32::MAX as usize {
+            return Err(Refusal::TooLarge);
+        }
+        if self.messages + count > self.limits.0 || self.bytes + size > self.limits.1 {
+            return Err(Refusal::Full);
+        }
+        Ok(())
+    }
+
     /// Accepts a message that `encode` appends, framing included.
     ///
     /// # Errors

@@ -1,0 +1,1 @@
+"""Python clients beside each other; `make bench-python` runs it."""

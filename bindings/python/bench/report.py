@@ -1,0 +1,88 @@
+"""From figures to tables: medians, ratios of one round, and the budgets they are held against."""
+
+import re
+import statistics
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+#: By kind, the rounds; by name, what was measured: the figure, and the processor time besides.
+Results = dict[str, list[dict[str, list[float]]]]
+
+THROUGHPUT = "throughput"
+ROUND_TRIP = "round trip"
+HOG = "round trip beside a busy thread"
+CALL = "call"
+
+HEADS = {
+    THROUGHPUT: ("thousand messages/s", "CPU us a message"),
+    ROUND_TRIP: ("p50, us", "CPU us"),
+    HOG: ("p50, us", "CPU us"),
+    CALL: ("CPU ns",),
+}
+
+BATCHES = "keepline, `send_many` and `batches`"
+SINGLE = "keepline, `send` and `async for`"
+
+#: What is promised: kind, ours, whose, the bound; throughput at least so many times, latency at most so much of it.
+BUDGETS = [
+    (THROUGHPUT, BATCHES, "asyncio streams", 8.0),
+    (THROUGHPUT, BATCHES, "nats-py", 10.0),
+    (THROUGHPUT, BATCHES, "asyncio Protocol, batched by hand", 2.0),
+    (THROUGHPUT, SINGLE, "asyncio streams", 3.0),
+    (ROUND_TRIP, "keepline", "asyncio streams", 0.65),
+    (ROUND_TRIP, "keepline", "redis-py", 0.30),
+    (ROUND_TRIP, "keepline", "nats-py", 0.25),
+    (HOG, "keepline", "asyncio streams", 1.2),
+]
+#: Nanoseconds at most.
+CALL_BUDGETS = [("keepline, `try_send`", 100.0), ("keepline.sync, `send`", 100.0)]
+
+
+def table(kind: str, rounds: list[dict[str, list[float]]]) -> str:
+    heads = HEADS[kind]
+    lines = [f"| {kind} | {' | '.join(heads)} |", f"| --- |{' ---: |' * len(heads)}"]
+    for name in rounds[0]:
+        columns = zip(*(measured[name] for measured in rounds), strict=True)
+        lines.append(f"| {name} | {' | '.join(_shown(statistics.median(column)) for column in columns)} |")
+    return "\n".join(lines) + "\n"
+
+
+def budgets(results: Results) -> str:
+    """Each promise with what was measured: the median of the ratios inside each round."""
+    lines = ["| promise | measured | budget | |", "| --- | ---: | ---: | --- |"]
+    for kind, own, other, bound in BUDGETS:
+        if kind not in results:
+            continue
+        ratio = statistics.median(one[own][0] / one[other][0] for one in results[kind])
+        at_least = kind == THROUGHPUT
+        kept = ratio >= bound if at_least else ratio <= bound
+        lines.append(
+            f"| {kind}: {own}, over {other} | {ratio:.2f} | {'>=' if at_least else '<='} {bound:g} | {_word(kept)} |"
+        )
+    for name, bound in CALL_BUDGETS if CALL in results else ():
+        measured = statistics.median(one[name][0] for one in results[CALL])
+        lines.append(f"| {CALL}: {name} | {measured:.0f} ns | <= {bound:g} ns | {_word(measured <= bound)} |")
+    return "\n".join(lines) + "\n"
+
+
+def write(page: Path, results: Results, machine: str) -> None:
+    """Puts the tables between the marks of a page."""
+    today = datetime.now(UTC).strftime("%d %B %Y")
+    blocks = {"machine": f"Measured on {today}, in one run: {machine}.\n", "budgets": budgets(results)}
+    blocks |= {kind.replace(" ", "-"): table(kind, rounds) for kind, rounds in results.items()}
+    text = page.read_text()
+    for name, body in blocks.items():
+        marks = re.compile(rf"(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)", re.DOTALL)
+        text, replaced = marks.subn(lambda found, body=body: found[1] + body + found[2], text)
+        if replaced != 1:
+            sys.exit(f"{page} has no place for `{name}`")
+    page.write_text(text)
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _word(kept: bool) -> str:
+    return "kept" if kept else "**short**"
