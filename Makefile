@@ -48,7 +48,7 @@ bench: ## throughput, latency, memory, CPU, beside the kernel's limit and other 
 bench-faults: ## black holes, NAT expiry, frozen peers: who notices when, beside other clients (root)
 	@tools/bench_faults.sh
 
-bench-python: ## the Python library beside asyncio's streams and uvloop's
+bench-python: ## the Python library beside asyncio's streams, uvloop's, nats-py and redis-py
 	@tools/bench_python.sh
 
 clean: ## removes everything that was built

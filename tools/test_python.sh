@@ -1,12 +1,56 @@
 #!/usr/bin/env bash
-# The Python package: its own script builds the wheel, installs it, and runs pytest and mypy.
+# The Python package: its own script builds the wheel, installs it, and runs pytest and mypy. The wheel is then installed and
+# tested in a fresh environment of every other CPython from 3.11 on that is here: on the path, or among pyenv's.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-tools/setup.sh
-# The wheel is built for Python 3.11 and newer (abi3).
-if ! python_has 11; then
-    skip "Python tests: $PYTHON is not Python 3.11 or newer (PYTHON=/path/to/python3 chooses another)"
-elif ! python_has_venv; then
-    skip "Python tests: $PYTHON has no venv (apt-get install python3-venv)"
-else
+
+# Newest first, as far ahead as there may be wheels of what the tests need.
+readonly NEWER=(3.14 3.13 3.12 3.11)
+
+main() {
+    tools/setup.sh
+    # The wheel is built for Python 3.11 and newer (abi3).
+    if ! python_has 11; then
+        skip "Python tests: $PYTHON is not Python 3.11 or newer (PYTHON=/path/to/python3 chooses another)"
+        return
+    elif ! python_has_venv; then
+        skip "Python tests: $PYTHON has no venv (apt-get install python3-venv)"
+        return
+    fi
+    local first
+    first=$(version_of "$PYTHON")
+    say "Python $first ($PYTHON): built, checked and tested"
     KEEPLINE_VENV="$PWD/target/venv-python" PYTHON=$PYTHON bindings/python/test.sh "$@"
-fi
+
+    local wheel version interpreter tested=("$first")
+    wheel=$(ls "${CARGO_TARGET_DIR:-$PWD/target}"/wheels/keepline-*.whl)
+    for version in "${NEWER[@]}"; do
+        [ "$version" != "$first" ] || continue
+        if ! interpreter=$(interpreter_of "$version"); then
+            say "Python $version: not here, not tested"
+            continue
+        fi
+        say "Python $version ($interpreter): the same wheel, tested"
+        rm -rf "target/venv-python$version"
+        KEEPLINE_WHEEL=$wheel KEEPLINE_VENV="$PWD/target/venv-python$version" PYTHON=$interpreter \
+            bindings/python/test.sh "$@"
+        tested+=("$version")
+    done
+    say "one wheel, tested on Python ${tested[*]}"
+}
+
+version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
+
+# Prints an interpreter of this version that can make environments; fails if there is none.
+interpreter_of() {
+    local found
+    # A shim on the path may stand for a version that is not chosen: only what runs counts.
+    for found in "$(command -v "python$1" || true)" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python; do
+        if [ -x "$found" ] && [ "$(version_of "$found")" = "$1" ] && "$found" -c 'import ensurepip, venv' 2>/dev/null; then
+            echo "$found"
+            return
+        fi
+    done
+    return 1
+}
+
+main "$@"

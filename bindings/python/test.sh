@@ -5,6 +5,7 @@
 #   CARGO_TARGET_DIR  where cargo builds               (target)
 #   KEEPLINE_VENV     the virtual environment          (target/venv)
 #   PYTHON            the interpreter to make it from  (python3)
+#   KEEPLINE_WHEEL    a wheel that was built before: installed and tested, nothing else
 #
 # Arguments go to pytest.
 set -eu
@@ -26,16 +27,29 @@ if ! cmp -s bindings/python/requirements-test.txt "$installed"; then
     cp bindings/python/requirements-test.txt "$installed"
 fi
 
+install() { "$python" -m pip install --quiet --disable-pip-version-check --no-deps --no-index --force-reinstall "$@"; }
+
+# What people write is run with everything that an interpreter can complain of made an error.
+run_tests() { "$python" -X dev -W error -m pytest -p no:cacheprovider "$@"; }
+
+if [ -n "${KEEPLINE_WHEEL:-}" ]; then
+    install "$KEEPLINE_WHEEL"
+    cd bindings/python
+    run_tests "$@"
+    exit
+fi
+
 rm -rf "$wheels"
 "$venv/bin/maturin" build --release --locked --quiet --interpreter "$python" \
     -m bindings/python/Cargo.toml --out "$wheels"
 size=$(wc -c <"$(echo "$wheels"/keepline-*.whl)")
 echo "wheel: $size bytes, at most $WHEEL_LIMIT" >&2
 [ "$size" -le "$WHEEL_LIMIT" ] || { echo "error: the wheel is too large" >&2 && exit 1; }
-"$python" -m pip install --quiet --disable-pip-version-check --no-deps --no-index --force-reinstall "$wheels"/keepline-*.whl
+install "$wheels"/keepline-*.whl
 
 cd bindings/python
 "$python" -m mypy --strict --cache-dir "$CARGO_TARGET_DIR/mypy" python/keepline tests ../../examples/python
+"$python" -m mypy --strict --cache-dir "$CARGO_TARGET_DIR/mypy" -p bench
 "$python" -m mypy.stubtest --mypy-config-file pyproject.toml keepline._core
 # It asks the first python on the path where packages are. A newer release of itself is not its business here.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS=1
@@ -44,6 +58,6 @@ if ! typed=$(PATH="$venv/bin:$PATH" "$venv/bin/pyright" --verifytypes keepline -
     echo "$typed"
     exit 1
 fi
-"$python" -m pytest -p no:cacheprovider "$@"
+run_tests "$@"
 # Arguments choose tests: then this is not one of them.
 if [ $# = 0 ]; then ./test_sdist.sh "$venv"; fi

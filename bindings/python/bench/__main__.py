@@ -1,7 +1,7 @@
 """Python clients beside each other: a process each, interleaved rounds, medians of ratios taken inside a round.
 
     python -m bench                 measures everything and prints the tables
-    python -m bench --write PAGE    puts them into a page besides, between its marks
+    python -m bench --write         puts them into docs/explain/speed-python.md besides
     python -m bench --rounds 3 --only "round trip"
 
 Throughput: 256 bytes behind a length of four to an echo server and back, at most 256 KiB on the way; the client has one
@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import inspect
 import json
-import os
 import random
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from bench.place import CLIENT_CPU, SERVER_CPU, pin
 from bench.report import CALL, HOG, ROUND_TRIP, THROUGHPUT, Results
 
 ROUNDS = 7
+PAGE = Path(__file__).resolve().parents[3] / "docs/explain/speed-python.md"
 
 #: What is measured: by kind and name, a function of a port, the server it talks to, and whether the loop is uvloop's.
 CASES: dict[str, dict[str, tuple[Callable[[int], Any], str, bool]]] = {
@@ -74,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--only", choices=list(CASES), help="one kind of measurement")
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="the page whose tables are replaced")
+    parser.add_argument("--write", action="store_true", help="replace the tables of the page")
     arguments = parser.parse_args()
     results: Results = {}
     with servers.running() as ports:
@@ -85,7 +85,7 @@ def main() -> None:
     told = report.budgets(results)
     print(told)
     if arguments.write:
-        report.write(arguments.write, results, f"{servers.machine()}; {servers.versions()}")
+        report.write(PAGE, results, f"{servers.machine()}; {servers.versions()}")
 
 
 def one_round(kind: str, names: list[str], ports: dict[str, int]) -> dict[str, list[float]]:
@@ -124,5 +124,4 @@ def measure(kind: str, name: str, port: int) -> Any:
 
 
 if __name__ == "__main__":
-    os.chdir(Path(__file__).resolve().parent.parent)
     main()

@@ -1,6 +1,5 @@
 """From figures to tables: medians, ratios of one round, and the budgets they are held against."""
 
-import re
 import statistics
 import sys
 from datetime import UTC, datetime
@@ -73,10 +72,12 @@ def write(page: Path, results: Results, machine: str) -> None:
     blocks |= {kind.replace(" ", "-"): table(kind, rounds) for kind, rounds in results.items()}
     text = page.read_text()
     for name, body in blocks.items():
-        marks = re.compile(rf"(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)", re.DOTALL)
-        text, replaced = marks.subn(lambda found, body=body: found[1] + body + found[2], text)
-        if replaced != 1:
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
             sys.exit(f"{page} has no place for `{name}`")
+        text = before + begin + body + end + after
     page.write_text(text)
 
 

@@ -37,6 +37,11 @@ impl Message {
         self.payload.0.clone_ref(py)
     }
 
+    /// What it is made from: messages may be pickled.
+    fn __getnewargs__(&self, py: Python<'_>) -> (Py<PyBytes>, u64) {
+        (self.payload.0.clone_ref(py), self.epoch)
+    }
+
     fn __bytes__(&self, py: Python<'_>) -> Py<PyBytes> {
         self.payload.0.clone_ref(py)
     }

@@ -112,7 +112,7 @@ async def test_everything_that_has_bytes_can_be_sent_and_bytes_come_out(echo_ser
         memoryview(b"a view of it")[2:6],
         memoryview(b"every second one")[::2],
         memoryview(numbers),
-        memoryview(b"shaped").cast("c"),
+        memoryview(b"shaped").cast("c"),  # type: ignore[list-item]
         b"",
         big,
         bytearray(big),

@@ -134,9 +134,14 @@ class Client(Handle):
         """
         if get_ident() != self._thread:
             self._check()
-        if not self._batch and not await self._inbox.refill(wait_millis("timeout", timeout)):
-            return None
-        message = self._batch.popleft()
+        batch = self._batch
+        if not batch:
+            taken = await self._inbox.take(BATCH, wait_millis("timeout", timeout))
+            if taken:
+                batch.extend(taken)
+            elif not batch:
+                return None
+        message = batch.popleft()
         if self._readers:
             self._inbox.pass_on()
         return message

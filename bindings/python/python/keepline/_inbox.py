@@ -18,7 +18,7 @@ class Inbox:
     A message leaves ``batch`` only when a coroutine that runs takes it, so a cancelled reader has taken nothing.
     """
 
-    __slots__ = ("__weakref__", "_bridge", "_core", "_loop", "_pause", "_ran_through", "_watched", "batch", "readers")
+    __slots__ = ("__weakref__", "_bridge", "_core", "_loop", "_pause", "_ran_through", "_told", "_watched", "batch", "readers")
 
     def __init__(self, core: CoreClient, bridge: LoopBridge, loop: Loop) -> None:
         self._core = core
@@ -26,6 +26,7 @@ class Inbox:
         self._loop = loop
         self._pause = pause_of(loop)
         self._watched: int | None = None
+        self._told = _Weakly(self)
         # The last messages were there already: whoever took them did not let the loop turn.
         self._ran_through = False
         self.batch: deque[Message] = deque()
@@ -35,20 +36,10 @@ class Inbox:
         if self._watched is not None:
             self._bridge.forget(self._watched)
 
-    async def refill(self, limit: int | None) -> bool:
-        """Takes what the core has into the batch, waiting for the first message; false after the end.
-
-        What does not fit into a batch stays in the core, so that a slow reader slows the peer down.
-        """
-        taken = await self._take(BATCH, limit)
-        if taken:
-            self.batch.extend(taken)
-        return bool(self.batch)
-
     async def take_many(self, max: int, limit: int | None) -> list[Message]:
         """Waits for messages and takes up to ``max``; an empty list after the end."""
         # Lists go from the core to the user as they are, unless a part of one is here already.
-        taken = None if self.batch else await self._take(max, limit)
+        taken = None if self.batch else await self.take(max, limit)
         if not taken:
             batch = self.batch
             taken = [batch.popleft() for _ in range(min(max, len(batch)))]
@@ -56,10 +47,11 @@ class Inbox:
             self.pass_on()
         return taken
 
-    async def _take(self, max: int, limit: int | None) -> list[Message] | None:
-        """Takes from the core, waiting for the first message; nothing if there is a batch now, or after the end.
+    async def take(self, max: int, limit: int | None) -> list[Message] | None:
+        """Takes up to ``max`` from the core, waiting for the first; nothing if there is a batch now, or after the end.
 
-        Nothing is waited for once messages are taken: whoever is cancelled in here has taken none.
+        What is not taken stays in the core, so that a slow reader slows the peer down. Nothing is waited for once
+        messages are taken: whoever is cancelled in here has taken none. One coroutine, for each costs every round trip.
         """
         self._bridge.check(running_loop())
         if self._ran_through:
@@ -79,28 +71,25 @@ class Inbox:
             if deadline is not None and has_waited and self._loop.time() >= deadline:
                 self.pass_on()
                 raise Timeout("no message within the time given")
-            await self._readable(deadline)
             has_waited = True
-        return None
-
-    async def _readable(self, deadline: float | None) -> None:
-        """Waits until there may be a message."""
-        waiter: Woken = self._loop.create_future()
-        self.readers.append(waiter)
-        timer = None if deadline is None else self._loop.call_at(deadline, wake, waiter)
-        try:
-            self._watch()
-            await waiter
-        except BaseException:
-            # Cancelled, or thrown away: whoever is next has to look instead.
-            if waiter.done() and not waiter.cancelled():
+            waiter: Woken = self._loop.create_future()
+            self.readers.append(waiter)
+            timer = None if deadline is None else self._loop.call_at(deadline, wake, waiter)
+            try:
+                if self._watched is None:
+                    self._watch()
+                await waiter
+            except BaseException:
+                # Cancelled, or thrown away: whoever is next has to look instead.
+                if waiter.done() and not waiter.cancelled():
+                    self._remove(waiter)
+                    self.pass_on()
+                raise
+            finally:
+                if timer is not None:
+                    timer.cancel()
                 self._remove(waiter)
-                self.pass_on()
-            raise
-        finally:
-            if timer is not None:
-                timer.cancel()
-            self._remove(waiter)
+        return None
 
     def _remove(self, waiter: Woken) -> None:
         try:
@@ -117,21 +106,19 @@ class Inbox:
 
     def _watch(self) -> None:
         """Has the core tell when there is something to take."""
-        if self._watched is not None:
-            return
         started = self._core.readable(self._bridge.operations)
         if started is None:
             self.pass_on()
             return
         self._watched = started
-        self._bridge.watch(started, _Weakly(self))
+        self._bridge.watch(started, self._told)
 
     def on_readable(self) -> None:
         watched = self._watched
         if watched is None or isinstance(self._bridge.operations.poll(watched), int):
             return
         self._watched = None
-        self._bridge.forget(watched)
+        self._bridge.ended(watched)
         self.pass_on()
 
 

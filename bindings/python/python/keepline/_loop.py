@@ -111,6 +111,10 @@ class LoopBridge:
         """Calls ``waker`` on the loop's thread when the operation can go on."""
         self._wakers[number] = waker
 
+    def ended(self, number: int) -> None:
+        """Calls no waker any more for an operation that has ended."""
+        self._wakers.pop(number, None)
+
     def forget(self, number: int) -> None:
         """Gives an operation up, if it has not ended."""
         self._wakers.pop(number, None)
