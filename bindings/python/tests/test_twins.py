@@ -36,7 +36,7 @@ def test_everything_that_waits_has_a_blocking_twin_of_the_same_name() -> None:
         assert hasattr(keepline, name), f"keepline.sync.{name} is a twin of nothing"
 
 
-@pytest.mark.parametrize("kind", ["Client", "Receipt", "Events"])
+@pytest.mark.parametrize("kind", ["Client", "Receipt", "Events", "Batches"])
 def test_classes_have_the_same_methods_with_the_same_parameters(kind: str) -> None:
     waiting, blocking = getattr(keepline, kind), getattr(sync, kind)
     names = methods(waiting)

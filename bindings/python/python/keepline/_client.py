@@ -273,7 +273,9 @@ class Batches(AsyncIterator[list[Message]]):
         return self
 
     async def __anext__(self) -> list[Message]:
-        """Waits for the next messages. Cancel safe, as `Client.recv`.
+        """Waits for the next messages.
+
+        Cancel safe, as `Client.recv`.
 
         Raises:
             Closed: the client was closed, and not on request.

@@ -25,7 +25,7 @@ from keepline._names import AckedBy, Cause, Outcome
 from keepline._records import Ending
 from keepline._values import Data, Duration, wait_millis
 
-__all__ = ["Client", "Events", "Receipt", "connect", "doctor", "start"]
+__all__ = ["Batches", "Client", "Events", "Receipt", "connect", "doctor", "start"]
 
 T = TypeVar("T")
 
@@ -137,14 +137,14 @@ class Client(Handle):
             return []
         return [first, *(self._core.try_receive(max - 1) or [] if max > 1 else [])]
 
-    def batches(self, max: int = 256) -> Iterator[list[Message]]:
+    def batches(self, max: int = 256) -> "Batches":
         """Iterates over the messages in lists of up to ``max``: whatever has come by then, at least one.
 
         The fastest way to read many. It shares its cursor with `recv`, and ends as the iteration over the client does.
         """
         if max < 1:
             raise invalid("max", max, "must be at least 1")
-        return self._batches(max)
+        return Batches(self, max)
 
     def __iter__(self) -> Self:
         return self
@@ -214,15 +214,36 @@ class Client(Handle):
 
     # Within ----------------------------------------------------------------------------------------------------------
 
-    def _batches(self, max: int) -> Iterator[list[Message]]:
-        while messages := self.recv_many(max):
-            yield messages
-        self._tell_end()
-
     def _tell_end(self) -> None:
         ending = self.closed()
         if ending.cause is not Cause.REQUESTED:
             raise closed_error(ending, self.reports())
+
+
+class Batches(Iterator[list[Message]]):
+    """The messages of a client in lists, as they come."""
+
+    __slots__ = ("_client", "_max")
+
+    def __init__(self, client: Client, max: int) -> None:
+        """Private: made by `Client.batches`."""
+        self._client = client
+        self._max = max
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> list[Message]:
+        """Waits for the next messages.
+
+        Raises:
+            Closed: the client was closed, and not on request.
+        """
+        messages = self._client.recv_many(self._max)
+        if messages:
+            return messages
+        self._client._tell_end()
+        raise StopIteration
 
 
 class Receipt:
