@@ -1,5 +1,5 @@
 # Every target sets up what it needs by itself, and runs alone.
-.PHONY: help demo test test-rust test-lab test-lab-soak test-python test-fuzz fuzz check-docs check-platforms lint fmt bench bench-faults \
+.PHONY: help demo test test-rust test-lab test-lab-soak test-python test-kotlin test-fuzz fuzz check-docs check-platforms lint fmt bench bench-faults \
 	bench-python clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -10,7 +10,7 @@ help: ## what can be asked for
 demo: ## five faults, a naive client beside a Keepline client, measured here and now
 	@cargo run --release --locked -p keepline-cli -- demo
 
-test: lint test-rust test-lab test-python test-fuzz check-docs ## everything that is tested
+test: lint test-rust test-lab test-python test-kotlin test-fuzz check-docs ## everything that is tested
 
 test-rust: ## machine, driver, testkit, program and bridge, against real servers
 	@tools/test_rust.sh
@@ -23,6 +23,9 @@ test-lab-soak: ## the same five times in a row, on a busy machine
 
 test-python: ## the wheel, built and tested
 	@tools/test_python.sh
+
+test-kotlin: ## the Kotlin library, under JUnit on the Java virtual machine
+	@tools/test_kotlin.sh
 
 test-fuzz: ## the inputs that fuzzing found, and ten seconds more for each target
 	@tools/fuzz.sh 10

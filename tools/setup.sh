@@ -3,7 +3,7 @@
 #
 # redis-server, nginx, mosquitto, nats-server, two proxies, and what network labs are made of, come from the system's packages (as root, on Debian and its
 # relatives); the Modbus server of the tests goes into target/venv. No service of the system is started, and nothing
-# outside of target/ changes but packages. Arguments name servers that are wanted besides.
+# outside of target/ changes but packages. Arguments name servers that are wanted besides; `kotlin` is a JDK and Maven.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # 15 minutes for all of apt: a slow mirror, not a hanging one.
@@ -29,7 +29,12 @@ main() {
         have ip && have ss && have tc || packages+=(iproute2)
     fi
     for server in "$@"; do
-        have_server "$server" || packages+=("$server")
+        if [ "$server" = kotlin ]; then
+            have mvn || packages+=(maven)
+            have javac || packages+=(default-jdk-headless)
+        else
+            have_server "$server" || packages+=("$server")
+        fi
     done
     if have "$PYTHON" && ! python_has_venv; then packages+=(python3-venv); fi
     if [ ${#packages[@]} -gt 0 ]; then install_packages "${packages[@]}"; fi

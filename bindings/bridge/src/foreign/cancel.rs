@@ -21,7 +21,6 @@ pub struct CancelToken {
 impl CancelToken {
     /// Makes a token for one call, or for several that are given up together.
     #[uniffi::constructor]
-    #[expect(clippy::new_without_default, reason = "made by the other language")]
     pub fn new() -> Arc<CancelToken> {
         Arc::new(CancelToken { cancelled: watch::Sender::new(false) })
     }

@@ -29,7 +29,7 @@ pub(super) fn attach() {
     let mut environment = ptr::null_mut();
     #[allow(unsafe_code)]
     // SAFETY: the machine gave this pointer in `JNI_OnLoad` and lives as long as its process; a null third argument is
-    // allowed and takes the native thread's name. The result tells of failure; without an environment each callback
+    // allowed and leaves the name to the machine. The result tells of failure; without an environment each callback
     // attaches by itself, as it would have without this call.
     let _attached =
         unsafe { ((**machine).v1_4.AttachCurrentThreadAsDaemon)(machine, &raw mut environment, ptr::null_mut()) };
