@@ -1,6 +1,5 @@
 #!/bin/sh
-# Builds the wheel, installs it into a virtual environment of its own, and runs every check of the Python library; then
-# builds it once more from the source distribution, as somebody without a wheel for his system does.
+# Builds the wheel, installs it into a virtual environment of its own, and runs every check of the Python library.
 #
 #   CARGO_TARGET_DIR  where cargo builds               (target)
 #   KEEPLINE_VENV     the virtual environment          (target/venv)
@@ -59,5 +58,3 @@ if ! typed=$(PATH="$venv/bin:$PATH" "$venv/bin/pyright" --verifytypes keepline -
     exit 1
 fi
 run_tests "$@"
-# Arguments choose tests: then this is not one of them.
-if [ $# = 0 ]; then ./test_sdist.sh "$venv"; fi

@@ -3,7 +3,7 @@
 #
 #   test_sdist.sh VENV    VENV has maturin: nothing is downloaded
 #
-# CARGO_TARGET_DIR is where cargo builds (target).
+# CARGO_TARGET_DIR is where cargo builds, in a folder of its own (target). The build is not optimised: what is tested is that nothing is missing.
 set -eu
 cd "$(dirname "$0")/../.."
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -11,14 +11,18 @@ venv=$(cd "$1" && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-"$venv/bin/maturin" sdist --quiet -m bindings/python/Cargo.toml --out "$scratch"
+"$venv/bin/maturin" sdist -m bindings/python/Cargo.toml --out "$scratch" >"$scratch/log" 2>&1 ||
+    { cat "$scratch/log" >&2 && exit 1; }
 sdist=$(echo "$scratch"/keepline-*.tar.gz)
 echo "sdist: $(wc -c <"$sdist") bytes" >&2
 
 # By pip, as an installation would, with the maturin that is here; far from the project, whose files could help out.
+# Files in an archive are older than anything built: touched, or cargo would take what it built last for what they are.
+tar -C "$scratch" -xmzf "$sdist"
+export CARGO_TARGET_DIR="$CARGO_TARGET_DIR/sdist"
 cd "$scratch"
-PATH="$venv/bin:$PATH" "$venv/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-index --no-deps \
-    --no-build-isolation --wheel-dir "$scratch/built" "$sdist"
+PATH="$venv/bin:$PATH" MATURIN_PEP517_ARGS="--profile dev" "$venv/bin/python" -m pip wheel --quiet --disable-pip-version-check --no-index --no-deps \
+    --no-build-isolation --wheel-dir "$scratch/built" "$scratch"/keepline-*/
 "$venv/bin/python" -m venv "$scratch/fresh"
 "$scratch/fresh/bin/python" -m pip install --quiet --disable-pip-version-check --no-index "$scratch"/built/keepline-*.whl
 

@@ -27,6 +27,10 @@ use exit::{Exit, Failure};
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::time::Duration;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// 100 ms for tasks that are still writing; whatever hangs longer, hangs on a pipe that nobody reads.
 const LAST_WRITES: Duration = Duration::from_millis(100);
@@ -76,16 +80,17 @@ fn obey(cli: Cli) -> Result<Exit, Failure> {
 
 /// Sends tracing to stderr: `-v` what a user would tell a friend, `-vv` the turns, `-vvv` every frame.
 fn trace(verbose: u8) {
-    let filter = match verbose {
+    let ours = match verbose {
         0 => return,
-        1 => "info",
-        2 => "keepline=debug,keepline_proto=debug,info",
-        _ => "keepline=trace,keepline_proto=trace,info",
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
     };
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter));
+    let levels = Targets::new()
+        .with_default(LevelFilter::INFO)
+        .with_target("keepline", ours)
+        .with_target("keepline_proto", ours);
+    let told = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
     // A host that listens to tracing already keeps doing so.
-    drop(subscriber.try_init());
+    drop(tracing_subscriber::registry().with(told.with_filter(levels)).try_init());
 }
