@@ -5,7 +5,7 @@
 # Crates that others depend on: each must build with its own features only, not with those its neighbours ask for.
 readonly LIBRARIES=(keepline-proto keepline keepline-testkit keepline-cli keepline-bridge)
 # Built by name only: Cargo.toml says why.
-readonly APART=(keepline-bench keepline-python keepline-fuzz)
+readonly APART=(keepline-bench keepline-python keepline-uniffi keepline-fuzz)
 
 # A minimal toolchain comes without them.
 for component in rustfmt clippy; do
