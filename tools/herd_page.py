@@ -1,7 +1,10 @@
-"""Puts what `keepline sim` came to into docs/explain/backoff.md, and its drawing beside it.
+"""Puts what `keepline sim` came to into the documents, and its drawing beside them.
 
-    herd_page.py --write    runs the simulation and writes both
-    herd_page.py --check    tells whether they are as the simulation has them; takes minutes
+    herd_page.py --write          runs the simulations and writes everything
+    herd_page.py --write NAME     only the block of this name
+    herd_page.py --check          tells whether everything is as the simulation has it; takes minutes
+
+A block is what stands between `<!-- herd NAME: begin -->` and `<!-- herd NAME: end -->`.
 """
 
 import re
@@ -11,18 +14,33 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs/explain/backoff.md"
+EXPLAIN = ROOT / "docs/explain/backoff.md"
+DECISION = ROOT / "docs/decisions/herd.md"
 DRAWING = ROOT / "docs/explain/herd.svg"
-SIMULATION = ["sim", "--clients", "100000", "--outage", "3s", "--outage", "30s", "--outage", "300s", "--accept-rate", "2000", "--markdown"]
-PLACE = re.compile(r"(<!-- herd: begin -->\n).*?(<!-- herd: end -->)", re.DOTALL)
+FLEET = ["--clients", "100000", "--accept-rate", "2000", "--markdown"]
+HUNDRED = ["--clients", "100", "--seeds", "100", "--markdown"]
+DRAWS = ["--draws", "80", "--seed", "20", "--scale", "3000"]
+BLOCKS: dict[str, tuple[Path, list[str]]] = {
+    "outages": (EXPLAIN, ["--outage", "3s", "--outage", "30s", "--outage", "300s", *FLEET]),
+    "black-hole": (EXPLAIN, ["--black-hole", *FLEET]),
+    "rolling": (EXPLAIN, ["--rolling", "4", "--outage", "10s", *FLEET]),
+    "million": (EXPLAIN, ["--clients", "1000000", "--accept-rate", "20000", "--backlog", "65535", "--alone", "--markdown"]),
+    "hundred": (EXPLAIN, HUNDRED),
+    "interactive": (EXPLAIN, [*HUNDRED, "--alone", "--profile", "datacenter", "--backoff-max", "2s", "--round-trip", "500us"]),
+    "held-out": (DECISION, [*DRAWS, "--half", "held-out"]),
+    "tuned": (DECISION, [*DRAWS, "--half", "tuned"]),
+}
 
 
 def main(arguments: list[str]) -> int:
-    if arguments not in (["--write"], ["--check"]):
+    names = arguments[1:] or list(BLOCKS)
+    if arguments[:1] not in (["--write"], ["--check"]) or not set(names) <= set(BLOCKS):
         print(__doc__, file=sys.stderr)
         return 2
-    texts = written()
-    if arguments == ["--write"]:
+    texts: dict[Path, str] = {}
+    for name in names:
+        write(name, texts)
+    if arguments[0] == "--write":
         for path, text in texts.items():
             path.write_text(text)
         return 0
@@ -31,18 +49,36 @@ def main(arguments: list[str]) -> int:
     return 1 if stale else 0
 
 
-def written() -> dict[Path, str]:
-    """Both files as they have to be."""
-    with tempfile.TemporaryDirectory() as directory:
-        drawing = Path(directory) / "herd.svg"
-        program = ["cargo", "run", "--quiet", "--release", "--locked", "-p", "keepline-cli", "--"]
-        ran = subprocess.run([*program, *SIMULATION, "--svg", str(drawing)], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-        command = " ".join(["keepline", *SIMULATION, "--svg", DRAWING.name])
-        block = f"```sh\n{command}\n```\n\n{ran.stdout}"
-        page, replaced = PLACE.subn(lambda found: found[1] + block + found[2], PAGE.read_text())
-        if replaced != 1:
-            raise SystemExit(f"{PAGE.relative_to(ROOT)} has no place for the herd")
-        return {PAGE: page, DRAWING: drawing.read_text()}
+def write(name: str, texts: dict[Path, str]) -> None:
+    """Puts the block of this name, and the drawing if it has one, where they belong among the texts."""
+    page, arguments = BLOCKS[name]
+    arguments = ["sim", *arguments]
+    if name == "outages":
+        with tempfile.TemporaryDirectory() as directory:
+            drawing = Path(directory) / DRAWING.name
+            told = simulate([*arguments, "--svg", str(drawing)])
+            texts[DRAWING] = drawing.read_text()
+        arguments += ["--svg", DRAWING.name]
+    else:
+        told = simulate(arguments)
+    if "--markdown" not in arguments:
+        told = f"```\n{told}```\n"
+    command = " ".join(["keepline", *arguments])
+    block = f"```sh\n{command}\n```\n\n{told.rstrip()}\n"
+    place = re.compile(rf"(<!-- herd {name}: begin -->\n).*?(<!-- herd {name}: end -->)", re.DOTALL)
+    text = texts.get(page) or page.read_text()
+    texts[page], replaced = place.subn(lambda found: found[1] + block + found[2], text)
+    if replaced != 1:
+        raise SystemExit(f"{page.relative_to(ROOT)} has no place for the herd's {name}")
+
+
+def simulate(arguments: list[str]) -> str:
+    """What the program prints. Exit code 1 tells of a budget that does not hold: that is printed, too."""
+    program = ["cargo", "run", "--quiet", "--release", "--locked", "-p", "keepline-cli", "--"]
+    ran = subprocess.run([*program, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if ran.returncode not in (0, 1) or not ran.stdout:
+        raise SystemExit(f"{' '.join(arguments)}: exit code {ran.returncode}")
+    return ran.stdout
 
 
 if __name__ == "__main__":

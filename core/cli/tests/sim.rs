@@ -27,10 +27,7 @@ fn sim_json_has_an_object_for_each_policy_and_outage() {
     let arguments =
         ["sim", "--json", "--clients", "100", "--outage", "1s", "--outage", "2s", "--black-hole", "--alone"];
     let output = keepline(&arguments);
-    let lines: Vec<Value> = String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("an object"))
-        .collect();
+    let lines = objects(&output);
     assert_eq!(lines.len(), 2);
     for (line, outage) in lines.iter().zip([1_000.0, 2_000.0]) {
         assert_eq!(line["scenario"]["outage_ms"], outage);
@@ -43,9 +40,35 @@ fn sim_json_has_an_object_for_each_policy_and_outage() {
 #[test]
 fn sim_draws_tell_whether_the_budgets_hold() {
     let output = keepline(&["sim", "--draws", "2", "--seed", "3", "--scale", "200", "--json"]);
-    let lines = String::from_utf8_lossy(&output.stdout).lines().count();
-    assert_eq!(lines, 2, "{output:?}");
-    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+    let lines = objects(&output);
+    assert_eq!(lines.len(), 2, "{output:?}");
+    let all_hold = lines.iter().all(|line| line["holds"] == true);
+    assert_eq!(output.status.code(), Some(if all_hold { 0 } else { 1 }), "{output:?}");
+    // Numbers with which nobody can hold them.
+    let broken = [
+        "sim",
+        "--draws",
+        "1",
+        "--seed",
+        "3",
+        "--scale",
+        "200",
+        "--json",
+        "--backoff-max",
+        "300s",
+        "--first-spread",
+        "300s",
+    ];
+    let output = keepline(&broken);
+    let line = &objects(&output)[0];
+    assert_eq!((output.status.code(), &line["holds"]), (Some(1), &Value::Bool(false)), "{line}");
+    assert!(line["verdict"]["best_other"]["name"].is_string(), "{line}");
+}
+
+#[test]
+fn sim_joins_the_runs_of_several_seeds() {
+    let output = keepline(&["sim", "--json", "--clients", "100", "--seeds", "5", "--outage", "1s", "--alone"]);
+    assert_eq!(objects(&output)[0]["figures"]["losses"], 500);
 }
 
 #[test]
@@ -77,6 +100,11 @@ fn sim_refuses_what_makes_no_sense() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
         assert!(told.contains(named), "{arguments:?}: {named:?} is missing in: {told}");
     }
+}
+
+fn objects(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().map(|line| serde_json::from_str(line).expect("an object")).collect()
 }
 
 fn keepline(arguments: &[&str]) -> Output {

@@ -42,6 +42,8 @@ const CLASSES: usize = WaitClass::ALL.len();
 struct Stretch {
     initial: u32,
     max: u32,
+    /// What the largest window is divided by.
+    shrink: u32,
 }
 
 impl WaitClass {
@@ -60,8 +62,8 @@ impl WaitClass {
 
     /// The curve of this class, made of the declared one.
     pub fn curve(self, declared: &Backoff) -> Backoff {
-        let Stretch { initial, max } = self.stretch();
-        let max = declared.max.saturating_mul(max);
+        let Stretch { initial, max, shrink } = self.stretch();
+        let max = declared.max.saturating_mul(max) / shrink;
         Backoff { initial: declared.initial.saturating_mul(initial).min(max), max, ..*declared }
     }
 
@@ -83,23 +85,25 @@ impl WaitClass {
 
     const fn stretch(self) -> Stretch {
         match self {
-            // The declared curve was chosen for these: a fleet that lost its server, and one that restarts or is overloaded.
-            // An attempt that timed out has waited for its whole deadline already.
-            WaitClass::Lost | WaitClass::Refused | WaitClass::Timeout => Stretch { initial: 1, max: 1 },
+            // The declared curve was chosen for these: a fleet that lost its server, and one that restarts.
+            WaitClass::Lost | WaitClass::Refused => Stretch { initial: 1, max: 1, shrink: 1 },
+            // An attempt that timed out has waited for its whole deadline already, so no more than half is added. Wide at
+            // once: what an overloaded server let hang began together, timed out together, and has to be spread.
+            WaitClass::Timeout => Stretch { initial: 8, max: 1, shrink: 2 },
             // Routes converge within seconds, not within a quarter of one. No longer at the end: the far network can heal
             // without any word of the own one.
-            WaitClass::Unreachable => Stretch { initial: 2, max: 1 },
+            WaitClass::Unreachable => Stretch { initial: 2, max: 1, shrink: 1 },
             // Resolvers cache what does not exist for minutes, and one in trouble serves a whole site.
-            WaitClass::Dns => Stretch { initial: 4, max: 3 },
+            WaitClass::Dns => Stretch { initial: 4, max: 3, shrink: 1 },
             // Each try costs the server the work of a handshake, and what fails is settings that a person changes.
-            WaitClass::Tls => Stretch { initial: 4, max: 6 },
+            WaitClass::Tls => Stretch { initial: 4, max: 6, shrink: 1 },
             // Accounts are locked after a few tries; beyond that somebody has to act.
-            WaitClass::Auth => Stretch { initial: 8, max: 30 },
+            WaitClass::Auth => Stretch { initial: 8, max: 30, shrink: 1 },
             // As the declared curve for a server that restarts in several steps. At the end longer: two clients with one
             // identity throw each other out for ever, and each round costs the server a login.
-            WaitClass::Kicked => Stretch { initial: 1, max: 3 },
+            WaitClass::Kicked => Stretch { initial: 1, max: 3, shrink: 1 },
             // Ports in TIME_WAIT and descriptors come back in seconds to a minute, and asking costs nobody else anything.
-            WaitClass::LocalResource => Stretch { initial: 4, max: 1 },
+            WaitClass::LocalResource => Stretch { initial: 4, max: 1, shrink: 1 },
         }
     }
 

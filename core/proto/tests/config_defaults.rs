@@ -29,7 +29,7 @@ fn profiles_have_the_promised_defaults() {
         keepalive: Some((20, 5, 6)),
         user_timeout: 50,
         rto_max: 2,
-        connect: (13_500, 30),
+        connect: (8_000, 60),
         first_spread: 1_000,
         backoff: (250, 8),
         while_down: WhileDown::Queue,
@@ -97,6 +97,8 @@ fn profiles_have_the_promised_defaults() {
         assert_eq!(config.user_timeout, Some(secs(expected.user_timeout)), "{profile}");
         assert_eq!(config.rto_max, Some(secs(expected.rto_max)), "{profile}");
         assert_eq!(config.connect_per_address, millis(expected.connect.0), "{profile}");
+        let patient = if profile == Profile::Balanced { 21_500 } else { expected.connect.0 };
+        assert_eq!(config.connect_patient, millis(patient), "{profile}");
         assert_eq!(config.connect_total, secs(expected.connect.1), "{profile}");
         assert_eq!(config.connect_within, config.connect_total, "{profile}");
         let one_at_a_time = config.addresses == Addresses::OneAtATime;
@@ -154,7 +156,12 @@ fn one_explicit_limit_moves_the_derived_one_beside_it() {
     let config = parsed(Config { connect_total: Some(secs(3)), ..Config::default() });
     assert_eq!((config.connect_per_address, config.connect_total), (secs(3), secs(3)));
     let config = parsed(Config { connect_per_address: Some(secs(40)), ..Config::default() });
-    assert_eq!((config.connect_per_address, config.connect_total), (secs(40), secs(40)));
+    assert_eq!((config.connect_per_address, config.connect_total), (secs(40), secs(60)));
+    assert_eq!(config.connect_patient, secs(40), "what was declared stays as declared");
+    let config = parsed(Config { connect_per_address: Some(secs(70)), ..Config::default() });
+    assert_eq!((config.connect_per_address, config.connect_total), (secs(70), secs(70)));
+    let config = parsed(Config { connect_total: Some(secs(10)), ..Config::default() });
+    assert_eq!((config.connect_per_address, config.connect_patient), (secs(8), secs(10)));
     let config = parsed(Config { backoff_max: Some(millis(100)), ..Config::default() });
     assert_eq!((config.backoff.initial, config.backoff.max), (millis(100), millis(100)));
     let config = parsed(Config { backoff_initial: Some(secs(20)), ..Config::default() });

@@ -221,7 +221,7 @@ fn formulas_show_their_numbers() {
     let bounds = config.detection_bounds();
     assert_eq!(bounds.peer_frozen.to_string(), "35s (heartbeat.interval 25s + heartbeat.reply_within 10s)");
     assert_eq!(bounds.peer_stalled.to_string(), "120s (stall_limit 120s)");
-    assert_eq!(bounds.connect.to_string(), "30s (connect.total 30s)");
+    assert_eq!(bounds.connect.to_string(), "60s (connect.total 60s)");
     assert_eq!(
         bounds.path_silent_in_flight.formula,
         "the sooner of: heartbeat.interval 25s + heartbeat.reply_within 10s = 35s; \

@@ -22,7 +22,7 @@ fn declared_greeting_must_pass_before_connected() {
     let mut world = SimWorld::new(greeting());
     world.silence_peer();
     world.start();
-    assert_eq!(world.run_until("disconnected"), secs(30));
+    assert_eq!(world.run_until("disconnected"), secs(60));
     assert_eq!(world.last_end().ending.cause, Cause::Greeting(GreetingFailure::Timeout));
     assert_eq!(world.last_end().up_for, None);
     assert_eq!(world.last_end().failures, 1);
@@ -45,7 +45,7 @@ fn greeting_ends_with_the_whole_attempt_and_not_later() {
         _ => None,
     });
     assert_eq!(dialed, greeted);
-    assert_eq!(dialed.since(world.now()), secs(30));
+    assert_eq!(dialed.since(world.now()), secs(60));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn dial_into_a_black_hole_ends_with_the_total_deadline() {
     let mut world = SimWorld::new(Config::default());
     world.blackhole();
     world.start();
-    assert_eq!(world.run_until("disconnected"), secs(30));
+    assert_eq!(world.run_until("disconnected"), secs(60));
     assert_eq!(world.last_end().ending.cause, Cause::ConnectTimeout);
     assert_eq!(world.state(), State::Waiting);
     let retry_in = world.last_end().retry_in;

@@ -188,7 +188,7 @@ fn credentials_and_the_greeting_that_sends_them_belong_together() {
                 ..Config::default()
             },
         ),
-        ("credentials_within", Config { credentials_within: Some(secs(31)), ..Config::default() }),
+        ("credentials_within", Config { credentials_within: Some(secs(61)), ..Config::default() }),
         ("credentials_within", Config { credentials_within: Some(Duration::ZERO), ..Config::default() }),
         ("auth_attempts", Config { auth_attempts: Choice::On(0), ..Config::default() }),
         ("auth_attempts", Config { auth_attempts: Choice::On(256), ..Config::default() }),

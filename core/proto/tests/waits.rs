@@ -4,6 +4,7 @@ use fastrand::Rng;
 use keepline_proto::backoff::{RETRY_AFTER_MAX, floor};
 use keepline_proto::cause::{Detector, DnsFailure, GreetingFailure, TlsFailure};
 use keepline_proto::config::{Choice, Config, Heartbeat, Jitter};
+use keepline_proto::endpoints::{Candidate, Candidates, EndpointId};
 use keepline_proto::framing::Framing;
 use keepline_proto::{Cause, Ending, NetworkChange, NetworkKind, NetworkPath, WaitBounds, WaitClass, Waits};
 use keepline_testkit::SimWorld;
@@ -45,7 +46,7 @@ fn each_class_stretches_the_declared_curve_and_keeps_its_measure() {
         (WaitClass::Lost, 100, 500, 8),
         (WaitClass::Refused, 100, 500, 8),
         (WaitClass::Unreachable, 100, 1_000, 8),
-        (WaitClass::Timeout, 100, 500, 8),
+        (WaitClass::Timeout, 100, 4_000, 4),
         (WaitClass::Dns, 100, 2_000, 24),
         (WaitClass::Tls, 100, 2_000, 48),
         (WaitClass::Auth, 10_000, 4_000, 240),
@@ -123,7 +124,8 @@ fn server_that_refused_and_then_says_nothing_is_not_asked_more_often() {
     for _ in 0..6 {
         waits.draw(Cause::Refused);
     }
-    assert_eq!(waits.draw(Cause::ConnectTimeout), millis(8_100));
+    // Half of what a refusal would wait, after an attempt that took at least as long.
+    assert_eq!(waits.draw(Cause::ConnectTimeout), millis(4_100));
 }
 
 #[test]
@@ -280,6 +282,35 @@ fn failures_are_counted_by_class_until_an_attempt_succeeds() {
     world.run_until("connected");
     assert_eq!(failures(&world, auth), 0);
     assert_eq!(world.session().waits().step(WaitClass::Auth), 3, "the curve stays until the connection has stood");
+}
+
+#[test]
+fn handshake_has_more_time_once_an_attempt_has_timed_out() {
+    let mut world = SimWorld::new(config());
+    world.start();
+    world.end(Cause::Refused);
+    assert_eq!(world.session().connect_per_address(), secs(8));
+    world.silence_peer();
+    world.run_until("connecting");
+    world.end(Cause::ConnectTimeout);
+    assert_eq!(world.session().connect_per_address(), millis(21_500));
+    world.run_until("connecting");
+    world.end(Cause::Refused);
+    assert_eq!(world.session().connect_per_address(), millis(21_500), "a refusal is no success");
+    world.answer();
+    world.run_until("connected");
+    assert_eq!(world.session().connect_per_address(), secs(8));
+}
+
+#[test]
+fn handshake_has_no_more_time_where_somebody_else_can_be_tried() {
+    let mut world = SimWorld::new(config());
+    let list = ["one", "other"].iter().enumerate().map(|(id, name)| Candidate::new(EndpointId(id as u32), *name));
+    let list = Candidates::new(list.collect()).unwrap();
+    world.input(|session, now| session.handle_endpoints(now, list));
+    world.start();
+    world.end(Cause::ConnectTimeout);
+    assert_eq!(world.session().connect_per_address(), secs(8));
 }
 
 #[test]

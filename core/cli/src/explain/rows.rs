@@ -152,6 +152,8 @@ pub(super) fn of(tuning: &Tuning, config: &Config, valid: &ValidConfig) -> Vec<R
     let as_profile = valid.connect_per_address == values.connect_per_address;
     let source = near_profile(config.connect_per_address.is_some(), as_profile);
     row("connect.per_address", Shown::Time(valid.connect_per_address), source);
+    let source = near_profile(config.connect_per_address.is_some(), valid.connect_patient == values.connect_patient);
+    row("connect.patient", Shown::Time(valid.connect_patient), source);
     let source = near_profile(config.connect_total.is_some(), valid.connect_total == values.connect_total);
     row("connect.total", Shown::Time(valid.connect_total), source);
     let source = near_profile(config.connect_within.is_some(), false);

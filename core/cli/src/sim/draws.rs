@@ -19,19 +19,72 @@ struct Drawn {
     verdict: Verdict,
 }
 
+/// What is held against a draw.
 enum Verdict {
-    /// What of the budgets does not hold.
-    Budget(Vec<String>),
-    /// The best of the others, and whether Keepline keeps up with it.
-    Beside { best: String, t99: Option<Duration>, keeps_up: bool },
+    /// Every budget holds.
+    Holds,
+    /// What of the budgets does not hold, and how the best of the others did.
+    Broken(Vec<String>, Best),
+    /// No budget is stated: the best of the others.
+    Beside(Best),
+}
+
+/// The other client whose 99 % were back first.
+struct Best {
+    name: String,
+    t99: Option<Duration>,
+    wasted_each: f64,
+    dead_accepts: u64,
+    /// Whether Keepline's were not much later.
+    keeps_up: bool,
 }
 
 impl Verdict {
     fn holds(&self) -> bool {
         match self {
-            Verdict::Budget(broken) => broken.is_empty(),
-            Verdict::Beside { keeps_up, .. } => *keeps_up,
+            Verdict::Holds => true,
+            Verdict::Broken(..) => false,
+            Verdict::Beside(best) => best.keeps_up,
         }
+    }
+
+    fn is_budget(&self) -> bool {
+        match self {
+            Verdict::Holds | Verdict::Broken(..) => true,
+            Verdict::Beside(_) => false,
+        }
+    }
+}
+
+impl Best {
+    fn of_others(scenario: &Scenario, ours: &Outcome) -> Best {
+        let others = Policy::peers().map(|peer| (peer.name().to_owned(), peer.run_pooled(scenario)));
+        // Whoever has not come back took longer than anybody who has.
+        let best = others.min_by_key(|(_, outcome)| outcome.back(0.99).unwrap_or(Duration::MAX));
+        let (name, theirs) = best.unwrap_or_default();
+        let t99 = theirs.back(0.99);
+        let keeps_up = match (ours.back(0.99), t99) {
+            (Some(ours), Some(best)) => ours <= best.mul_f64(BESIDE_THE_BEST),
+            (None, Some(_)) => false,
+            (Some(_) | None, None) => true,
+        };
+        Best { name, t99, wasted_each: theirs.wasted_each(), dead_accepts: theirs.dead_accepts, keeps_up }
+    }
+
+    fn words(&self) -> String {
+        let word = if self.keeps_up { "no worse than" } else { "worse than" };
+        let t99 = self.t99.map_or("never".to_owned(), time);
+        format!("{word} {}, {t99} ({:.2} wasted, {} dead)", self.name, self.wasted_each, self.dead_accepts)
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "t99_ms": self.t99.map_or(Value::Null, crate::words::millis),
+            "wasted_each": self.wasted_each,
+            "dead_accepts": self.dead_accepts,
+            "keeps_up": self.keeps_up,
+        })
     }
 }
 
@@ -60,19 +113,11 @@ pub(super) fn run(arguments: &Sim, count: usize) -> Result<Exit, Failure> {
 
 fn judge(number: usize, scenario: &Scenario, ours: &Policy) -> Drawn {
     let outcome = ours.run_pooled(scenario);
-    let verdict = if scenario.is_budgeted() {
-        Verdict::Budget(scenario.violations(&outcome).iter().map(ToString::to_string).collect())
+    let verdict = if !scenario.is_budgeted() {
+        Verdict::Beside(Best::of_others(scenario, &outcome))
     } else {
-        let others = Policy::peers().map(|peer| (peer.name().to_owned(), peer.run_pooled(scenario).back(0.99)));
-        // Whoever has not come back took longer than anybody who has.
-        let best = others.min_by_key(|(_, t99)| t99.unwrap_or(Duration::MAX));
-        let (best, t99) = best.unwrap_or_default();
-        let keeps_up = match (outcome.back(0.99), t99) {
-            (Some(ours), Some(best)) => ours <= best.mul_f64(BESIDE_THE_BEST),
-            (None, Some(_)) => false,
-            (Some(_) | None, None) => true,
-        };
-        Verdict::Beside { best, t99, keeps_up }
+        let broken: Vec<String> = scenario.violations(&outcome).iter().map(ToString::to_string).collect();
+        if broken.is_empty() { Verdict::Holds } else { Verdict::Broken(broken, Best::of_others(scenario, &outcome)) }
     };
     Drawn { number, scenario: scenario.clone(), outcome, verdict }
 }
@@ -87,12 +132,9 @@ fn report(drawn: &[Drawn]) -> String {
             Down::BlackHoled => "black-holed",
         };
         let verdict = match verdict {
-            Verdict::Budget(broken) if broken.is_empty() => "holds".to_owned(),
-            Verdict::Budget(broken) => broken.join("; "),
-            Verdict::Beside { best, t99, keeps_up } => {
-                let word = if *keeps_up { "no worse than" } else { "worse than" };
-                format!("{word} {best}, {}", t99.map_or("never".to_owned(), time))
-            }
+            Verdict::Holds => "holds".to_owned(),
+            Verdict::Broken(broken, best) => format!("{}; {}", broken.join("; "), best.words()),
+            Verdict::Beside(best) => best.words(),
         };
         text.push_str(&format!(
             "{number:>6}  {:>8}  {:>8}  {:>9}  {:>7}  {down:<12}  {:>10}  {:>9}  {:>6.2}  {:>4}  {verdict}\n",
@@ -108,9 +150,8 @@ fn report(drawn: &[Drawn]) -> String {
     }
     for (half, is_in) in [("used to choose the numbers", 1), ("held out", 0)] {
         let of = |budgeted: bool| {
-            let chosen = drawn
-                .iter()
-                .filter(|drawn| drawn.number % 2 == is_in && matches!(drawn.verdict, Verdict::Budget(_)) == budgeted);
+            let chosen =
+                drawn.iter().filter(|drawn| drawn.number % 2 == is_in && drawn.verdict.is_budget() == budgeted);
             let (mut all, mut good) = (0, 0);
             for drawn in chosen {
                 all += 1;
@@ -131,11 +172,9 @@ fn report(drawn: &[Drawn]) -> String {
 
 fn line_json(drawn: &Drawn) -> String {
     let verdict = match &drawn.verdict {
-        Verdict::Budget(broken) => json!({ "budgets": true, "violations": broken }),
-        Verdict::Beside { best, t99, keeps_up } => {
-            let t99 = t99.map_or(Value::Null, crate::words::millis);
-            json!({ "budgets": false, "best_other": best, "best_other_t99_ms": t99, "keeps_up": keeps_up })
-        }
+        Verdict::Holds => json!({ "budgets": true, "violations": [] }),
+        Verdict::Broken(broken, best) => json!({ "budgets": true, "violations": broken, "best_other": best.json() }),
+        Verdict::Beside(best) => json!({ "budgets": false, "best_other": best.json() }),
     };
     let value = json!({
         "draw": drawn.number,

@@ -29,7 +29,9 @@ pub(crate) fn run(arguments: &Sim) -> Result<Exit, Failure> {
     let policies = arguments.policies()?;
     let jobs: Vec<(usize, usize)> =
         (0..scenarios.len()).flat_map(|scenario| (0..policies.len()).map(move |policy| (scenario, policy))).collect();
-    let outcomes = in_parallel(&jobs, |(scenario, policy)| policies[*policy].run(&scenarios[*scenario]));
+    let outcomes = in_parallel(&jobs, |(scenario, policy)| {
+        policies[*policy].run_with_seeds(&scenarios[*scenario], arguments.seeds)
+    });
     let mut outcomes = outcomes.into_iter();
     let runs: Vec<Run> = scenarios
         .into_iter()

@@ -44,6 +44,9 @@ pub(crate) struct Sim {
     /// The luck of everybody; the same seed gives the same figures
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
+    /// Runs each scenario with so many seeds and joins them: percentiles of a small fleet are luck
+    #[arg(long, value_name = "COUNT", default_value_t = 1, conflicts_with = "draws", value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub(super) seeds: u64,
     /// Only Keepline, without the other clients
     #[arg(long)]
     alone: bool,

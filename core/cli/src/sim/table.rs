@@ -183,12 +183,13 @@ fn settings(policy: &Policy) -> String {
             let time = keepline::proto::config::short;
             let backoff = &config.backoff;
             format!(
-                "first {}, then {} × {}, at most {}; {} for the handshake, {} for an attempt",
+                "first {}, then {} × {}, at most {}; {} for the handshake, {} once one has timed out, {} for an attempt",
                 time(backoff.first_spread),
                 time(backoff.initial),
                 backoff.multiplier,
                 time(backoff.max),
                 time(config.connect_per_address),
+                time(config.connect_patient),
                 time(config.connect_total)
             )
         }
@@ -196,8 +197,10 @@ fn settings(policy: &Policy) -> String {
     }
 }
 
+/// Hundredths where they say something: below ten seconds.
 pub(super) fn seconds(time: Duration) -> String {
-    format!("{:.1} s", time.as_secs_f64())
+    let seconds = time.as_secs_f64();
+    if seconds < 9.995 { format!("{seconds:.2} s") } else { format!("{seconds:.1} s") }
 }
 
 /// Thousands apart, as people read them.

@@ -126,6 +126,7 @@ impl Driver {
             config: self.shared.config.clone(),
             socket_hook: self.shared.socket_hook.as_deref().cloned(),
             deadline,
+            per_address: self.session.connect_per_address(),
             mss,
             #[cfg(feature = "tls")]
             tls: self.shared.tls.as_ref().filter(|_| endpoint.is_tls()).map(|tls| tls.connector.clone()),

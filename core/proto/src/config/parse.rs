@@ -51,6 +51,7 @@ impl Config {
         protocol::check(&self)?;
         check_read_idle(&self, &liveness)?;
         let (connect_per_address, connect_total) = decide_connect(&self, &values)?;
+        let patient = self.connect_per_address.unwrap_or(values.connect_patient);
         rules::optional_duration("connect.within", self.connect_within)?;
         rules::optional_duration("stable_after", self.stable_after)?;
         rules::optional_duration("stall_limit", self.stall_limit)?;
@@ -68,6 +69,7 @@ impl Config {
             rto_max: liveness.rto_max,
             read_idle: self.read_idle,
             connect_per_address,
+            connect_patient: patient.min(connect_total),
             connect_total,
             addresses,
             address_stagger: decide_stagger(&self)?,

@@ -41,6 +41,8 @@ pub struct ProfileValues {
     pub rto_max: Duration,
     /// Deadline for the TCP handshake with one address.
     pub connect_per_address: Duration,
+    /// The same once an attempt has timed out, where there is nobody else to try.
+    pub connect_patient: Duration,
     /// Deadline for a whole attempt.
     pub connect_total: Duration,
     /// How the addresses of one name are dialled.
@@ -86,7 +88,8 @@ impl Profile {
     /// there the radio's energy weighs more). User timeouts are idle + interval × retries: lower ones kill healthy
     /// peers. Connect deadlines never end just after a SYN retransmission (1, 2, 3, 4, 5, 7, 11, 19 s). The balanced waits are
     /// those that bring simulated herds back soonest (docs/decisions/herd.md): a first spread of one second, the distance of
-    /// a kernel's first SYNs, so that no fleet sends them in step.
+    /// a kernel's first SYNs, so that no fleet sends them in step; 60 s for an attempt, since a queue that is left early is a
+    /// connection that the server accepts for nobody.
     pub const fn values(self) -> ProfileValues {
         match self {
             Profile::Balanced => ProfileValues {
@@ -96,8 +99,10 @@ impl Profile {
                 keepalive_beside_heartbeat: true,
                 user_timeout: secs(50),
                 rto_max: secs(2),
-                connect_per_address: millis(13_500),
-                connect_total: secs(30),
+                // Short first, and patient with a server that drops SYNs: nothing between them brings every herd back.
+                connect_per_address: secs(8),
+                connect_patient: millis(21_500),
+                connect_total: secs(60),
                 addresses: Addresses::HappyEyeballs,
                 first_spread: secs(1),
                 backoff_initial: millis(250),
@@ -119,6 +124,7 @@ impl Profile {
                 user_timeout: secs(270),
                 rto_max: secs(2),
                 connect_per_address: secs(10),
+                connect_patient: secs(10),
                 connect_total: secs(60),
                 addresses: Addresses::HappyEyeballs,
                 first_spread: secs(1),
@@ -141,6 +147,7 @@ impl Profile {
                 user_timeout: secs(40),
                 rto_max: secs(1),
                 connect_per_address: millis(6_500),
+                connect_patient: millis(6_500),
                 connect_total: secs(10),
                 addresses: Addresses::OneAtATime,
                 first_spread: secs(1),
@@ -163,6 +170,7 @@ impl Profile {
                 user_timeout: secs(22),
                 rto_max: secs(1),
                 connect_per_address: millis(6_500),
+                connect_patient: millis(6_500),
                 connect_total: secs(15),
                 addresses: Addresses::HappyEyeballs,
                 first_spread: millis(250),

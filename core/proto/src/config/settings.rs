@@ -187,6 +187,8 @@ pub struct Settings {
     pub read_idle: Option<Duration>,
     /// Deadline for the TCP handshake with one address.
     pub connect_per_address: Duration,
+    /// The same once an attempt has timed out, where there is nobody else to try. What was declared stays as declared.
+    pub connect_patient: Duration,
     /// Deadline for a whole attempt.
     pub connect_total: Duration,
     /// How the addresses of one name are dialled.

@@ -21,12 +21,13 @@ use crate::endpoints::EndpointPool;
 use crate::event::{Event, EventKind, State};
 use crate::output::{Output, OutputQueue};
 use crate::recorder::Recorder;
-use crate::wait::Waits;
+use crate::wait::{WaitClass, Waits};
 use crate::{Epoch, Time};
 use network::Network;
 use phase::Phase;
 use segments::Segments;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The pure state machine of one client.
 ///
@@ -144,6 +145,15 @@ impl Session {
     /// even where no greeting is declared.
     pub fn set_resubscribes(&mut self, resubscribes: bool) {
         self.resubscribes = resubscribes;
+    }
+
+    /// How long the TCP handshake with one address may take in the attempt that is asked for now.
+    ///
+    /// Longer once one has timed out: a server that drops SYNs has too much to do, and each attempt that is thrown away is
+    /// work for it. Not with several endpoints, where somebody else may have time.
+    pub fn connect_per_address(&self) -> Duration {
+        let is_ignored = self.waits.failures(WaitClass::Timeout) > 0 && self.pool.count() < 2;
+        if is_ignored { self.config.connect_patient } else { self.config.connect_per_address }
     }
 
     /// When the next attempt starts by itself, if one is being waited for.

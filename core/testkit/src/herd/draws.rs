@@ -14,16 +14,14 @@ pub const WASTED_EACH: f64 = 1.5;
 /// A small fleet waits for its own backoff, not for the server: 99 % are back within this, whatever the ideal.
 pub const SMALL_FLEET: Duration = Duration::from_secs(9);
 
-/// The same after a black hole, where an attempt under way goes silent before it ends: 2.2 s between its last SYN and the
-/// connect timeout of 13.5 s.
-pub const SMALL_FLEET_BLACK_HOLED: Duration = Duration::from_secs(12);
-
 /// Budgets are stated where the server could take everybody within a minute.
 pub const IDEAL_MAX: Duration = Duration::from_secs(60);
 
-/// The wait in a server's queue that an attempt of the balanced profile survives: 30 s in all, less the 13.5 s that the TCP
-/// handshake may take.
-pub const QUEUE_MAX: Duration = Duration::from_millis(16_500);
+/// Backlogs are not scaled below this: a queue of a few places makes a server idle by chance.
+const BACKLOG_MIN: f64 = 16.0;
+
+/// Nor rates: the last one in a hundred of a fleet must not be a matter of one accept.
+const RATE_MIN: f64 = 1.0;
 
 /// Percentiles of a hundred clients are luck: a small fleet is run with as many seeds as make so many clients.
 const POOLED: u32 = 10_000;
@@ -49,25 +47,26 @@ impl Scenario {
         }
     }
 
-    /// Whether the budgets are stated for it: the server could take everybody within a minute, and its queue is not longer
-    /// than an attempt lasts.
+    /// Whether the budgets are stated for it: the server could take everybody within a minute.
     pub fn is_budgeted(&self) -> bool {
-        self.ideal(1.0) <= IDEAL_MAX && self.longest_queue() <= QUEUE_MAX
+        self.ideal(1.0) <= IDEAL_MAX
     }
 
     /// The same at a smaller scale: clients, rate and backlog divided by one number, so that every time stays what it was.
-    /// A backlog of less than 128 would be another server.
     pub fn scaled(&self, clients: u32) -> Scenario {
         let factor = (f64::from(self.clients) / f64::from(clients.max(1)))
-            .min(f64::from(self.backlog) / 128.0)
-            .min(f64::from(self.accept_rate) / 100.0);
+            .min(f64::from(self.backlog) / BACKLOG_MIN)
+            .min(f64::from(self.accept_rate) / RATE_MIN);
         if factor <= 1.0 {
             return self.clone();
         }
         let divided = |number: u32| (f64::from(number) / factor).round().max(1.0) as u32;
+        // Clients make up for what is lost by rounding the rate.
+        let accept_rate = divided(self.accept_rate);
+        let clients = f64::from(self.clients) / f64::from(self.accept_rate) * f64::from(accept_rate);
         Scenario {
-            clients: divided(self.clients),
-            accept_rate: divided(self.accept_rate),
+            clients: clients.round().max(1.0) as u32,
+            accept_rate,
             backlog: divided(self.backlog),
             ..self.clone()
         }
@@ -80,11 +79,7 @@ impl Scenario {
 
     /// Within which 99 % have to be back.
     pub fn t99_budget(&self) -> Duration {
-        let small = match self.down {
-            Down::Refused => SMALL_FLEET,
-            Down::BlackHoled => SMALL_FLEET_BLACK_HOLED,
-        };
-        self.ideal(0.99).mul_f64(T99_OVER_IDEAL).max(small)
+        self.ideal(0.99).mul_f64(T99_OVER_IDEAL).max(SMALL_FLEET)
     }
 
     /// What of the budgets does not hold.

@@ -17,7 +17,6 @@ pub(super) const LOST_AT: Time = Time::from_nanos(CONNECTED_FOR.as_nanos() as u6
 #[derive(Debug)]
 pub struct Keepline {
     session: Session,
-    per_address: Duration,
     /// The end of the TCP handshake, while one is under way: the driver's timer, not the machine's.
     dial_by: Option<Time>,
     greets: bool,
@@ -41,7 +40,6 @@ impl Keepline {
         let start = Time::ZERO;
         let mut client = Keepline {
             session: Session::new(Arc::clone(config), seed, start),
-            per_address: config.connect_per_address,
             dial_by: None,
             greets: config.greeting.is_some(),
         };
@@ -60,7 +58,7 @@ impl Keepline {
             match self.session.poll_output() {
                 Output::Dial { deadline, .. } => {
                     step.dial = true;
-                    self.dial_by = Some(deadline.min(now + self.per_address));
+                    self.dial_by = Some(deadline.min(now + self.session.connect_per_address()));
                 }
                 Output::Close { .. } => {
                     step.hang_up = true;

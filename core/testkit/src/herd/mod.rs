@@ -15,6 +15,7 @@
 //! assert_eq!(outcome.dead_accepts, 0);
 //! ```
 
+mod agenda;
 mod caller;
 mod draws;
 mod keepline;
@@ -26,7 +27,7 @@ mod server;
 mod world;
 
 pub use caller::{Caller, Fact, Step};
-pub use draws::{IDEAL_MAX, QUEUE_MAX, SMALL_FLEET, SMALL_FLEET_BLACK_HOLED, T99_OVER_IDEAL, Violation, WASTED_EACH};
+pub use draws::{IDEAL_MAX, SMALL_FLEET, T99_OVER_IDEAL, Violation, WASTED_EACH};
 pub use keepline::Keepline;
 pub use outcome::Outcome;
 pub use peers::{Peer, PeerCaller, Schedule};

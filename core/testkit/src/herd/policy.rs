@@ -60,8 +60,13 @@ impl Policy {
 
     /// Runs a scenario with as many seeds as its fleet needs for percentiles that mean something.
     pub fn run_pooled(&self, scenario: &Scenario) -> Outcome {
+        self.run_with_seeds(scenario, scenario.seeds())
+    }
+
+    /// Runs a scenario with so many seeds, from its own upwards, and joins the figures.
+    pub fn run_with_seeds(&self, scenario: &Scenario, seeds: u64) -> Outcome {
         let seeded = |number: u64| Scenario { seed: scenario.seed.wrapping_add(number), ..scenario.clone() };
-        let runs = (0..scenario.seeds()).map(|number| self.run(&seeded(number)));
+        let runs = (0..seeds.max(1)).map(|number| self.run(&seeded(number)));
         runs.reduce(Outcome::join).unwrap_or_default()
     }
 

@@ -1,13 +1,13 @@
-//! The loop: one heap of events, from the loss of the server until everybody is back or nobody comes any more.
+//! The loop: one agenda of events, from the loss of the server until everybody is back or nobody comes any more.
 
+use super::agenda::{Agenda, Timed};
 use super::keepline::LOST_AT;
 use super::outcome::{Bins, Outcome};
 use super::server::{Node, SYN_AT};
 use super::{Caller, Down, Fact, Scenario, Step};
 use fastrand::Rng;
 use keepline_proto::Time;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Runs a scenario with clients that are made by `connect`, each from its own seed.
@@ -19,10 +19,14 @@ pub fn run<C: Caller>(scenario: &Scenario, connect: impl FnMut(u64) -> C) -> Out
 
 struct World<'a, C> {
     scenario: &'a Scenario,
-    clients: Vec<Client<C>>,
+    clients: Vec<Client>,
+    /// What decides for each client; dropped as soon as it is back for good.
+    callers: Vec<Option<C>>,
     nodes: Vec<Node>,
     restarts: VecDeque<(Time, u8, Restart)>,
-    events: BinaryHeap<Reverse<Event>>,
+    events: Agenda<Event>,
+    /// What is to happen to the one client that is being followed by itself.
+    own: Option<Vec<Event>>,
     rng: Rng,
     /// When a server is there again.
     back_at: Time,
@@ -35,9 +39,8 @@ struct World<'a, C> {
     outcome: Outcome,
 }
 
-struct Client<C> {
-    /// Dropped as soon as the client is back for good.
-    caller: Option<C>,
+/// What a SYN asks for, apart from the callers: most SYNs of an overloaded server end here.
+struct Client {
     wake_at: Option<Time>,
     /// The number of the present attempt: news of another one is void.
     attempt: u32,
@@ -86,12 +89,17 @@ enum What {
     Due,
 }
 
+impl Timed for Event {
+    fn at(&self) -> Time {
+        self.at
+    }
+}
+
 impl<'a, C: Caller> World<'a, C> {
     fn new(scenario: &'a Scenario, mut connect: impl FnMut(u64) -> C) -> World<'a, C> {
         let mut rng = Rng::with_seed(scenario.seed);
         let nodes = scenario.nodes.max(1);
         let client = |number: u32| Client {
-            caller: Some(connect(rng.u64(..))),
             wake_at: None,
             attempt: 0,
             began: LOST_AT,
@@ -99,6 +107,7 @@ impl<'a, C: Caller> World<'a, C> {
             socket: Socket::Accepted((number % u32::from(nodes)) as u8),
         };
         let clients = (0..scenario.clients).map(client).collect();
+        let callers = (0..scenario.clients).map(|_| Some(connect(rng.u64(..)))).collect();
         let mut restarts = VecDeque::new();
         let mut at = LOST_AT;
         for node in 0..nodes {
@@ -112,9 +121,11 @@ impl<'a, C: Caller> World<'a, C> {
         World {
             scenario,
             clients,
+            callers,
             nodes: (0..nodes).map(|_| Node::new(scenario.accept_rate, scenario.backlog)).collect(),
             restarts,
-            events: BinaryHeap::with_capacity(scenario.clients as usize * 2),
+            events: Agenda::new(LOST_AT),
+            own: None,
             rng,
             back_at,
             until: last_start + scenario.watched(),
@@ -127,7 +138,7 @@ impl<'a, C: Caller> World<'a, C> {
 
     /// Takes the next thing that happens; `false` if nothing more does, or nothing that matters.
     fn step(&mut self) -> bool {
-        let next = self.events.peek().map(|Reverse(event)| event.at);
+        let next = self.events.peek().map(|event| event.at);
         if let Some((at, node, restart)) = self.restarts.front().copied()
             && next.is_none_or(|next| at <= next)
         {
@@ -141,7 +152,7 @@ impl<'a, C: Caller> World<'a, C> {
         if self.away == 0 && self.restarts.is_empty() {
             return false;
         }
-        let Some(Reverse(event)) = self.events.pop() else { return false };
+        let Some(event) = self.events.pop() else { return false };
         if event.at > self.until {
             return false;
         }
@@ -160,23 +171,47 @@ impl<'a, C: Caller> World<'a, C> {
 
     fn stop(&mut self, now: Time, node: u8) {
         self.nodes[usize::from(node)].stop();
+        // Clients meet at servers only: while there is none, each can be followed by itself, which keeps it in the cache.
+        let alone_until = self.restarts.front().map(|restart| restart.0).filter(|_| self.nodes.len() == 1);
         for number in 0..self.clients.len() {
-            let client = &mut self.clients[number];
-            match client.socket {
-                Socket::Accepted(at) if at == node => {
-                    client.lost_at = Some(now);
-                    client.socket = Socket::None;
-                    self.outcome.losses += 1;
-                    self.away += 1;
-                    self.tell(now, number, Fact::Lost);
-                }
-                Socket::Queued(at) if at == node => {
-                    self.note_failure(number);
-                    self.clients[number].socket = Socket::None;
-                    self.tell(now, number, Fact::Lost);
-                }
-                Socket::Accepted(_) | Socket::Queued(_) | Socket::Trying | Socket::None => {}
+            self.own = alone_until.map(|_| Vec::new());
+            self.lose(now, number, node);
+            if let Some(until) = alone_until {
+                self.follow(until);
             }
+        }
+    }
+
+    /// Plays what happens to one client until a server is there; the rest goes to the agenda of all.
+    fn follow(&mut self, until: Time) {
+        loop {
+            let Some(own) = &mut self.own else { return };
+            let next = own.iter().enumerate().filter(|(_, event)| event.at < until).min_by_key(|(_, event)| **event);
+            let Some((index, event)) = next.map(|(index, event)| (index, *event)) else { break };
+            own.swap_remove(index);
+            self.happen(event);
+        }
+        for event in self.own.take().unwrap_or_default() {
+            self.events.push(event);
+        }
+    }
+
+    fn lose(&mut self, now: Time, number: usize, node: u8) {
+        let client = &mut self.clients[number];
+        match client.socket {
+            Socket::Accepted(at) if at == node => {
+                client.lost_at = Some(now);
+                client.socket = Socket::None;
+                self.outcome.losses += 1;
+                self.away += 1;
+                self.tell(now, number, Fact::Lost);
+            }
+            Socket::Queued(at) if at == node => {
+                self.note_failure(number);
+                self.clients[number].socket = Socket::None;
+                self.tell(now, number, Fact::Lost);
+            }
+            Socket::Accepted(_) | Socket::Queued(_) | Socket::Trying | Socket::None => {}
         }
     }
 
@@ -269,13 +304,13 @@ impl<'a, C: Caller> World<'a, C> {
         }
         self.tell(now, number, Fact::Answered);
         if self.restarts.is_empty() {
-            self.clients[number].caller = None;
+            self.callers[number] = None;
         }
     }
 
     fn tell(&mut self, now: Time, number: usize, fact: Fact) {
         let client = &mut self.clients[number];
-        let Some(caller) = &mut client.caller else { return };
+        let Some(caller) = &mut self.callers[number] else { return };
         let Step { hang_up, dial, wake_at } = caller.handle(now, fact);
         if hang_up && matches!(client.socket, Socket::Trying | Socket::Queued(_)) {
             client.socket = Socket::None;
@@ -320,7 +355,10 @@ impl<'a, C: Caller> World<'a, C> {
     }
 
     fn push(&mut self, event: Event) {
-        self.events.push(Reverse(event));
+        match &mut self.own {
+            Some(own) => own.push(event),
+            None => self.events.push(event),
+        }
     }
 }
 

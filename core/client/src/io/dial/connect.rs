@@ -86,7 +86,7 @@ pub(super) async fn connect_to(order: &Order, address: SocketAddr) -> Result<Rea
 /// The same, which an address is given up for that has not answered after its share of an attempt.
 #[cfg(feature = "tls")]
 pub(super) async fn connect_in_time(order: &Order, address: SocketAddr) -> Result<Reached, Ending> {
-    let limit = order.config.connect_per_address;
+    let limit = order.per_address;
     let late = |_elapsed| Ending::new(Cause::ConnectTimeout, None);
     tokio::time::timeout(limit, connect_to(order, address)).await.map_err(late)?
 }

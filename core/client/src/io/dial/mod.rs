@@ -49,6 +49,8 @@ pub(crate) struct Order {
     pub(crate) socket_hook: Option<SocketHook>,
     /// The end of the whole attempt.
     pub(crate) deadline: Time,
+    /// How long the handshake with one address may take.
+    pub(crate) per_address: Duration,
     /// Bounds the segments of both directions.
     pub(crate) mss: Option<u16>,
     /// How the connection is encrypted, if it is.
@@ -109,7 +111,8 @@ pub(crate) async fn dial(order: Order) -> Result<Dialed, Ending> {
 /// A TCP connection to the endpoint of the order itself.
 async fn direct(order: &Order) -> Result<Reached, Ending> {
     let found = resolve::resolve(order).await?;
-    connect::first_of(order, found, order.config.race(), |address| connect::connect_to(order, address)).await
+    let rules = Rules { per_address: order.per_address, ..order.config.race() };
+    connect::first_of(order, found, rules, |address| connect::connect_to(order, address)).await
 }
 
 /// Has the addresses race until TLS stands with one of them: one that connects and then says nothing holds nobody up.

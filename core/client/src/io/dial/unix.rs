@@ -19,7 +19,7 @@ const QUEUE_IS_FULL: Duration = Duration::from_millis(50);
 
 /// Connects before the deadline.
 pub(super) async fn connect(order: &Order, path: &Path) -> Result<Dialed, Ending> {
-    let limit = order.remaining().min(order.config.connect_per_address);
+    let limit = order.remaining().min(order.per_address);
     let trying = async {
         loop {
             match try_connect(order, path)? {
