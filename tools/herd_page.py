@@ -15,20 +15,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPLAIN = ROOT / "docs/explain/backoff.md"
-DECISION = ROOT / "docs/decisions/herd.md"
 DRAWING = ROOT / "docs/explain/herd.svg"
 FLEET = ["--clients", "100000", "--accept-rate", "2000", "--markdown"]
 HUNDRED = ["--clients", "100", "--seeds", "100", "--markdown"]
-DRAWS = ["--draws", "80", "--seed", "20", "--scale", "3000"]
 BLOCKS: dict[str, tuple[Path, list[str]]] = {
     "outages": (EXPLAIN, ["--outage", "3s", "--outage", "30s", "--outage", "300s", *FLEET]),
-    "black-hole": (EXPLAIN, ["--black-hole", *FLEET]),
-    "rolling": (EXPLAIN, ["--rolling", "4", "--outage", "10s", *FLEET]),
-    "million": (EXPLAIN, ["--clients", "1000000", "--accept-rate", "20000", "--backlog", "65535", "--alone", "--markdown"]),
     "hundred": (EXPLAIN, HUNDRED),
-    "interactive": (EXPLAIN, [*HUNDRED, "--alone", "--profile", "datacenter", "--backoff-max", "2s", "--round-trip", "500us"]),
-    "held-out": (DECISION, [*DRAWS, "--half", "held-out"]),
-    "tuned": (DECISION, [*DRAWS, "--half", "tuned"]),
+    "interactive": (EXPLAIN, [*HUNDRED, "--alone", "--profile", "datacenter", "--backoff-max", "2s", "--round-trip", "1ms"]),
 }
 
 
@@ -61,8 +54,6 @@ def write(name: str, texts: dict[Path, str]) -> None:
         arguments += ["--svg", DRAWING.name]
     else:
         told = simulate(arguments)
-    if "--markdown" not in arguments:
-        told = f"```\n{told}```\n"
     command = " ".join(["keepline", *arguments])
     block = f"```sh\n{command}\n```\n\n{told.rstrip()}\n"
     place = re.compile(rf"(<!-- herd {name}: begin -->\n).*?(<!-- herd {name}: end -->)", re.DOTALL)

@@ -7,7 +7,7 @@ use keepline_testkit::herd::{Down, Outcome, Peer, Policy, Proof, Scenario, Sched
 use std::time::Duration;
 
 /// The round trip of servers that talk to servers nearby.
-const NEARBY: Duration = Duration::from_micros(500);
+const NEARBY: Duration = Duration::from_millis(1);
 
 /// A twentieth of the fleet and of its server: every time stays what it is.
 const SMALL: u32 = 5_000;
