@@ -35,6 +35,8 @@ print(client.closed().cause)
 @pytest.mark.parametrize("how", ["", "isolated=False"], ids=["isolated", "sharing-the-lock"])
 @pytest.mark.parametrize("before", ["", "import keepline"], ids=["first", "second"])
 def test_sub_interpreter_gets_an_import_error_and_the_main_one_works(how: str, before: str) -> None:
+    if sys.version_info[:2] == (3, 12) and not how and not before:
+        pytest.skip("CPython 3.12 refuses it there itself, before our code runs, and then corrupts its own memory")
     program = SUB.format(how=how, before=before)
     command = [sys.executable, "-W", "ignore", "-c", program]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=30)
