@@ -86,7 +86,7 @@ impl BridgeClient {
         }
     }
 
-    fn new(client: Client, runtime: Handle, tls: Option<TlsRecord>) -> BridgeClient {
+    pub(crate) fn new(client: Client, runtime: Handle, tls: Option<TlsRecord>) -> BridgeClient {
         BridgeClient { inner: Here::new(Inner { client, runtime, reader: Arc::default(), tls: tls.map(Box::new) }) }
     }
 }
@@ -391,7 +391,11 @@ impl BridgeClient {
 }
 
 /// What a client is made from. Callers of other languages hold their interpreter's lock: they only append and wake.
-fn declare(endpoints: &[EndpointRecord], config: ClientConfig, runtime: &Handle) -> Result<Builder, BridgeError> {
+pub(crate) fn declare(
+    endpoints: &[EndpointRecord],
+    config: ClientConfig,
+    runtime: &Handle,
+) -> Result<Builder, BridgeError> {
     let tls = config.tls.as_ref().map(TlsRecord::declared);
     let builder = Client::builder(endpoints::parse(endpoints)?).config(config.into_config()?);
     let builder = builder.runtime(runtime.clone()).inline_writes(false);

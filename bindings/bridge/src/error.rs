@@ -72,6 +72,14 @@ impl BridgeError {
         BridgeError::new(ErrorKind::Closed.as_str(), "the runtime was shut down with the program")
     }
 
+    pub(crate) fn closed(message: &str) -> BridgeError {
+        BridgeError::new(ErrorKind::Closed.as_str(), message)
+    }
+
+    pub(crate) fn rejected(message: &str) -> BridgeError {
+        BridgeError::new(ErrorKind::Rejected.as_str(), message)
+    }
+
     pub(crate) fn timed_out(what: &str) -> BridgeError {
         let mut error = BridgeError::new(ErrorKind::Timeout.as_str(), format!("no {what} within the time given"));
         error.0.retryable = true;

@@ -27,6 +27,8 @@ pub mod receipt;
 pub mod report;
 pub mod runtime;
 pub mod stats;
+pub mod stream;
+pub mod streams;
 
 pub use client::BridgeClient;
 pub use config::{ClientConfig, ResolvedConfig, default_config, resolve};
@@ -44,6 +46,8 @@ pub use operations::{Operations, Progress};
 pub use receipt::BridgeReceipt;
 pub use report::{BridgeReport, KernelFiguresRecord, ReportEntryRecord, ReportRecord};
 pub use stats::StatsRecord;
+pub use stream::{BridgeStream, WriteRecord};
+pub use streams::BridgeStreams;
 
 #[cfg(feature = "uniffi")]
 uniffi::setup_scaffolding!();

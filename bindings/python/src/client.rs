@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 /// An endpoint and its weight, if one was given.
-type Address = (String, Option<u64>);
+pub(crate) type Address = (String, Option<u64>);
 
 /// A client. Waiting calls take the `Operations` of their loop and return a value, or the number it waits under.
 #[pyclass(frozen, module = "keepline._core")]
@@ -279,7 +279,7 @@ fn accepted(py: Python<'_>, result: Result<(), BridgeError>) -> PyResult<bool> {
     }
 }
 
-fn records_of(endpoints: Vec<Address>) -> Vec<EndpointRecord> {
+pub(crate) fn records_of(endpoints: Vec<Address>) -> Vec<EndpointRecord> {
     endpoints.into_iter().map(|(address, weight)| EndpointRecord { address, weight }).collect()
 }
 

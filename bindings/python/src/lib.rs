@@ -14,6 +14,7 @@ mod operations;
 mod program;
 mod records;
 mod report;
+mod streams;
 mod wake;
 
 use pyo3::prelude::*;
@@ -33,6 +34,8 @@ mod _core {
     use super::program::program;
     #[pymodule_export]
     use super::report::Report;
+    #[pymodule_export]
+    use super::streams::{Stream, Streams};
 
     use super::errors::raised;
     use super::operations::Value;

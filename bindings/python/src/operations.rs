@@ -5,10 +5,12 @@ use crate::data;
 use crate::errors::raised;
 use crate::message::Message;
 use crate::records;
+use crate::streams::{self, Stream, Streams};
 use crate::wake::Wake;
 use bytes::Bytes;
 use keepline_bridge::{
-    self as bridge, BridgeClient, BridgeReceipt, DiagnosisRecord, EndingRecord, EventRecord, Here, Progress,
+    self as bridge, BridgeClient, BridgeReceipt, BridgeStream, BridgeStreams, DiagnosisRecord, EndingRecord,
+    EventRecord, Here, Progress, WriteRecord,
 };
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -26,6 +28,10 @@ pub(crate) enum Value {
     Events(Vec<EventRecord>),
     Ending(EndingRecord),
     Diagnosis(DiagnosisRecord),
+    Streams(BridgeStreams),
+    Stream(BridgeStream),
+    Connection(BridgeStreams, BridgeStream),
+    Written(WriteRecord),
 }
 
 /// Operations wait here for their loop. `fileno()` becomes readable when `ready()` has something to tell.
@@ -117,6 +123,10 @@ impl Value {
             Value::Events(events) => records::to_python(py, &events),
             Value::Ending(ending) => records::to_python(py, &ending),
             Value::Diagnosis(diagnosis) => records::to_python(py, &diagnosis),
+            Value::Streams(streams) => Streams::new(streams).into_bound_py_any(py),
+            Value::Stream(stream) => Stream::new(stream).into_bound_py_any(py),
+            Value::Connection(streams, stream) => (Streams::new(streams), Stream::new(stream)).into_bound_py_any(py),
+            Value::Written(record) => streams::told(record).into_bound_py_any(py),
         }
     }
 }

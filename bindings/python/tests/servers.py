@@ -115,17 +115,19 @@ class Process:
         quiet = subprocess.DEVNULL
         self._process = subprocess.Popen(self._command, cwd=self._cwd, stdin=quiet, stdout=quiet, stderr=quiet)
 
-    async def ready(self) -> None:
-        """Waits until somebody accepts, at most 10 s."""
-        async with asyncio.timeout(10):
+    async def ready(self, within: float = 10) -> None:
+        """Waits until somebody accepts, at most so many seconds."""
+        async with asyncio.timeout(within):
             while True:
-                try:
-                    _, writer = await asyncio.open_connection(*self.address)
-                except ConnectionError:
-                    await asyncio.sleep(0.02)
-                else:
-                    writer.close()
-                    return
+                # Not by `open_connection`: a test may have put something else in its place.
+                with closing(socket.socket()) as probe:
+                    probe.setblocking(False)
+                    try:
+                        await asyncio.get_running_loop().sock_connect(probe, self.address)
+                    except ConnectionError:
+                        await asyncio.sleep(0.02)
+                    else:
+                        return
 
     def await_ready(self) -> None:
         """The same without an event loop."""
@@ -237,6 +239,20 @@ async def modbus_process() -> AsyncIterator[Process]:
         yield process
     finally:
         process.kill()
+
+
+def certificate_for_localhost(directory: Path) -> tuple[Path, Path]:
+    """The files of a certificate chain and its key, made in this directory."""
+    chain, key = directory / "chain.pem", directory / "key.pem"
+    # Not an authority: a certificate that a server may have, and that is trusted by itself.
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        + ["-subj", "/CN=keepline tests", "-addext", "subjectAltName=DNS:localhost", "-days", "30"]
+        + ["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", str(key), "-out", str(chain)],
+        check=True,
+        capture_output=True,
+    )
+    return chain, key
 
 
 def free_port() -> int:

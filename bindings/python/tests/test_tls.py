@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,23 +11,14 @@ import pytest
 
 import keepline
 from keepline import Cause, Framing, Hint, Tls, events
+from servers import certificate_for_localhost
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificates with openssl")
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    directory = tmp_path_factory.mktemp("tls")
-    chain, key = directory / "chain.pem", directory / "key.pem"
-    # Not an authority: a certificate that a server may have, and that is trusted by itself.
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        + ["-subj", "/CN=keepline tests", "-addext", "subjectAltName=DNS:localhost", "-days", "30"]
-        + ["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", str(key), "-out", str(chain)],
-        check=True,
-        capture_output=True,
-    )
-    return chain, key
+    return certificate_for_localhost(tmp_path_factory.mktemp("tls"))
 
 
 async def test_messages_travel_encrypted_and_sessions_are_resumed(certificate: tuple[Path, Path]) -> None:

@@ -18,7 +18,8 @@ LINES = Framing.lines()
 QUICK = Backoff(first_spread=0.05, initial=0.05, max=0.2)
 
 ONLY_ASYNC = {"Connecting", "open_connection", "create_connection"}
-"""What a blocking twin has no use for: `sync.connect` waits by itself, and the two stand in for functions of asyncio."""
+ONLY_ASYNC |= {"ConnectingStreams", "Streams", "Transport", "connect_streams", "start_streams"}
+"""What a blocking twin has no use for: `sync.connect` waits by itself, and the others stand in for asyncio's own."""
 
 SPECIAL = {
     "__aenter__": "__enter__",

@@ -42,6 +42,7 @@ pub struct Builder {
     runtime: Option<Handle>,
     seed: Option<u64>,
     inline_writes: bool,
+    one_connection: bool,
     governor: Option<Governor>,
     #[cfg(feature = "tls")]
     tls: Option<crate::tls::Tls>,
@@ -64,6 +65,7 @@ impl Client {
             runtime: None,
             seed: None,
             inline_writes: true,
+            one_connection: false,
             governor: None,
             #[cfg(feature = "tls")]
             tls: None,
@@ -259,6 +261,13 @@ impl Builder {
     /// hold a lock of theirs, such as an interpreter's: they only append and wake.
     pub fn inline_writes(mut self, allowed: bool) -> Builder {
         self.inline_writes = allowed;
+        self
+    }
+
+    /// Makes the client end with its first connection: attempts are retried as always, but what ends the connection closes
+    /// the client. For callers that ask for each connection anew. Off unless given.
+    pub fn one_connection(mut self, only: bool) -> Builder {
+        self.one_connection = only;
         self
     }
 

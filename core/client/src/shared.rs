@@ -38,8 +38,10 @@ pub(crate) enum Wish {
     Endpoints(Vec<Endpoint>),
     /// `connect()` has waited long enough.
     GiveUp,
-    /// The user is done with the stream of this connection.
+    /// The stream of this connection met its end.
     StreamEnded(Epoch, Ending),
+    /// The user is done with the stream of this connection.
+    StreamLeft { epoch: Epoch, peer_closed: bool },
 }
 
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub(crate) struct Shared {
     /// Boxed: few clients have one.
     pub(crate) socket_hook: Option<Box<SocketHook>>,
     pub(crate) inline_writes: bool,
+    /// The client ends with its first connection.
+    pub(crate) one_connection: bool,
     /// Where it is not the process's own.
     pub(crate) governor: Option<Governor>,
     /// Boxed: a client without TLS pays a pointer.
@@ -115,6 +119,7 @@ impl Shared {
             login,
             socket_hook: None,
             inline_writes,
+            one_connection: false,
             governor,
             #[cfg(feature = "tls")]
             tls: None,
@@ -124,6 +129,11 @@ impl Shared {
     /// Who holds the retries of this client back; `None` if nobody does.
     pub(crate) fn governor(&self) -> Option<Governor> {
         self.config.governed.then(|| self.governor.clone().unwrap_or_else(Governor::of_process))
+    }
+
+    pub(crate) fn with_one_connection(mut self, one_connection: bool) -> Shared {
+        self.one_connection = one_connection;
+        self
     }
 
     pub(crate) fn with_socket_hook(mut self, hook: Option<SocketHook>) -> Shared {

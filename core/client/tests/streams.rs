@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use keepline::{Client, ErrorKind, Framing, Heartbeat, State};
+use keepline::{Cause, Client, ErrorKind, EventKind, Framing, Heartbeat, State};
 use keepline_testkit::chaos::End;
 use keepline_testkit::servers::EchoServer;
 use std::net::SocketAddr;
@@ -61,6 +61,99 @@ async fn closing_the_client_ends_the_stream_with_an_error() {
     tokio::time::timeout(secs(1), streams.close(secs(0))).await.unwrap();
     assert!(tokio::time::timeout(secs(1), reading).await.unwrap().unwrap().is_err());
     assert_eq!(streams.next().await.unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn client_of_one_connection_ends_with_it_and_dials_no_other() {
+    let server = EchoServer::start().await.unwrap();
+    let only = || Client::builder(server.addr()).one_connection(true).connect_streams();
+
+    let streams = only().await.unwrap();
+    drop(streams.next().await.unwrap());
+    assert_eq!(tokio::time::timeout(SOON, streams.client().closed()).await.unwrap().cause, Cause::Requested);
+    assert_eq!(streams.client().stats().attempts, 1);
+
+    let streams = only().await.unwrap();
+    let mut stream = streams.next().await.unwrap();
+    server.stop(End::Rst).await;
+    let error = tokio::time::timeout(SOON, stream.read_u8()).await.unwrap().unwrap_err();
+    assert_eq!(stream.explain(&error).cause(), Some(Cause::Reset));
+    assert_eq!(tokio::time::timeout(SOON, streams.client().closed()).await.unwrap().cause, Cause::Reset);
+    assert_eq!(streams.client().stats().attempts, 1);
+    assert_eq!(streams.next().await.unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn stream_that_may_be_half_open_is_written_to_after_the_peer_has_said_all() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let streams = Client::builder(listener.local_addr().unwrap()).start_streams().unwrap();
+    let (mut peer, _) = listener.accept().await.unwrap();
+    peer.write_all(b"that is all").await.unwrap();
+    peer.shutdown().await.unwrap();
+
+    let mut stream = streams.next().await.unwrap();
+    stream.half_open(true);
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).await.unwrap();
+    assert_eq!(heard, b"that is all");
+    stream.write_all(b"still here").await.unwrap();
+    let epoch = stream.epoch();
+    drop(stream);
+    let mut answer = Vec::new();
+    tokio::time::timeout(SOON, peer.read_to_end(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(answer, b"still here", "left in order: nothing of it is lost");
+
+    // The peer left first: the next attempt waits as the curve says.
+    let mut events = streams.client().events();
+    let lost = await_event(&mut events, "disconnected", SOON).await;
+    let EventKind::Disconnected(lost) = lost.kind else { panic!("not an end: {lost:?}") };
+    assert_eq!((lost.epoch, lost.ending.cause), (epoch, Cause::PeerClosed));
+    assert!(lost.retry_in.is_some_and(|wait| wait >= millis(100)), "{lost:?}");
+}
+
+#[tokio::test]
+async fn connection_that_the_peer_left_while_nobody_had_it_is_passed_over() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let streams = Client::builder(listener.local_addr().unwrap()).connect_streams().await.unwrap();
+    let (mut left, _) = listener.accept().await.unwrap();
+    left.shutdown().await.unwrap();
+    let stale = streams.client().epoch();
+    // It has arrived, for this is the loopback; the runtime has to look at its sockets once to know.
+    tokio::task::yield_now().await;
+    let answering = tokio::spawn(async move {
+        let (mut second, _) = listener.accept().await.unwrap();
+        second.write_all(b"!").await.unwrap();
+        second
+    });
+    let mut stream = tokio::time::timeout(SOON, streams.next()).await.unwrap().unwrap();
+    assert!(stream.epoch() > stale);
+    assert_eq!(stream.read_u8().await.unwrap(), b'!');
+    drop(answering.await.unwrap());
+}
+
+#[tokio::test]
+async fn close_waits_for_the_user_of_the_stream_and_not_longer() {
+    let server = EchoServer::start().await.unwrap();
+    let streams = Client::builder(server.addr()).connect_streams().await.unwrap();
+    let mut stream = streams.next().await.unwrap();
+    stream.write_all(b"x").await.unwrap();
+    let client = streams.client().clone();
+    let closing = tokio::spawn(async move { client.close(SOON).await });
+    assert_eq!(stream.read_u8().await.unwrap(), b'x');
+    drop(stream);
+    assert_eq!(tokio::time::timeout(SOON, closing).await.unwrap().unwrap().cause, Cause::Requested);
+}
+
+#[tokio::test]
+async fn waiting_for_a_connection_ends_in_time_with_the_last_cause_and_the_client_goes_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let streams = Client::builder(address).backoff_max(millis(500)).start_streams().unwrap();
+    let error = streams.next_within(millis(300)).await.unwrap_err();
+    assert_eq!((error.kind(), error.cause()), (ErrorKind::Unavailable, Some(Cause::Refused)));
+    let _listener = TcpListener::bind(address).await.unwrap();
+    tokio::time::timeout(SOON, streams.next()).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ from keepline._doctor import Diagnosis, Fact, Stage, doctor
 from keepline._endpoint import Address, Target, Weighted
 from keepline._errors import (
     Closed,
+    ConnectionLost,
     Exhausted,
     ForkedError,
     Internal,
@@ -31,8 +32,17 @@ from keepline._parts import Backoff, Heartbeat, Keepalive, Outbox
 from keepline._protocol import AutoReply, Correlation, Framing, Matcher, RetryAfter, Script
 from keepline._records import Bound, DetectionBounds, Ending, MessageCounts, NetworkPath, Notice, Stats
 from keepline._report import KernelFigures, Report, ReportEntry
+from keepline._streams import (
+    ConnectingStreams,
+    Streams,
+    connect_streams,
+    create_connection,
+    open_connection,
+    start_streams,
+)
 from keepline._tls import Tls
 from keepline._told import Events, Receipt
+from keepline._transport import Transport
 from keepline._values import OFF, Data, Duration, Off
 from keepline.events import Event
 from keepline import sync  # isort: skip  (uses the names above)
@@ -51,6 +61,8 @@ __all__ = [
     "Config",
     "ConfigOptions",
     "Connecting",
+    "ConnectingStreams",
+    "ConnectionLost",
     "Correlation",
     "Data",
     "DetectionBounds",
@@ -91,19 +103,25 @@ __all__ = [
     "StageName",
     "State",
     "Stats",
+    "Streams",
     "Suspicion",
     "Target",
     "Timeout",
     "Tls",
     "Transition",
+    "Transport",
     "Unavailable",
     "Weighted",
     "WrongLoopError",
     "__version__",
     "connect",
+    "connect_streams",
+    "create_connection",
     "default_config",
     "doctor",
     "events",
+    "open_connection",
     "start",
+    "start_streams",
     "sync",
 ]

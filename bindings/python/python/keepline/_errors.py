@@ -56,6 +56,18 @@ class Unavailable(KeeplineError, ConnectionError):
     retryable = True
 
 
+class ConnectionLost(Unavailable, ConnectionResetError):
+    """The connection of a stream is over; open the next one. Its ``cause`` says why."""
+
+    @classmethod
+    def of(cls, error: KeeplineError) -> "ConnectionLost":
+        """Private: the loss that an error of the core tells of."""
+        lost = cls(*error.args)
+        for name in ("cause", "detector", "errno", "code", "_report"):
+            setattr(lost, name, getattr(error, name))
+        return lost
+
+
 class Exhausted(KeeplineError, ConnectionError):
     """The client gave up."""
 

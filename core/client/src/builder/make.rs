@@ -114,6 +114,10 @@ impl Builder {
 
     fn spawn(self, streaming: bool) -> Result<Client, Error> {
         let config = self.parsed()?;
+        if self.one_connection && config.concurrent_ok {
+            let rule = "must not be set for a client of one connection";
+            return Err(ConfigError::new("concurrent_ok", "set", rule).into());
+        }
         let endpoints = self.endpoints?;
         #[cfg(feature = "tls")]
         let (endpoints, tls) = over_tls(endpoints, self.tls)?;
@@ -134,7 +138,8 @@ impl Builder {
         let names = (has_name || self.resolver.is_some()).then(|| Arc::new(Names::new(self.resolver)));
         let inline_writes = self.inline_writes;
         let shared = Shared::new(config, targets, login, names, streaming, inline_writes, self.governor)
-            .with_socket_hook(self.socket_hook);
+            .with_socket_hook(self.socket_hook)
+            .with_one_connection(self.one_connection);
         #[cfg(feature = "tls")]
         let shared = shared.with_tls(tls);
         let shared = Arc::new(shared);

@@ -17,6 +17,7 @@ mod write;
 
 use crate::clock::{self, Clock};
 use crate::io::dial::Dialed;
+use crate::io::transport::Socket;
 use crate::network::Sight;
 use crate::shared::{Shared, Wish};
 use crate::wheel::{Seat, Wheel};
@@ -72,8 +73,8 @@ pub(crate) struct Driver {
     sample: Epoch,
     /// The connection is closed and its requests were not told yet.
     unsettled: bool,
-    /// The stream whose user was not told yet that it is over; 0 for none.
-    lent: Epoch,
+    /// The stream whose user was not told yet that it is over. Boxed: few clients have streams.
+    lent: Option<Box<(Epoch, Arc<Socket>)>>,
     /// What is told of an attempt beside a connection once it has won. Boxed: nearly always there is none.
     arrival: Option<Box<Arrival>>,
     /// What the connection leaves behind when it is closed. Boxed: a living client has none.
@@ -107,12 +108,15 @@ impl Driver {
             other: Io::Nothing,
             sample: Epoch(0),
             unsettled: false,
-            lent: Epoch(0),
+            lent: None,
             arrival: None,
             remains: None,
             finished: false,
             span,
         };
+        if driver.shared.one_connection {
+            driver.session.set_one_connection();
+        }
         driver.first_look(runtime);
         driver.begin(candidates);
         driver
@@ -147,6 +151,7 @@ impl Driver {
                     self.look_after(epoch, &ending);
                     self.session.handle_ended_with(now, epoch, ending, self.kernel_figures(epoch))
                 }
+                Wish::StreamLeft { epoch, peer_closed } => self.session.handle_left(now, epoch, peer_closed),
             }
             self.act();
         }

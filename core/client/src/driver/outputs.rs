@@ -210,10 +210,8 @@ impl Driver {
             Io::Dialing(..) => {}
             Io::Open(connection) if is_beside => connection.transport.abort_on_close(),
             Io::Lent(lent) => {
-                let (epoch, socket) = *lent;
-                self.lent = epoch;
                 if matches!(how, CloseHow::Abort)
-                    && let Some(stream) = socket.tcp()
+                    && let Some(stream) = lent.1.tcp()
                 {
                     sockopt::abort_on_close(stream);
                     if self.shared.config.single_connection {
@@ -221,8 +219,8 @@ impl Driver {
                         sockopt::reset(stream);
                     }
                 }
-                // Ends the user's reads and writes at once, wherever the stream is.
-                let _already_gone = socket.shutdown(std::net::Shutdown::Both);
+                // Shut down once its user can be told why: before, a read would take that for the peer's own end.
+                self.lent = Some(lent);
             }
             Io::Open(mut connection) => {
                 let standing = self.last_standing(&connection, how);
@@ -327,12 +325,7 @@ impl Driver {
 
     /// Fails the requests of the connection that ended, and wakes whoever waited for room in it.
     fn settle_requests(&mut self, ending: Ending) -> keepline_proto::event::MessageCounts {
-        let lent = std::mem::take(&mut self.lent);
-        if let Some(streams) = &self.shared.streams
-            && lent != Epoch(0)
-        {
-            streams.revoke(lent, ending);
-        }
+        self.take_back(ending);
         let mut news = News::default();
         let mut writer = self.shared.writer();
         if std::mem::take(&mut self.unsettled) {
@@ -346,9 +339,19 @@ impl Driver {
         counts
     }
 
+    /// Ends the user's reads and writes on a stream at once, wherever it is, and has them say why.
+    fn take_back(&mut self, ending: Ending) {
+        let Some(lent) = self.lent.take() else { return };
+        if let Some(streams) = &self.shared.streams {
+            streams.revoke(lent.0, ending);
+        }
+        let _already_gone = lent.1.shutdown(std::net::Shutdown::Both);
+    }
+
     /// Settles everything that is left: nothing happens on this client any more.
     pub(super) fn finish(&mut self, ending: Ending) {
         self.finished = true;
+        self.take_back(ending);
         (self.io, self.other) = (Io::Nothing, Io::Nothing);
         let mut settled = Vec::new();
         let mut news = News::default();

@@ -48,6 +48,17 @@ impl Socket {
         }
     }
 
+    /// The address on this side; a Unix socket has none.
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Socket::Tcp(stream) => stream.local_addr(),
+            #[cfg(feature = "tls")]
+            Socket::Tls(socket) => socket.tcp().local_addr(),
+            #[cfg(unix)]
+            Socket::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Socket::Tcp(stream) => stream.try_read(buffer),

@@ -65,6 +65,9 @@ impl Session {
         }
         self.paused = true;
         self.end(Session::requested(), self.how_to_leave(), Next::Stop);
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
         self.phase = Phase::Idle;
         self.emit(EventKind::Paused);
     }

@@ -3,7 +3,7 @@
 use super::Session;
 use super::life::Next;
 use super::phase::{Phase, Step};
-use crate::cause::Ending;
+use crate::cause::{Cause, Ending};
 use crate::config::Matcher;
 use crate::event::EventKind;
 use crate::kernel::KernelFigures;
@@ -209,6 +209,24 @@ impl Session {
             self.recorder.weigh(now, epoch, &figures);
             self.apply(findings);
             self.expire();
+        }
+    }
+
+    /// Takes the news that the user of a stream is done with the connection `epoch`, and whether the peer had ended its
+    /// side before. It is left in order if it is healthy. One that the user left is followed by another at once; one that
+    /// the peer left is waited for as the curve says.
+    pub fn handle_left(&mut self, now: Time, epoch: Epoch, peer_closed: bool) {
+        if !self.admit_from(now, epoch) || self.challenger() == Some(epoch) {
+            return;
+        }
+        let how = self.how_to_leave();
+        if self.is_draining() {
+            self.end(Session::requested(), CloseHow::Graceful, Next::Stop);
+            self.finish(Session::requested());
+        } else if peer_closed {
+            self.end(Ending::os(Cause::PeerClosed, None), how, Next::Retry);
+        } else {
+            self.end(Session::requested(), how, Next::Now);
         }
     }
 

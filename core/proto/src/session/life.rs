@@ -170,7 +170,9 @@ impl Session {
         // A certificate does not get better by asking again; but a wish or a new network is no verdict on it.
         let refused = self.is_refused_for_good(&ending);
         let fatal = next == Next::Retry && (advice.fatal && self.config.is_fatal(ending.cause) || refused);
-        let next = if fatal || exhausted { Next::Stop } else { next };
+        let spent = self.one_connection && up_for.is_some();
+        let closes = fatal || exhausted || spent;
+        let next = if closes { Next::Stop } else { next };
         let next = if next == Next::Retry && challenger.is_some() { Next::Challenger } else { next };
         let delay = match next {
             Next::Retry if self.network.is_down() => Some(self.retry_delay(&ending, stood).max(self.offline_delay())),
@@ -198,7 +200,7 @@ impl Session {
             (Next::Retry, Some(delay)) if !self.network.is_down() => self.phase = Phase::Waiting(self.now + delay),
             (Next::Retry | Next::Offline, Some(delay)) => self.wait_offline(delay),
             (Next::Retry | Next::Challenger | Next::Offline | Next::Stop, _) => {
-                if fatal || exhausted {
+                if closes {
                     self.finish(ending);
                 }
             }
@@ -223,8 +225,11 @@ impl Session {
         self.emit(EventKind::Disconnected(end));
     }
 
-    /// Closes the client: nothing is heard or said after this.
+    /// Closes the client: nothing is heard or said after this. The first ending counts.
     pub(super) fn finish(&mut self, ending: Ending) {
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
         self.phase = Phase::Closed;
         self.network.forget();
         self.emit(EventKind::Closed(ending));

@@ -78,6 +78,8 @@ pub struct Session {
     absent_since: Time,
     started: bool,
     paused: bool,
+    /// The client ends with its first connection.
+    one_connection: bool,
     drained: bool,
     recorder: Recorder,
     outputs: OutputQueue,
@@ -105,6 +107,7 @@ impl Session {
             absent_since: now,
             started: false,
             paused: false,
+            one_connection: false,
             drained: true,
             recorder: Recorder::default(),
             outputs: OutputQueue::default(),
@@ -154,6 +157,11 @@ impl Session {
     pub fn connect_per_address(&self) -> Duration {
         let is_ignored = self.waits.failures(WaitClass::Timeout) > 0 && self.pool.count() < 2;
         if is_ignored { self.config.connect_patient } else { self.config.connect_per_address }
+    }
+
+    /// Makes the client end with its first connection: what came before it was retried, what ends it closes the client.
+    pub fn set_one_connection(&mut self) {
+        self.one_connection = true;
     }
 
     /// When the next attempt starts by itself, if one is being waited for.

@@ -1,0 +1,66 @@
+"""CPython's own tests of asyncio streams, run over the drop-in: those of the interpreter that runs this."""
+
+import importlib
+import unittest
+from typing import Any
+
+import pytest
+
+from conformance import dropin
+
+NO_TESTS = "CPython's test package is not installed: apt-get install libpython3-testsuite"
+
+
+def _cases() -> type[unittest.TestCase] | None:
+    """CPython's class, which pytest would collect by itself if it were a name of this module."""
+    try:
+        found: type[unittest.TestCase] = importlib.import_module("test.test_asyncio.test_streams").StreamTests
+    except ImportError:
+        return None
+    return found
+
+
+# Everything that opens a connection as a client, and these do not apply.
+NOT_APPLICABLE = {
+    "test_open_unix_connection": "asyncio.open_unix_connection is another function, which has no drop-in",
+    "test_open_unix_connection_no_loop_ssl": "as test_open_unix_connection",
+    "test_open_unix_connection_error": "as test_open_unix_connection",
+    "test_start_unix_server": "as test_open_unix_connection",
+    "test_read_all_from_pipe_reader": "reads a pipe, not a connection",
+}
+
+TOUCHED: set[str] = set()
+"""The tests that have opened a connection."""
+
+
+def _names() -> list[Any]:
+    cases = _cases()
+    names = [] if cases is None else unittest.TestLoader().getTestCaseNames(cases)
+    return [pytest.param(name, marks=_marks(NOT_APPLICABLE.get(name))) for name in names]
+
+
+def _marks(reason: str | None) -> Any:
+    return () if reason is None else pytest.mark.skip(reason=f"does not apply: {reason}")
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", _names())
+def test_stream_test_of_cpython_passes_over_the_drop_in(name: str) -> None:
+    cases = _cases()
+    assert cases is not None
+    result = unittest.TestResult()
+    with dropin.in_place() as opened:
+        cases(name).run(result)
+        touched = len(opened)
+    problems = result.failures + result.errors
+    assert not problems, problems[0][1]
+    assert result.testsRun == 1 and not result.skipped
+    if touched:
+        TOUCHED.add(name)
+
+
+def test_enough_of_them_open_connections() -> None:
+    """A run in which nothing was opened would prove nothing."""
+    if _cases() is None:
+        pytest.skip(NO_TESTS)
+    assert len(TOUCHED) >= 10, TOUCHED
