@@ -37,11 +37,29 @@ main() {
         fi
     done
     if have "$PYTHON" && ! python_has_venv; then packages+=(python3-venv); fi
+    local stdlib_tests
+    if stdlib_tests=$(lacking_tests_of_python); then packages+=("$stdlib_tests"); fi
     if [ ${#packages[@]} -gt 0 ]; then install_packages "${packages[@]}"; fi
     for server in "${SERVERS[@]}" nginx; do
         have_server "$server" || skip "tests against $server: it is not installed (apt-get install $server)"
     done
     make_venv
+}
+
+# Names the package with the standard library's own tests, which our drop-ins are held against; fails if they are there, or if
+# this interpreter is not Debian's.
+lacking_tests_of_python() {
+    have apt-get && have "$PYTHON" || return 1
+    "$PYTHON" - <<'EOF' 2>/dev/null
+import importlib.util, sys
+try:
+    there = importlib.util.find_spec("test.test_asyncio.test_streams") is not None
+except ModuleNotFoundError:
+    there = False
+if there or sys.base_prefix != "/usr":
+    sys.exit(1)
+print("libpython%d.%d-testsuite" % sys.version_info[:2])
+EOF
 }
 
 # Debian keeps some servers where only root looks.

@@ -1,6 +1,7 @@
 """CPython's own tests of asyncio streams, run over the drop-in: those of the interpreter that runs this."""
 
 import importlib
+import os
 import unittest
 from typing import Any
 
@@ -62,5 +63,6 @@ def test_stream_test_of_cpython_passes_over_the_drop_in(name: str) -> None:
 def test_enough_of_them_open_connections() -> None:
     """A run in which nothing was opened would prove nothing."""
     if _cases() is None:
-        pytest.skip(NO_TESTS)
+        # In CI a skipped test would look like a passed one.
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(NO_TESTS)
     assert len(TOUCHED) >= 10, TOUCHED
