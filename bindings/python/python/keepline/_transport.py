@@ -5,15 +5,12 @@ import logging
 import warnings
 from asyncio import AbstractEventLoop, BaseProtocol, BufferedProtocol, Handle, Protocol
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from keepline import _core
 from keepline._errors import ConnectionLost, KeeplineError
 from keepline._loop import LoopBridge
 from keepline._values import Data
-
-if TYPE_CHECKING:
-    from keepline._streams import Streams
 
 READ = 64 * 1024
 """Bytes of one read: what a turn of the loop copies while others wait."""
@@ -43,7 +40,7 @@ class Transport(asyncio.Transport):
         loop: AbstractEventLoop,
         bridge: LoopBridge,
         core: _core.Stream,
-        streams: "Streams",
+        streams: object,
         protocol: BaseProtocol,
     ) -> None:
         """Private: made by the functions that open connections."""
