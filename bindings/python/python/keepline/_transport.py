@@ -5,12 +5,15 @@ import logging
 import warnings
 from asyncio import AbstractEventLoop, BaseProtocol, BufferedProtocol, Handle, Protocol
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from keepline import _core
 from keepline._errors import ConnectionLost, KeeplineError
 from keepline._loop import LoopBridge
 from keepline._values import Data
+
+if TYPE_CHECKING:
+    from keepline._streams import Streams
 
 READ = 64 * 1024
 """Bytes of one read: what a turn of the loop copies while others wait."""
@@ -40,7 +43,7 @@ class Transport(asyncio.Transport):
         loop: AbstractEventLoop,
         bridge: LoopBridge,
         core: _core.Stream,
-        streams: object,
+        streams: "Streams",
         protocol: BaseProtocol,
     ) -> None:
         """Private: made by the functions that open connections."""
