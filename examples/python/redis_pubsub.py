@@ -10,22 +10,21 @@ import argparse
 import asyncio
 
 import keepline
-from keepline import Framing, Heartbeat, Matcher, events
+from keepline import Framing, Heartbeat, Matcher, Script, events
 
 
 async def main(address: str, channel: str) -> None:
     name = channel.encode()
+    subscribe = b"*2\r\n$9\r\nSUBSCRIBE\r\n$%d\r\n%s\r\n" % (len(name), name)
     async with keepline.start(
         address,
         framing=Framing.resp(),
+        # A list that grows and shrinks while the client runs is `client.subscribe`. This one is known from the first
+        # connection on.
+        greeting=Script().send(subscribe).expect(Matcher.prefix(b"*3\r\n$9\r\nsubscribe\r\n")),
         # A subscribed connection answers PING with an array.
         heartbeat=Heartbeat(b"PING\r\n", reply=Matcher.prefix(b"*2\r\n$4\r\npong\r\n"), interval=2, reply_within=2),
     ) as client:
-        client.subscribe(
-            channel,
-            b"*2\r\n$9\r\nSUBSCRIBE\r\n$%d\r\n%s\r\n" % (len(name), name),
-            confirmed_by=Matcher.prefix(b"*3\r\n$9\r\nsubscribe\r\n"),
-        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(tell(client))
             async for message in client:

@@ -43,9 +43,12 @@ async def test_refused_credentials_end_the_client_after_as_many_attempts_as_decl
 
 async def test_subscriptions_come_back_before_connected_and_nothing_published_after_it_is_lost() -> None:
     async with redis_process() as redis:
+        # Subscribed to before there is a connection, so that each one begins with it.
+        redis.kill()
         client = keepline.start(redis.address, framing=Framing.resp(), backoff=Backoff(max=0.3))
         confirmed = Matcher.prefix(b"*3\r\n$9\r\nsubscribe\r\n")
         client.subscribe("news", b"SUBSCRIBE news\r\n", confirmed_by=confirmed)
+        redis.start()
         after = 0
         for _round in range(2):
             back = await waiting.event(client, events.Connected, after=after)

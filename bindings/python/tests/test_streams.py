@@ -14,6 +14,7 @@ import uvloop
 
 import keepline
 from keepline import Backoff, Cause, ConnectionLost, Tls, Transport
+import waiting
 from servers import Server, certificate_for_localhost, echo, free_port
 from test_fork import fork
 
@@ -289,7 +290,7 @@ async def test_each_call_gets_the_next_connection_and_only_its_bytes() -> None:
                 with pytest.raises((ConnectionLost, asyncio.IncompleteReadError)):
                     await reader.readexactly(1 << 20)
                 await server.start()
-        assert streams.stats().connections >= 5
+        await waiting.until(lambda: streams.stats().connections >= 5)
         with pytest.raises(keepline.InvalidConfig) as raised:
             await streams.open_connection("elsewhere.example", 502)
         assert raised.value.field == "host"
