@@ -6,6 +6,11 @@
 # Newest first, as far ahead as there may be wheels of what the tests need.
 readonly NEWER=(3.14 3.13 3.12 3.11)
 
+# What speaks of the interpreter's loop, threads, exit and memory is tested on each; these speak of other programs and of texts.
+readonly ONCE=(--ignore=tests/conformance --ignore=tests/test_examples.py --ignore=tests/test_program.py
+    --ignore=tests/test_testing_plugin.py --ignore=tests/test_testing_proxy.py --ignore=tests/test_testing_server.py
+    --ignore=tests/test_docstrings.py --ignore=tests/test_readme.py --ignore=tests/test_doctor.py)
+
 main() {
     tools/setup.sh
     # The wheel is built for Python 3.11 and newer (abi3).
@@ -29,10 +34,10 @@ main() {
             say "Python $version: not here, not tested"
             continue
         fi
-        say "Python $version ($interpreter): the same wheel, tested"
+        say "Python $version ($interpreter): the same wheel, tested but for ${ONCE[*]#--ignore=}"
         rm -rf "target/venv-python$version"
         KEEPLINE_WHEEL=$wheel KEEPLINE_VENV="$PWD/target/venv-python$version" PYTHON=$interpreter \
-            bindings/python/test.sh "$@"
+            bindings/python/test.sh "${ONCE[@]}" "$@"
         tested+=("$version")
     done
     say "one wheel, tested on Python ${tested[*]}"
