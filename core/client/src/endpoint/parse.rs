@@ -62,6 +62,8 @@ fn parse_path(text: &str, path: &str) -> Result<Endpoint, ConfigError> {
     if !path.starts_with('/') {
         return Err(wrong(text, "must be unix: and an absolute path"));
     }
+    // Two at its beginning would be read as the other form when it is shown and parsed again.
+    let path = &path[path.len() - path.trim_start_matches('/').len() - 1..];
     if path.len() > MAX_PATH {
         return Err(wrong(text, "must name a path of 1 to 107 bytes"));
     }
@@ -119,6 +121,9 @@ mod tests {
             assert_eq!(endpoint.path(), Some(Path::new("/run/a b@c:d.sock")));
             assert_eq!((endpoint.host(), endpoint.port(), endpoint.literal()), ("", 0, None));
             assert_eq!(endpoint.to_string(), "unix:/run/a b@c:d.sock");
+        }
+        for text in ["unix:////run/x.sock", "unix://///run/x.sock"] {
+            assert_eq!(Endpoint::parse(text).unwrap().to_string(), "unix:/run/x.sock");
         }
         let longest = format!("unix:/{}", "a".repeat(106));
         assert!(Endpoint::parse(&longest).is_ok());
