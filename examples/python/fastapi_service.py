@@ -41,13 +41,14 @@ app = FastAPI(lifespan=lifespan)
 async def health(request: Request, response: Response) -> dict[str, object]:
     """503 while Redis cannot be asked; the cause of the last failure besides."""
     client: keepline.Client = request.app.state.client
-    stats = client.stats()
-    if client.state not in (keepline.State.CONNECTED, keepline.State.SUSPECT):
+    # Asked once, and before what it is told with: it may change at any moment.
+    state = client.state
+    if state not in (keepline.State.CONNECTED, keepline.State.SUSPECT):
         response.status_code = 503
     reports = client.reports()
     return {
-        "redis": client.state.value,
-        "connections": stats.connections,
+        "redis": state.value,
+        "connections": client.stats().connections,
         "last_loss": reports[-1].cause.value if reports else None,
     }
 
