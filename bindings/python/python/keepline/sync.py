@@ -4,12 +4,10 @@ A client may be used by any number of threads. Every wait is a ``poll`` of a fil
 interpreter lock is free meanwhile, and Ctrl-C interrupts it without losing a message.
 """
 
-import select
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Self, TypeVar, Unpack, cast
+from typing import Self, Unpack
 
 from keepline import _core, _log_thread, events
 from keepline._client import DEFAULT_DRAIN, closed_error
@@ -24,10 +22,9 @@ from keepline._handle import Handle, as_batch
 from keepline._names import AckedBy, Cause, Outcome
 from keepline._records import Ending
 from keepline._values import Data, Duration, wait_millis
+from keepline._waiting import Waiting
 
 __all__ = ["Batches", "Client", "Events", "Receipt", "connect", "doctor", "start"]
-
-T = TypeVar("T")
 
 
 class Client(Handle):
@@ -59,7 +56,7 @@ class Client(Handle):
         """
         limit = None if timeout is None else wait_millis("timeout", timeout)
         if not self._core.accept(data, idempotent):
-            with _Waiting() as waiting:
+            with Waiting() as waiting:
                 waiting.finish(self._core.send(waiting.operations, data, idempotent, limit))
 
     def send_many(
@@ -78,7 +75,7 @@ class Client(Handle):
         limit = None if timeout is None else wait_millis("timeout", timeout)
         batch = as_batch(messages)
         if not self._core.accept_many(batch, idempotent):
-            with _Waiting() as waiting:
+            with Waiting() as waiting:
                 waiting.finish(self._core.send_many(waiting.operations, batch, idempotent, limit))
 
     def send_tracked(self, data: Data, timeout: Duration | None = None, *, idempotent: bool = False) -> "Receipt":
@@ -88,7 +85,7 @@ class Client(Handle):
             Timeout, Rejected, Unavailable, Closed: as `send`.
         """
         limit = wait_millis("timeout", timeout)
-        with _Waiting() as waiting:
+        with Waiting() as waiting:
             return Receipt(waiting.finish(self._core.send_tracked(waiting.operations, data, idempotent, limit)))
 
     def request(self, data: Data, timeout: Duration) -> bytes:
@@ -103,7 +100,7 @@ class Client(Handle):
         limit = wait_millis("timeout", timeout)
         if not limit:
             raise invalid("timeout", timeout, "must be more than 0 s")
-        with _Waiting() as waiting:
+        with Waiting() as waiting:
             return waiting.finish(self._core.request(waiting.operations, data, limit))
 
     # Receiving -------------------------------------------------------------------------------------------------------
@@ -118,7 +115,7 @@ class Client(Handle):
         ready = self._core.try_receive(1)
         if ready:
             return ready[0]
-        with _Waiting() as waiting:
+        with Waiting() as waiting:
             return waiting.finish(self._core.receive(waiting.operations, limit))
 
     def recv_many(self, max: int = 256, timeout: Duration | None = None) -> list[Message]:
@@ -185,7 +182,7 @@ class Client(Handle):
             ForkedError: the client was made before this process was forked.
         """
         limit = wait_millis("drain", drain) or 0
-        with _Waiting() as waiting:
+        with Waiting() as waiting:
             return Ending.of(waiting.finish(self._core.close(waiting.operations, limit)))
 
     def closed(self) -> Ending:
@@ -194,7 +191,7 @@ class Client(Handle):
         Raises:
             ForkedError: the client was made before this process was forked.
         """
-        with _Waiting() as waiting:
+        with Waiting() as waiting:
             return Ending.of(waiting.finish(self._core.closed(waiting.operations)))
 
     def __enter__(self) -> Self:
@@ -261,7 +258,7 @@ class Receipt:
         Raises:
             ForkedError: the client was made before this process was forked.
         """
-        with _Waiting() as waiting:
+        with Waiting() as waiting:
             return Outcome(waiting.finish(self._core.outcome(waiting.operations)))
 
     def try_outcome(self) -> Outcome | None:
@@ -292,7 +289,7 @@ class Events(Iterator[events.Event]):
     def __next__(self) -> events.Event:
         """Waits for the next event."""
         if not self._ready:
-            with _Waiting() as waiting:
+            with Waiting() as waiting:
                 records = waiting.finish(self._core.next(waiting.operations))
             if not records and not self._ready:
                 raise StopIteration
@@ -323,7 +320,7 @@ def connect(
         Exhausted: the client gave up (``max_attempts``, or a cause that retrying cannot heal).
     """
     client = start(address, *more, config=config, **options)
-    with _Waiting() as waiting:
+    with Waiting() as waiting:
         try:
             waiting.finish(client._core.connected(waiting.operations))
         except BaseException:
@@ -377,61 +374,5 @@ def doctor(
         InvalidConfig: names the field, the value and the rule.
     """
     arguments = examination(address, Config.of(config, options), patience, path_mtu, idle)
-    with _Waiting() as waiting:
+    with Waiting() as waiting:
         return Diagnosis.of(waiting.finish(_core.doctor(waiting.operations, *arguments)))
-
-
-class _Waiter:
-    """Operations of one blocking call at a time, with the descriptor that tells of them."""
-
-    __slots__ = ("operations", "poll")
-
-    def __init__(self) -> None:
-        self.operations = _core.Operations()
-        poll = select.poll()
-        poll.register(self.operations.fileno(), select.POLLIN)
-        self.poll = poll.poll
-
-
-class _Spare(threading.local):
-    """Waiters that the thread may use again. More than one only if a signal handler waits inside of a wait."""
-
-    def __init__(self) -> None:
-        self.waiters: list[_Waiter] = []
-
-    def take(self) -> _Waiter:
-        while self.waiters:
-            waiter = self.waiters.pop()
-            if not waiter.operations.is_forked:
-                return waiter
-        return _Waiter()
-
-
-_spare = _Spare()
-
-
-class _Waiting:
-    """One blocking call."""
-
-    __slots__ = ("_number", "_waiter", "operations")
-
-    def __enter__(self) -> Self:
-        self._waiter = _spare.take()
-        self.operations = self._waiter.operations
-        self._number: int | None = None
-        return self
-
-    def finish(self, started: int | T) -> T:
-        """Waits for an operation, unless it has ended at once."""
-        while isinstance(started, int):
-            number = self._number = started
-            self._waiter.poll()
-            self.operations.ready()
-            started = cast("int | T", self.operations.poll(number))
-        self._number = None
-        return started
-
-    def __exit__(self, *_: object) -> None:
-        if self._number is not None:
-            self.operations.cancel(self._number)
-        _spare.waiters.append(self._waiter)
