@@ -3,6 +3,7 @@
 mod first;
 mod login;
 mod send_many;
+mod steer;
 
 use crate::config::{ClientConfig, ResolvedConfig, TlsRecord};
 use crate::endpoints::{self, EndpointRecord};
@@ -12,7 +13,6 @@ use crate::events::BridgeEvents;
 use crate::fork::Here;
 use crate::guard::caught;
 use crate::message::{MessageReader, MessageRecord, Outgoing};
-use crate::network::NetworkPathRecord;
 use crate::operation::Operation;
 use crate::receipt::BridgeReceipt;
 use crate::report::ReportRecord;
@@ -172,62 +172,6 @@ impl BridgeClient {
         let mut resolved = self.call(|client| Ok(ResolvedConfig::of(client.config())))?;
         resolved.config.tls = tls;
         Ok(resolved)
-    }
-
-    /// Ends the connection, if there is one, and dials at once.
-    ///
-    /// # Errors
-    /// `forked`.
-    pub fn reconnect(&self) -> Result<(), BridgeError> {
-        self.call(|client| {
-            client.reconnect();
-            Ok(())
-        })
-    }
-
-    /// Tells that the network changed: `None` if nothing is known of the new one.
-    ///
-    /// # Errors
-    /// `invalid_config` for an unknown kind of network; `forked`.
-    pub fn network_changed(&self, path: Option<NetworkPathRecord>) -> Result<(), BridgeError> {
-        let path = path.map(NetworkPathRecord::parse).transpose()?;
-        self.call(|client| {
-            client.network_changed(path);
-            Ok(())
-        })
-    }
-
-    /// Ends the connection and stays away until [`BridgeClient::resume`].
-    ///
-    /// # Errors
-    /// `forked`.
-    pub fn pause(&self) -> Result<(), BridgeError> {
-        self.call(|client| {
-            client.pause();
-            Ok(())
-        })
-    }
-
-    /// Dials again after [`BridgeClient::pause`].
-    ///
-    /// # Errors
-    /// `forked`.
-    pub fn resume(&self) -> Result<(), BridgeError> {
-        self.call(|client| {
-            client.resume();
-            Ok(())
-        })
-    }
-
-    /// Closes at once: the connection is reset, what waits is `not_sent`.
-    ///
-    /// # Errors
-    /// `forked`.
-    pub fn abort(&self) -> Result<(), BridgeError> {
-        self.call(|client| {
-            client.abort();
-            Ok(())
-        })
     }
 
     pub(crate) fn call<T>(&self, call: impl FnOnce(&Client) -> Result<T, BridgeError>) -> Result<T, BridgeError> {
