@@ -358,12 +358,10 @@ async def test_encrypted_by_keepline_itself(tmp_path: Path) -> None:
     chain, key = certificate_for_localhost(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, key)
-    server = await asyncio.start_server(echo, "127.0.0.1", 0, ssl=context)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with Server(echo, context) as server:
         tls = Tls(ca_file=chain)
         reader, writer = await keepline.open_connection(
-            "127.0.0.1", port, ssl=True, tls=tls, server_hostname="localhost"
+            "127.0.0.1", server.port, ssl=True, tls=tls, server_hostname="localhost"
         )
         sending = asyncio.create_task(_send(writer, BIG))
         assert await reader.readexactly(len(BIG)) == BIG

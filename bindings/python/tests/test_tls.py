@@ -11,7 +11,7 @@ import pytest
 
 import keepline
 from keepline import Cause, Framing, Hint, Tls, events
-from servers import certificate_for_localhost
+from servers import Server, certificate_for_localhost, echo
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificates with openssl")
 
@@ -67,12 +67,9 @@ async def test_a_plain_server_is_told_with_a_hint() -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await writer.drain()
         await reader.read(100)
-        writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        client = keepline.start(f"127.0.0.1:{port}", tls=True)
+    async with Server(answer) as server:
+        client = keepline.start(server.address, tls=True)
         async for event in client.events():
             if isinstance(event, events.Disconnected):
                 assert (event.cause, event.hint) == (Cause.TLS_PROTOCOL, Hint.HTTP)
@@ -99,14 +96,7 @@ async def test_bad_declarations_name_their_field(tls: object, field: str) -> Non
 
 @asynccontextmanager
 async def echo_server(certificate: tuple[Path, Path]) -> AsyncIterator[int]:
-    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await reader.readline():
-            writer.write(line)
-            await writer.drain()
-        writer.close()
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
-    server = await asyncio.start_server(echo, "127.0.0.1", 0, ssl=context)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    async with Server(echo, context) as server:
+        yield server.port

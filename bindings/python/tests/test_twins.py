@@ -12,7 +12,7 @@ import pytest
 
 import keepline
 from keepline import Backoff, Correlation, Framing, Outbox, State, sync
-from servers import Process, blocking_echo_process, free_port
+from servers import Process, Server, blocking_echo_process, free_port
 
 LINES = Framing.lines()
 QUICK = Backoff(first_spread=0.05, initial=0.05, max=0.2)
@@ -134,14 +134,11 @@ class serving:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-
-        async def listen() -> asyncio.Server:
-            return await asyncio.start_server(self._serve, "127.0.0.1", 0)
-
-        server = self._loop.run_until_complete(listen())
-        self._port = server.sockets[0].getsockname()[1]
+        server = Server(self._serve)
+        self._loop.run_until_complete(server.start())
+        self._port = server.port
         self._loop.run_forever()
-        server.close()
+        self._loop.run_until_complete(server.stop())
         tasks = asyncio.all_tasks(self._loop)
         for task in tasks:
             task.cancel()
