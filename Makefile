@@ -1,5 +1,5 @@
 # Every target sets up what it needs by itself, and runs alone.
-.PHONY: help demo test test-rust test-lab test-lab-soak test-python test-kotlin test-fuzz fuzz check-docs check-platforms lint fmt bench bench-faults \
+.PHONY: help demo test test-rust test-lab test-lab-soak test-python test-kotlin test-swift test-fuzz fuzz check-docs check-platforms lint fmt bench bench-faults \
 	bench-python clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -26,6 +26,9 @@ test-python: ## the wheel, built and tested
 
 test-kotlin: ## the Kotlin library, under JUnit on the Java virtual machine
 	@tools/test_kotlin.sh
+
+test-swift: ## the Swift package, under XCTest (in a chroot of Debian where there is no Swift: root)
+	@tools/test_swift.sh
 
 test-fuzz: ## the inputs that fuzzing found, and ten seconds more for each target
 	@tools/fuzz.sh 10
