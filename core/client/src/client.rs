@@ -275,9 +275,14 @@ impl Client {
         async move { shared.closed().await }
     }
 
-    /// What [`Builder::connect`](crate::Builder::connect) waits for, for bindings that watch the client meanwhile: when the
-    /// time is over, the client gives up.
-    #[doc(hidden)]
+    /// Waits for the first connection as [`Builder::connect`](crate::Builder::connect) does, for a client that was started.
+    ///
+    /// # Errors
+    /// `Unavailable` with the last cause after `connect_within`, counted from this call: the client is then closed.
+    /// `Exhausted`, `Closed`.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the client goes on dialling.
     pub async fn connected(&self) -> Result<(), Error> {
         let shared = self.shared();
         let limit = shared.config.connect_within;

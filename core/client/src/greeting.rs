@@ -10,6 +10,7 @@ pub use login::{CredentialRequest, CredentialsFuture, CredentialsResult};
 pub(crate) use login::{Hook, Login, Provider, not_declared};
 
 use crate::ask::Answer;
+use crate::endpoint::Endpoint;
 use bytes::Bytes;
 use keepline_proto::cause::GreetingFailure;
 use keepline_proto::config::Script;
@@ -65,8 +66,8 @@ impl GreetingError {
         self
     }
 
-    /// There is nothing to log in with.
-    fn credentials() -> GreetingError {
+    /// There is nothing to log in with: what [`GreetingIo::credentials`] returns then.
+    pub fn no_credentials() -> GreetingError {
         GreetingError { failure: GreetingFailure::Credentials, ..GreetingError::rejected("no credentials") }
     }
 
@@ -96,6 +97,7 @@ pub type GreetingFuture = Pin<Box<dyn Future<Output = Result<(), GreetingError>>
 pub struct GreetingIo {
     epoch: Epoch,
     lane: Arc<Lane>,
+    endpoint: Option<Endpoint>,
     asked: Option<Answer<Secret>>,
 }
 
@@ -147,6 +149,11 @@ impl GreetingIo {
         self.epoch
     }
 
+    /// Where it goes. A hook always learns it.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint.as_ref()
+    }
+
     /// Sends a message. It is written at once; nothing of the outbox passes before the greeting has succeeded.
     pub fn send(&self, message: impl Into<Bytes>) {
         let driver = {
@@ -168,8 +175,8 @@ impl GreetingIo {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn credentials(&self) -> Result<Secret, GreetingError> {
-        let asked = self.asked.clone().ok_or_else(GreetingError::credentials)?;
-        asked.get().await.map_err(|_none| GreetingError::credentials())
+        let asked = self.asked.clone().ok_or_else(GreetingError::no_credentials)?;
+        asked.get().await.map_err(|_none| GreetingError::no_credentials())
     }
 
     /// Waits for the next message. At the deadline of the greeting the whole hook is dropped.
@@ -230,7 +237,11 @@ pub(crate) struct Greeting {
 impl Greeting {
     pub(crate) fn start(epoch: Epoch, login: Option<&Login>, plan: Plan) -> Greeting {
         let lane = Arc::new(Lane::default());
-        let io = GreetingIo { epoch, lane: lane.clone(), asked: login.and_then(|login| login.asked_for(epoch)) };
+        let (endpoint, asked) = match login.and_then(|login| login.attempt(epoch)) {
+            Some((endpoint, asked)) => (Some(endpoint), asked),
+            None => (None, None),
+        };
+        let io = GreetingIo { epoch, lane: lane.clone(), endpoint, asked };
         let watched = lane.clone();
         // The hook is called inside its task, so that its panic is the task's.
         let task = tokio::spawn(INSIDE.scope((), async move {

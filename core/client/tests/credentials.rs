@@ -28,7 +28,7 @@ async fn provider_is_asked_once_for_each_attempt_and_gives_each_its_own() {
     let noted = asked.clone();
     let client = logging_in(address)
         .credentials(move |request| {
-            noted.lock().unwrap().push(request);
+            noted.lock().unwrap().push(request.clone());
             async move { Ok(format!("token-{}", request.epoch.0).into()) }
         })
         .connect()
@@ -42,6 +42,7 @@ async fn provider_is_asked_once_for_each_attempt_and_gives_each_its_own() {
         asked.iter().map(|request| (request.epoch, request.refusals)).collect::<Vec<_>>(),
         [(Epoch(1), 0), (Epoch(2), 0)]
     );
+    assert!(asked.iter().all(|request| request.endpoint.to_string() == address.to_string()));
 }
 
 #[tokio::test]

@@ -72,7 +72,8 @@ async fn a_hook_has_the_connection_to_itself_and_what_it_leaves_unread_goes_to_t
     });
     let client = Client::builder(address)
         .framing(Framing::lines())
-        .greeting_hook(|io| async move {
+        .greeting_hook(move |io| async move {
+            assert_eq!(io.endpoint().unwrap().to_string(), address.to_string());
             io.send("token 42");
             if &io.recv().await[..] == b"welcome" { Ok(()) } else { Err(GreetingError::auth("refused")) }
         })

@@ -26,7 +26,7 @@ async fn provider_is_told_of_a_refusal_and_its_next_credentials_may_pass() {
     let noted = asked.clone();
     let client = through(&proxy)
         .proxy_credentials(move |request| {
-            noted.lock().unwrap().push(request);
+            noted.lock().unwrap().push(request.clone());
             async move { Ok(ProxyCredentials::new("robot", if request.refusals == 0 { "stale" } else { "fresh" })) }
         })
         .start()

@@ -147,7 +147,10 @@ impl Builder {
             // Messages have no meaning on a stream client: every send is refused as closed.
             shared.writer().ended = true;
         }
+        // The first attempt begins here, and the caller's thread may be none of the runtime's.
+        let inside = runtime.enter();
         let driver = Driver::new(shared.clone(), &runtime, seed, candidates);
+        drop(inside);
         // Boxed: a task is rounded up to whole cache lines, by as much as 127 bytes for each client.
         runtime.spawn(Box::pin(driver));
         Ok(Client::new(shared))

@@ -118,10 +118,11 @@ impl Driver {
             return Box::pin(std::future::ready(Err(Ending::new(Cause::Requested, None))));
         };
         let login = self.shared.login.as_ref();
-        let refusals = self.session.proxy_refusals();
+        let request = |refusals: u32| CredentialRequest { epoch, endpoint: endpoint.clone(), refusals };
+        let asked = login.and_then(|login| login.begin(request(self.session.refusals())));
         let order = Order {
             epoch,
-            proxy_login: login.and_then(|login| login.of_proxy(CredentialRequest { epoch, refusals })),
+            proxy_login: login.and_then(|login| login.of_proxy(request(self.session.proxy_refusals()))),
             names: self.shared.names(),
             config: self.shared.config.clone(),
             socket_hook: self.shared.socket_hook.as_deref().cloned(),
@@ -132,8 +133,7 @@ impl Driver {
             tls: self.shared.tls.as_ref().filter(|_| endpoint.is_tls()).map(|tls| tls.connector.clone()),
             endpoint,
         };
-        let request = CredentialRequest { epoch, refusals: self.session.refusals() };
-        match login.and_then(|login| login.ask(request)) {
+        match asked {
             None => Box::pin(dial(order)),
             Some(asked) => Box::pin(Login::beside(asked, dial(order))),
         }

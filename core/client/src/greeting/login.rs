@@ -5,6 +5,7 @@
 
 use super::{GreetingFuture, GreetingIo};
 use crate::ask::{Answer, Asked, ask};
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::proxy::{ProxyLogin, ProxyProvider};
 use keepline_proto::cause::GreetingFailure;
@@ -18,11 +19,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// What a provider of credentials is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CredentialRequest {
     /// The attempt that needs them.
     pub epoch: Epoch,
+    /// Where it goes.
+    pub endpoint: Endpoint,
     /// How often they were refused since an attempt succeeded last, by the peer or by the proxy, whichever is asked for: more
     /// than 0 means that a token from a cache will not do.
     pub refusals: u32,
@@ -50,7 +53,7 @@ pub(crate) struct Login {
     proxy: Option<ProxyProvider>,
     within: Duration,
     /// One for the attempt under way, and one for that beside a suspect connection.
-    asked: Mutex<Vec<Asking>>,
+    attempts: Mutex<Vec<Attempt>>,
 }
 
 enum Source {
@@ -70,7 +73,7 @@ impl Login {
             Some(Credentials::Provider) => provider.map(Source::Provider),
             None => None,
         };
-        let login = Login { hook, source, proxy, within: config.credentials_within, asked: Mutex::default() };
+        let login = Login { hook, source, proxy, within: config.credentials_within, attempts: Mutex::default() };
         let is_needed = login.hook.is_some() || login.source.is_some() || login.proxy.is_some();
         is_needed.then(|| Box::new(login))
     }
@@ -111,32 +114,35 @@ impl Login {
         .await
     }
 
-    /// Asks once for this attempt.
-    pub(crate) fn ask(&self, request: CredentialRequest) -> Option<Answer<Secret>> {
-        let asked = match self.source.as_ref()? {
+    /// Notes an attempt, and asks once for its credentials if there is somebody to ask.
+    pub(crate) fn begin(&self, request: CredentialRequest) -> Option<Answer<Secret>> {
+        let (epoch, endpoint) = (request.epoch, request.endpoint.clone());
+        let asked = self.source.as_ref().map(|source| match source {
             Source::Static(secret) => Asked::known(secret.lock().unwrap_or_else(PoisonError::into_inner).clone()),
             Source::Provider(provider) => {
                 let provider = provider.clone();
-                ask(request.epoch, self.within, move || (provider.0)(request))
+                ask(epoch, self.within, move || (provider.0)(request))
             }
-        };
-        let answer = asked.answer.clone();
-        self.asked().push(Asking { epoch: request.epoch, asked });
-        Some(answer)
+        });
+        let answer = asked.as_ref().map(|asked| asked.answer.clone());
+        self.attempts().push(Attempt { epoch, endpoint, asked });
+        answer
     }
 
-    /// What was asked for this attempt.
-    pub(crate) fn asked_for(&self, epoch: Epoch) -> Option<Answer<Secret>> {
-        self.asked().iter().find(|asking| asking.epoch == epoch).map(|asking| asking.asked.answer.clone())
+    /// Where this attempt goes, and what was asked for it.
+    pub(super) fn attempt(&self, epoch: Epoch) -> Option<(Endpoint, Option<Answer<Secret>>)> {
+        let attempts = self.attempts();
+        let attempt = attempts.iter().find(|attempt| attempt.epoch == epoch)?;
+        Some((attempt.endpoint.clone(), attempt.asked.as_ref().map(|asked| asked.answer.clone())))
     }
 
     /// The attempt is over, or has passed.
     pub(crate) fn forget(&self, epoch: Epoch) {
-        self.asked().retain(|asking| asking.epoch != epoch);
+        self.attempts().retain(|attempt| attempt.epoch != epoch);
     }
 
-    fn asked(&self) -> MutexGuard<'_, Vec<Asking>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn attempts(&self) -> MutexGuard<'_, Vec<Attempt>> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -152,9 +158,10 @@ async fn failure(asked: Answer<Secret>) -> Ending {
     }
 }
 
-struct Asking {
+struct Attempt {
     epoch: Epoch,
-    asked: Asked<Secret>,
+    endpoint: Endpoint,
+    asked: Option<Asked<Secret>>,
 }
 
 impl fmt::Debug for Login {
