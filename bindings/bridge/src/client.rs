@@ -1,6 +1,7 @@
 //! The client as other languages hold it: plain calls return at once, waiting ones are operations.
 
 mod first;
+mod hooked;
 mod login;
 mod send_many;
 mod steer;

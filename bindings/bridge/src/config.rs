@@ -115,8 +115,12 @@ pub struct ClientConfig {
     pub max_in_flight: Option<u64>,
     /// What must succeed before a connection counts as `Connected`.
     pub greeting: Option<Vec<StepRecord>>,
+    /// The greeting is a hook's, not declared.
+    pub greeting_hook: bool,
     /// What the greeting says who the client is with.
     pub credentials: Option<SecretRecord>,
+    /// The credentials are a hook's, asked for in each attempt.
+    pub credentials_hook: bool,
     /// How long a provider of credentials may take.
     pub credentials_within_ms: Option<u64>,
     /// Never give up because of refused credentials.

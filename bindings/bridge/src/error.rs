@@ -1,7 +1,8 @@
 //! The one error of the border: a kind that says what to do, and the evidence as plain values.
 
 use crate::report::BridgeReport;
-use keepline::{ConfigError, Ending, Error, ErrorKind};
+use keepline::cause::GreetingFailure;
+use keepline::{Cause, ConfigError, Ending, Error, ErrorKind};
 use serde::Serialize;
 use std::any::Any;
 use std::error::Error as _;
@@ -78,6 +79,23 @@ impl BridgeError {
 
     pub(crate) fn rejected(message: &str) -> BridgeError {
         BridgeError::new(ErrorKind::Rejected.as_str(), message)
+    }
+
+    /// The hook uses the connection of a greeting that has ended.
+    pub(crate) fn greeting_over() -> BridgeError {
+        BridgeError::new(
+            ErrorKind::Closed.as_str(),
+            "this greeting is over: its connection belongs to the client now, or is gone",
+        )
+    }
+
+    /// The greeting asks for credentials that nobody gives.
+    pub(crate) fn no_credentials() -> BridgeError {
+        let cause = Cause::Greeting(GreetingFailure::Credentials);
+        let mut error = BridgeError::new(ErrorKind::Unavailable.as_str(), "there are no credentials to log in with");
+        error.0.cause = Some(cause.as_str().to_owned());
+        error.0.retryable = true;
+        error
     }
 
     pub(crate) fn timed_out(what: &str) -> BridgeError {

@@ -17,6 +17,7 @@ pub mod events;
 pub mod foreign;
 mod fork;
 mod guard;
+pub mod hooks;
 pub mod mailbox;
 pub mod message;
 pub mod names;
@@ -38,6 +39,9 @@ pub use error::{BridgeError, EndingRecord, ErrorRecord};
 pub use event::EventRecord;
 pub use events::BridgeEvents;
 pub use fork::{Here, is_forked_since, process_generation};
+pub use hooks::{
+    BridgeGreeting, BridgeQuestions, CredentialsQuestion, HookError, Hooks, NameQuestion, Question, QuestionKind,
+};
 pub use mailbox::Mailbox;
 pub use message::{MessageReader, MessageRecord};
 pub use network::NetworkPathRecord;

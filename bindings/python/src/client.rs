@@ -2,6 +2,7 @@
 
 use crate::data::{self, Batch};
 use crate::errors::raised;
+use crate::hooks::Hooks;
 use crate::message::Message;
 use crate::operations::{Operations, Value};
 use crate::records::{self, from_python};
@@ -36,6 +37,14 @@ impl Client {
     #[staticmethod]
     fn start(endpoints: Vec<Address>, config: &Bound<'_, PyDict>) -> PyResult<Client> {
         let started = BridgeClient::start(&records_of(endpoints), from_python(config)?);
+        Ok(Client::new(on(config.py(), started)?))
+    }
+
+    /// As `start`, with hooks that are asked.
+    #[staticmethod]
+    fn start_with(endpoints: Vec<Address>, config: &Bound<'_, PyDict>, hooks: &Hooks) -> PyResult<Client> {
+        let asked = hooks.take(config.py())?;
+        let started = BridgeClient::start_with(&records_of(endpoints), from_python(config)?, asked);
         Ok(Client::new(on(config.py(), started)?))
     }
 

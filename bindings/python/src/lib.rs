@@ -8,6 +8,7 @@ mod client;
 mod data;
 mod errors;
 mod exit;
+mod hooks;
 mod interpreter;
 mod message;
 mod operations;
@@ -26,6 +27,8 @@ mod _core {
     use super::chaos::ChaosProxy;
     #[pymodule_export]
     use super::client::{Client, Events, Receipt};
+    #[pymodule_export]
+    use super::hooks::{Greeting, Hooks};
     #[pymodule_export]
     use super::message::Message;
     #[pymodule_export]

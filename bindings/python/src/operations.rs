@@ -3,6 +3,7 @@
 use crate::client::{Client, Receipt};
 use crate::data;
 use crate::errors::raised;
+use crate::hooks;
 use crate::message::Message;
 use crate::records;
 use crate::streams::{self, Stream, Streams};
@@ -10,7 +11,7 @@ use crate::wake::Wake;
 use bytes::Bytes;
 use keepline_bridge::{
     self as bridge, BridgeClient, BridgeReceipt, BridgeStream, BridgeStreams, DiagnosisRecord, EndingRecord,
-    EventRecord, Here, Progress, WriteRecord,
+    EventRecord, Here, Progress, Question, WriteRecord,
 };
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -32,6 +33,7 @@ pub(crate) enum Value {
     Stream(BridgeStream),
     Connection(BridgeStreams, BridgeStream),
     Written(WriteRecord),
+    Questions(Vec<Question>),
 }
 
 /// Operations wait here for their loop. `fileno()` becomes readable when `ready()` has something to tell.
@@ -127,6 +129,7 @@ impl Value {
             Value::Stream(stream) => Stream::new(stream).into_bound_py_any(py),
             Value::Connection(streams, stream) => (Streams::new(streams), Stream::new(stream)).into_bound_py_any(py),
             Value::Written(record) => streams::told(record).into_bound_py_any(py),
+            Value::Questions(questions) => hooks::list(py, questions),
         }
     }
 }

@@ -104,6 +104,26 @@ class Sink:
             self.lines.append(line.rstrip(b"\n"))
 
 
+class Gate:
+    """Lets in who says ``login <secret>``, tells two pieces of news behind its welcome, and echoes from then on."""
+
+    def __init__(self, secret: bytes = b"s3cr3t") -> None:
+        self.secret = secret
+        self.lines: list[bytes] = []
+
+    async def __call__(self, reader: StreamReader, writer: StreamWriter) -> None:
+        line = (await reader.readline()).rstrip()
+        self.lines.append(line)
+        if line != b"login " + self.secret:
+            # The refusal is followed by the end at once, as many servers do it.
+            writer.write(b"no: wrong password\n")
+            return
+        writer.write(b"welcome\nnews 1\nnews 2\n")
+        while line := await reader.readline():
+            self.lines.append(line.rstrip())
+            writer.write(line)
+
+
 class Process:
     """A server in a process of its own."""
 

@@ -79,7 +79,10 @@ def test_every_option_of_the_core_can_be_declared() -> None:
         go_away=keepline.RetryAfter(b"x", 1),
         tls=True,
     )
-    known = {*declared(everything), *declared(Config(keepalive=keepline.OFF))}
+    by_hooks = declared(Config(credentials=lambda request: b"x"))
+    known = {*declared(everything), *declared(Config(keepalive=keepline.OFF)), *by_hooks}
+    # Told by `connect` and `start`, which take the hook.
+    known.add("greeting_hook")
     assert known == set(CONTRACT["config_fields"])
     assert get_type_hints(ConfigOptions) == get_type_hints(Config)
 

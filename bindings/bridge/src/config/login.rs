@@ -2,6 +2,7 @@
 
 use super::declare::MatcherRecord;
 use super::resolve::millis;
+use crate::error::BridgeError;
 use bytes::Bytes;
 use keepline::proto::config::Greeting;
 use keepline::{Credentials, RetryAfter, Script, Secret, Step};
@@ -57,7 +58,7 @@ impl From<SecretRecord> for Credentials {
 }
 
 impl SecretRecord {
-    /// The record of declared credentials; a provider of Rust's own has none.
+    /// The record of declared credentials; a provider's are not known.
     pub(super) fn of(credentials: &Credentials) -> Option<SecretRecord> {
         match credentials {
             Credentials::Static(secret) => Some(SecretRecord(secret.expose().to_vec())),
@@ -86,7 +87,36 @@ impl From<&RetryAfter> for RetryAfterRecord {
     }
 }
 
-pub(super) fn parse_greeting(steps: Vec<StepRecord>) -> Greeting {
+/// A script, or a hook, which shows only when the client is made.
+pub(super) fn declared_greeting(
+    script: Option<Vec<StepRecord>>,
+    is_hook: bool,
+) -> Result<Option<Greeting>, BridgeError> {
+    match (script, is_hook) {
+        (Some(_), true) => Err(both("greeting", "a script and a hook")),
+        (Some(steps), false) => Ok(Some(parse_greeting(steps))),
+        (None, true) => Ok(Some(Greeting::Hook)),
+        (None, false) => Ok(None),
+    }
+}
+
+pub(super) fn declared_credentials(
+    given: Option<SecretRecord>,
+    is_hook: bool,
+) -> Result<Option<Credentials>, BridgeError> {
+    match (given, is_hook) {
+        (Some(_), true) => Err(both("credentials", "bytes and a hook")),
+        (Some(secret), false) => Ok(Some(secret.into())),
+        (None, true) => Ok(Some(Credentials::Provider)),
+        (None, false) => Ok(None),
+    }
+}
+
+fn both(field: &'static str, given: &str) -> BridgeError {
+    BridgeError::invalid(field, given, "must be one of the two")
+}
+
+fn parse_greeting(steps: Vec<StepRecord>) -> Greeting {
     let steps = steps.into_iter().map(|step| match step {
         StepRecord::Send { bytes } => Step::Send(bytes.into()),
         StepRecord::SendCredentials { prefix, suffix } => {
@@ -100,8 +130,8 @@ pub(super) fn parse_greeting(steps: Vec<StepRecord>) -> Greeting {
 }
 
 /// The steps of a greeting; a hook has none.
-pub(super) fn greeting_steps(greeting: &Greeting) -> Vec<StepRecord> {
-    let Greeting::Script(script) = greeting else { return Vec::new() };
+pub(super) fn greeting_steps(greeting: &Greeting) -> Option<Vec<StepRecord>> {
+    let Greeting::Script(script) = greeting else { return None };
     let steps = script.0.iter().map(|step| match step {
         Step::Send(bytes) => StepRecord::Send { bytes: bytes.to_vec() },
         Step::SendCredentials { prefix, suffix } => {
@@ -111,5 +141,5 @@ pub(super) fn greeting_steps(greeting: &Greeting) -> Vec<StepRecord> {
         Step::Refused(matcher) => StepRecord::Refused { matcher: matcher.into() },
         Step::RetryAfter(retry_after) => StepRecord::RetryAfter { when: retry_after.into() },
     });
-    steps.collect()
+    Some(steps.collect())
 }

@@ -1,7 +1,7 @@
 //! From the flat record to the core's declaration. The core judges the values; here only names and shapes are checked.
 
 use super::declare::size;
-use super::login::parse_greeting;
+use super::login::{declared_credentials, declared_greeting};
 use super::{ClientConfig, ProxyUrl};
 use crate::error::BridgeError;
 use keepline::{
@@ -52,8 +52,8 @@ impl ClientConfig {
             correlation: self.correlation.map(|correlation| correlation.parse()).transpose()?,
             push: self.push.map(Into::into),
             max_in_flight: self.max_in_flight.map(|count| size("max_in_flight", count)).transpose()?,
-            greeting: self.greeting.map(parse_greeting),
-            credentials: self.credentials.map(Into::into),
+            greeting: declared_greeting(self.greeting, self.greeting_hook)?,
+            credentials: declared_credentials(self.credentials, self.credentials_hook)?,
             credentials_within: duration(self.credentials_within_ms),
             auth_attempts: match (self.auth_attempts_off, self.auth_attempts) {
                 (false, None) => Choice::Auto,
@@ -158,14 +158,24 @@ pub(crate) fn named<T: Copy + Display>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SecretRecord;
 
     #[test]
     fn contradictions_and_unknown_names_name_their_field() {
-        let table: [(&str, ClientConfig); 6] = [
+        let table: [(&str, ClientConfig); 8] = [
             ("profile", ClientConfig { profile: Some("fast".into()), ..Default::default() }),
             ("keepalive", ClientConfig { keepalive_off: true, keepalive_retries: Some(3), ..Default::default() }),
             ("keepalive", ClientConfig { keepalive_retries: Some(3), ..Default::default() }),
             ("user_timeout", ClientConfig { user_timeout_off: true, user_timeout_ms: Some(1), ..Default::default() }),
+            ("greeting", ClientConfig { greeting: Some(Vec::new()), greeting_hook: true, ..Default::default() }),
+            (
+                "credentials",
+                ClientConfig {
+                    credentials: Some(SecretRecord(b"x".to_vec())),
+                    credentials_hook: true,
+                    ..Default::default()
+                },
+            ),
             ("heartbeat.payload", ClientConfig { heartbeat_interval_ms: Some(1), ..Default::default() }),
             ("backoff.jitter", ClientConfig { backoff_jitter: Some("\u{7}".into()), ..Default::default() }),
         ];

@@ -4,7 +4,8 @@ use super::login::greeting_steps;
 use super::{ClientConfig, CorrelationRecord, FramingRecord, ProxyUrl, SecretRecord};
 use crate::error::BridgeError;
 use crate::guard::caught;
-use keepline::{Bound, Notice, ValidConfig};
+use keepline::proto::config::Greeting;
+use keepline::{Bound, Credentials, Notice, ValidConfig};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -161,8 +162,10 @@ impl ClientConfig {
             correlation: valid.correlation.map(CorrelationRecord::of),
             push: valid.push.as_ref().map(Into::into),
             max_in_flight: Some(valid.max_in_flight as u64),
-            greeting: valid.greeting.as_ref().map(greeting_steps),
+            greeting: valid.greeting.as_ref().and_then(greeting_steps),
+            greeting_hook: matches!(valid.greeting, Some(Greeting::Hook)),
             credentials: valid.credentials.as_ref().and_then(SecretRecord::of),
+            credentials_hook: matches!(valid.credentials, Some(Credentials::Provider)),
             credentials_within_ms: Some(millis(valid.credentials_within)),
             auth_attempts_off: valid.auth_attempts.is_none(),
             auth_attempts: valid.auth_attempts,

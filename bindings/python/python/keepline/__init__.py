@@ -9,8 +9,10 @@
 """
 
 from keepline import events
-from keepline._client import Batches, Client, Connecting, connect, start
+from keepline._asking import CredentialsProvider, GreetingIo, OnConnect, ResolverHook
+from keepline._client import Batches, Client
 from keepline._config import Config, ConfigOptions, Resolved, default_config
+from keepline._connect import Connecting, connect, start
 from keepline._core import Message, __version__
 from keepline._doctor import Diagnosis, Fact, Stage, doctor
 from keepline._endpoint import Address, Target, Weighted
@@ -27,6 +29,7 @@ from keepline._errors import (
     Unavailable,
     WrongLoopError,
 )
+from keepline._hooks import AuthRefused, CredentialRequest, RetryLater
 from keepline._names import AckedBy, Cause, Detector, Finding, Hint, Outcome, StageName, State, Suspicion, Transition
 from keepline._parts import Backoff, Heartbeat, Keepalive, Outbox
 from keepline._protocol import AutoReply, Correlation, Framing, Matcher, RetryAfter, Script
@@ -44,6 +47,7 @@ from keepline._tls import Tls
 from keepline._told import Events, Receipt
 from keepline._transport import Transport
 from keepline._values import OFF, Data, Duration, Off
+from keepline._watching import OnEvent
 from keepline.events import Event
 from keepline import sync  # isort: skip  (uses the names above)
 
@@ -51,6 +55,7 @@ __all__ = [
     "OFF",
     "AckedBy",
     "Address",
+    "AuthRefused",
     "AutoReply",
     "Backoff",
     "Batches",
@@ -64,6 +69,8 @@ __all__ = [
     "ConnectingStreams",
     "ConnectionLost",
     "Correlation",
+    "CredentialRequest",
+    "CredentialsProvider",
     "Data",
     "DetectionBounds",
     "Detector",
@@ -77,6 +84,7 @@ __all__ = [
     "Finding",
     "ForkedError",
     "Framing",
+    "GreetingIo",
     "Heartbeat",
     "Hint",
     "Internal",
@@ -90,6 +98,8 @@ __all__ = [
     "NetworkPath",
     "Notice",
     "Off",
+    "OnConnect",
+    "OnEvent",
     "Outbox",
     "Outcome",
     "Receipt",
@@ -97,7 +107,9 @@ __all__ = [
     "Report",
     "ReportEntry",
     "Resolved",
+    "ResolverHook",
     "RetryAfter",
+    "RetryLater",
     "Script",
     "Stage",
     "StageName",

@@ -1,16 +1,16 @@
 """The client for asyncio: it survives any number of connections."""
 
-from collections.abc import AsyncIterator, Awaitable, Generator, Iterable
+from collections.abc import AsyncIterator, Iterable
 from threading import get_ident
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Self
 
 from keepline import _core
-from keepline._config import Config, ConfigOptions, declared
+from keepline._asking import Asking
 from keepline._core import Message
-from keepline._endpoint import Target, endpoints
-from keepline._errors import Closed, invalid
+from keepline._errors import Closed, Rejected, invalid
 from keepline._handle import Handle, as_batch
+from keepline._hooks import is_inside
 from keepline._inbox import BATCH, Inbox
 from keepline._log import Told, is_wanted
 from keepline._loop import LoopBridge, brief_shield, running_loop
@@ -19,6 +19,7 @@ from keepline._records import Ending
 from keepline._report import Report
 from keepline._told import Events, Receipt
 from keepline._values import Data, Duration, wait_millis
+from keepline._watching import OnEvent, Watching
 
 DEFAULT_DRAIN = 1.0
 """Seconds. A healthy peer takes what waits in far less; a program that ends should not be held up by another."""
@@ -37,9 +38,18 @@ class Client(Handle):
                 print(message.payload)
     """
 
-    def __init__(self, core: _core.Client, bridge: LoopBridge) -> None:
+    def __init__(
+        self,
+        core: _core.Client,
+        bridge: LoopBridge,
+        asking: Asking | None = None,
+        on_event: OnEvent | None = None,
+    ) -> None:
         """Private: use `connect` or `start`."""
-        super().__init__(core)
+        watching = None if on_event is None else Watching(core, bridge, on_event)
+        super().__init__(core, watching)
+        self._asking = asking
+        self._watching = watching
         self._bridge = bridge
         self._loop = running_loop()
         # Asked before each message: far cheaper than asking for the running loop, which asks the system.
@@ -113,12 +123,15 @@ class Client(Handle):
             Timeout: no reply came in time; a late one is swallowed.
             Unavailable: the connection ended first. ``maybe_executed`` tells whether the peer may have got it.
             InvalidConfig: no correlation was declared.
-            Rejected, Closed: as `try_send`.
+            Rejected: as `try_send`, and inside ``on_connect``.
+            Closed: the client is closed.
         """
         limit = wait_millis("timeout", timeout)
         if not limit:
             raise invalid("timeout", timeout, "must be more than 0 s")
         self._check()
+        if self._asking is not None and is_inside(self._asking.core):
+            raise Rejected("a request inside on_connect would wait for on_connect")
         return await self._bridge.finish(self._core.request(self._bridge.operations, data, limit))
 
     # Receiving -------------------------------------------------------------------------------------------------------
@@ -206,7 +219,8 @@ class Client(Handle):
     async def close(self, drain: Duration = DEFAULT_DRAIN) -> Ending:
         """Closes: accepts nothing more, writes what waits and reads to the end, at most ``drain`` (seconds).
 
-        Idempotent. Cancel safe: the close goes on if the wait is cancelled.
+        Idempotent. Cancel safe: the close goes on if the wait is cancelled. ``on_event`` is told the end before this
+        returns, unless it takes longer than ``drain``.
 
         Raises:
             WrongLoopError: the client belongs to another loop; it is not closed then, but `abort` works anywhere.
@@ -217,6 +231,8 @@ class Client(Handle):
         started = self._core.close(self._bridge.operations, limit)
         ending = Ending.of(await self._bridge.finish(started))
         self._tell()
+        if self._watching is not None:
+            await self._watching.finish(limit / 1000)
         return ending
 
     async def closed(self) -> Ending:
@@ -241,6 +257,8 @@ class Client(Handle):
             self.abort()
             with brief_shield(self._loop):
                 await self.closed()
+                if self._watching is not None:
+                    await self._watching.finish(DEFAULT_DRAIN)
 
     def __repr__(self) -> str:
         return f"<keepline.Client {self.state} epoch={self.epoch}>"
@@ -284,90 +302,6 @@ class Batches(AsyncIterator[list[Message]]):
         if messages:
             return messages
         raise await self._client._end_of_iteration()
-
-
-class Connecting(Awaitable[Client]):
-    """A connection under way: await it, or enter it with ``async with``."""
-
-    __slots__ = ("_client", "_config", "_endpoints")
-
-    def __init__(self, endpoints: list[tuple[str, int | None]], config: dict[str, Any]) -> None:
-        """Private: made by `connect`."""
-        self._endpoints = endpoints
-        self._config = config
-        self._client: Client | None = None
-
-    def __await__(self) -> Generator[Any, None, Client]:
-        return self._connect().__await__()
-
-    async def __aenter__(self) -> Client:
-        self._client = await self._connect()
-        return self._client
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.__aexit__(kind, error, trace)
-
-    async def _connect(self) -> Client:
-        bridge = LoopBridge.running()
-        # The log tells of it from the first attempt on.
-        client = Client(_core.Client.start(self._endpoints, self._config), bridge)
-        try:
-            await bridge.finish(client._core.connected(bridge.operations))
-        except BaseException:
-            client.abort()
-            client._tell()
-            raise
-        return client
-
-
-def connect(
-    address: Target | list[Target], *more: Target, config: Config | None = None, **options: Unpack[ConfigOptions]
-) -> Connecting:
-    """Makes a client and waits for its first connection, retrying by policy, at most ``connect_within``.
-
-    Use it as ``async with keepline.connect(...) as client`` or ``client = await keepline.connect(...)``. Leaving the
-    block closes the client; leaving it by an exception aborts it. Cancelling the wait aborts it, too.
-
-        async with keepline.connect("127.0.0.1:6379", framing=keepline.Framing.resp(), detect_within=10) as client:
-            await client.send(b"PING\\r\\n")
-
-    Args:
-        address: ``"host:port"``, ``"[v6]:port"``, ``"unix:/path"`` or ``(host, port)``; a `Weighted` one; or a list.
-        *more: further endpoints.
-        config: a whole configuration, over which single options are put.
-        **options: the fields of `Config`; durations are seconds or a `timedelta`.
-
-    Raises:
-        InvalidConfig: names the field, the value and the rule.
-        Unavailable: no connection in time, with the last cause; the client is then closed.
-        Exhausted: the client gave up (``max_attempts``, or a cause that retrying cannot heal).
-    """
-    return Connecting(endpoints(address, more), declared(Config.of(config, options)))
-
-
-def start(
-    address: Target | list[Target], *more: Target, config: Config | None = None, **options: Unpack[ConfigOptions]
-) -> Client:
-    """Makes a client and returns at once; it dials for ever. To be called in a running event loop.
-
-        client = keepline.start("127.0.0.1:6379")
-        client.try_send(b"waits in the outbox until there is a connection")
-
-    Args:
-        address: as for `connect`.
-        *more: as for `connect`.
-        config: as for `connect`.
-        **options: as for `connect`.
-
-    Raises:
-        InvalidConfig: names the field, the value and the rule.
-    """
-    bridge = LoopBridge.running()
-    return Client(_core.Client.start(endpoints(address, more), declared(Config.of(config, options))), bridge)
 
 
 def closed_error(ending: Ending, reports: list[Report]) -> Closed:

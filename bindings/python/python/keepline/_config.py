@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self, TypedDict, TypeVar
 
 from keepline import _core
+from keepline._asking import CredentialsProvider
 from keepline._errors import invalid
 from keepline._names import (
     AddressesName,
@@ -103,10 +104,10 @@ class Config:
     """The most requests in flight, late replies included."""
     greeting: Script | None = None
     """What must succeed before a connection counts as connected."""
-    credentials: bytes | None = field(default=None, repr=False)
-    """What the greeting sends as `Script.send_credentials`. `Client.set_credentials` replaces them later."""
+    credentials: bytes | CredentialsProvider | None = field(default=None, repr=False)
+    """What the greeting logs in with: bytes, which `Client.set_credentials` replaces later, or a function, asked each time."""
     credentials_within: Duration | None = None
-    """How long a provider of credentials may take. Only Rust has providers so far."""
+    """How long such a function may take."""
     auth_attempts: int | Literal[Off.OFF] | None = None
     """Give up after the server refused the credentials so often in a row; `OFF`: never."""
     go_away: RetryAfter | None = None
@@ -145,7 +146,8 @@ class Config:
         Raises:
             InvalidConfig: names the field, the value and the rule.
         """
-        return resolved(_core.resolve(declared(self)))
+        told = resolved(_core.resolve(declared(self)))
+        return replace(told, config=replace(told.config, credentials=self.credentials))
 
     @classmethod
     def of(cls, config: "Config | None", options: "ConfigOptions") -> Self:
@@ -192,7 +194,7 @@ class ConfigOptions(TypedDict, total=False):
     push: Matcher | bytes | None
     max_in_flight: int | None
     greeting: Script | None
-    credentials: bytes | None
+    credentials: bytes | CredentialsProvider | None
     credentials_within: Duration | None
     auth_attempts: int | Literal[Off.OFF] | None
     go_away: RetryAfter | None
@@ -288,7 +290,8 @@ def declared(config: Config) -> dict[str, Any]:
         record["correlation"] = _part("correlation", config.correlation, Correlation).record()
     if config.push is not None:
         record["push"] = Matcher.of("push", config.push).record()
-    if config.credentials is not None:
+    record["credentials_hook"] = callable(config.credentials)
+    if config.credentials is not None and not callable(config.credentials):
         record["credentials"] = data("credentials", config.credentials)
     record["auth_attempts_off"] = config.auth_attempts is OFF
     if config.auth_attempts is not OFF:

@@ -1,6 +1,7 @@
 """What both clients, the one for asyncio and the blocking one, do without waiting."""
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from keepline import _core
 from keepline._config import Config, Resolved, resolved
@@ -12,12 +13,17 @@ from keepline._report import Report
 from keepline._values import Data, Duration, wait_millis
 
 
+class _Counted(Protocol):
+    errors: int
+
+
 class Handle:
     """A client as far as nothing has to be waited for. Its functions may be called from any thread."""
 
-    def __init__(self, core: _core.Client) -> None:
+    def __init__(self, core: _core.Client, counted: _Counted | None = None) -> None:
         """Private: made by the clients themselves."""
         self._core = core
+        self._counted = counted
         self._resolved: Resolved | None = None
 
     # Sending ---------------------------------------------------------------------------------------------------------
@@ -89,6 +95,11 @@ class Handle:
         return self._decided().bounds
 
     @property
+    def callback_errors(self) -> int:
+        """How often ``on_event`` has raised. Each time the log was told."""
+        return 0 if self._counted is None else self._counted.errors
+
+    @property
     def endpoints(self) -> list[Target]:
         """The endpoints, in the order given."""
         return targets(self._core.endpoints())
@@ -109,6 +120,7 @@ class Handle:
             InvalidConfig: a bad endpoint, the same one twice, none, or more than 64; nothing changes then.
         """
         self._core.set_endpoints(endpoints(address, more))
+
     def go_away(self, retry_after: Duration) -> None:
         """Leaves because the server asked for it, and comes back no sooner than ``retry_after`` (seconds).
 

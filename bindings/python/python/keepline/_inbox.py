@@ -1,12 +1,11 @@
 """Received messages on the loop's thread: taken from the core in batches, handed to any number of readers."""
 
-import weakref
 from collections import deque
 
 from keepline._core import Client as CoreClient
 from keepline._core import Message
 from keepline._errors import Timeout
-from keepline._loop import Loop, LoopBridge, Woken, pause_of, running_loop, wake
+from keepline._loop import Loop, LoopBridge, Weakly, Woken, pause_of, running_loop, wake
 
 BATCH = 256
 """Messages taken from the core at once: more do not amortise the border any better."""
@@ -26,7 +25,7 @@ class Inbox:
         self._loop = loop
         self._pause = pause_of(loop)
         self._watched: int | None = None
-        self._told = _Weakly(self)
+        self._told = Weakly(self)
         # The last messages were there already: whoever took them did not let the loop turn.
         self._ran_through = False
         self.batch: deque[Message] = deque()
@@ -113,24 +112,10 @@ class Inbox:
         self._watched = started
         self._bridge.watch(started, self._told)
 
-    def on_readable(self) -> None:
+    def on_ready(self) -> None:
         watched = self._watched
         if watched is None or isinstance(self._bridge.operations.poll(watched), int):
             return
         self._watched = None
         self._bridge.ended(watched)
         self.pass_on()
-
-
-class _Weakly:
-    """Tells an inbox that it is readable without keeping it alive."""
-
-    __slots__ = ("_inbox",)
-
-    def __init__(self, inbox: Inbox) -> None:
-        self._inbox = weakref.ref(inbox)
-
-    def __call__(self) -> None:
-        inbox = self._inbox()
-        if inbox is not None:
-            inbox.on_readable()

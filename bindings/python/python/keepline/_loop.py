@@ -13,7 +13,7 @@ from asyncio import AbstractEventLoop, Future
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, Union, cast
 
 from keepline import _core
 from keepline._errors import ForkedError, WrongLoopError
@@ -139,6 +139,27 @@ def wake(waiter: Woken) -> None:
     """Wakes a coroutine, unless it was woken or cancelled before."""
     if not waiter.done():
         waiter.set_result(None)
+
+
+class Ready(Protocol):
+    """Somebody who waits for an operation."""
+
+    def on_ready(self) -> None:
+        """It can go on."""
+
+
+class Weakly:
+    """Tells somebody that an operation can go on, without keeping them alive."""
+
+    __slots__ = ("_whom",)
+
+    def __init__(self, whom: Ready) -> None:
+        self._whom = weakref.ref(whom)
+
+    def __call__(self) -> None:
+        whom = self._whom()
+        if whom is not None:
+            whom.on_ready()
 
 
 def _is_under_trio() -> bool:

@@ -3,7 +3,8 @@
 Imported only by a task that runs under trio. Anyio needs nothing of its own: it runs on asyncio or on trio.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
+from contextvars import Context
 from typing import Any, Final
 
 import trio
@@ -25,10 +26,11 @@ def running() -> "TrioLoop":
 class TrioLoop:
     """One run of trio. It is closed when the run has ended."""
 
-    __slots__ = ("__weakref__", "_closed", "_readers")
+    __slots__ = ("__weakref__", "_closed", "_readers", "_token")
 
     def __init__(self) -> None:
         self._closed = False
+        self._token = trio.lowlevel.current_trio_token()
         self._readers: dict[int, trio.CancelScope] = {}
 
     def is_closed(self) -> bool:
@@ -45,6 +47,18 @@ class TrioLoop:
         woken: TrioFuture = future
         woken.deadline = when
         return woken
+
+    def call_soon_threadsafe(self, callback: Callable[..., object], *arguments: object) -> None:
+        """Has a function called by the run, from any thread.
+
+        Raises:
+            RuntimeError: the run has ended.
+        """
+        self._token.run_sync_soon(callback, *arguments)
+
+    def start_work(self, make: Callable[[], Awaitable[None]], context: Context) -> "TrioWork":
+        """Starts a task of the run that nobody waits for."""
+        return TrioWork(make, context)
 
     def add_reader(self, descriptor: int, callback: Callable[[], None]) -> None:
         """Calls back whenever the descriptor is readable, for as long as the run lasts."""
@@ -67,6 +81,23 @@ class TrioLoop:
                 # System tasks are cancelled once, at the end of the run.
                 self._closed = self._closed or not scope.cancel_called
                 raise
+
+
+class TrioWork:
+    """A task that nobody waits for. Nothing it raises gets out of it but its own cancellation."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, make: Callable[[], Awaitable[None]], context: Context) -> None:
+        self._scope = trio.CancelScope()
+        trio.lowlevel.spawn_system_task(self._run, make, name="keepline hook", context=context)
+
+    async def _run(self, make: Callable[[], Awaitable[None]]) -> None:
+        with self._scope:
+            await make()
+
+    def cancel(self) -> None:
+        self._scope.cancel()
 
 
 class TrioFuture:

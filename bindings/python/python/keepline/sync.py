@@ -4,27 +4,28 @@ A client may be used by any number of threads. Every wait is a ``poll`` of a fil
 interpreter lock is free meanwhile, and Ctrl-C interrupts it without losing a message.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self, Unpack
 
-from keepline import _core, _log_thread, events
+from keepline import _core, _log_thread
+from keepline._asking import ResolverHook
 from keepline._client import DEFAULT_DRAIN, closed_error
 from keepline._config import Config, ConfigOptions, declared
-from keepline._core import Events as CoreEvents
 from keepline._core import Message
-from keepline._core import Receipt as CoreReceipt
 from keepline._doctor import Diagnosis, examination
 from keepline._endpoint import Address, Target, endpoints
-from keepline._errors import invalid
+from keepline._errors import KeeplineError, Rejected, invalid
 from keepline._handle import Handle, as_batch
-from keepline._names import AckedBy, Cause, Outcome
+from keepline._hooks import Asked, check_callback, is_inside
+from keepline._names import Cause
 from keepline._records import Ending
+from keepline._sync_hooks import Asking, GreetingIo, OnConnect, OnEvent, Watching
+from keepline._sync_told import Events, Receipt
 from keepline._values import Data, Duration, wait_millis
 from keepline._waiting import Waiting
 
-__all__ = ["Batches", "Client", "Events", "Receipt", "connect", "doctor", "start"]
+__all__ = ["Batches", "Client", "Events", "GreetingIo", "Receipt", "connect", "doctor", "start"]
 
 
 class Client(Handle):
@@ -38,9 +39,12 @@ class Client(Handle):
             print(client.recv(timeout=5))
     """
 
-    def __init__(self, core: _core.Client) -> None:
+    def __init__(self, core: _core.Client, asking: Asking | None = None, on_event: OnEvent | None = None) -> None:
         """Private: use `connect` or `start`."""
-        super().__init__(core)
+        watching = None if on_event is None else Watching(core, on_event)
+        super().__init__(core, watching)
+        self._asking = asking
+        self._watching = watching
         _log_thread.tell(core)
 
     # Sending ---------------------------------------------------------------------------------------------------------
@@ -78,7 +82,7 @@ class Client(Handle):
             with Waiting() as waiting:
                 waiting.finish(self._core.send_many(waiting.operations, batch, idempotent, limit))
 
-    def send_tracked(self, data: Data, timeout: Duration | None = None, *, idempotent: bool = False) -> "Receipt":
+    def send_tracked(self, data: Data, timeout: Duration | None = None, *, idempotent: bool = False) -> Receipt:
         """As `send`, with a receipt that tells what became of the message. ``timeout`` is in seconds.
 
         Raises:
@@ -95,11 +99,14 @@ class Client(Handle):
             Timeout: no reply came in time; a late one is swallowed.
             Unavailable: the connection ended first. ``maybe_executed`` tells whether the peer may have got it.
             InvalidConfig: no correlation was declared.
-            Rejected, Closed: as `try_send`.
+            Rejected: as `try_send`, and inside ``on_connect``.
+            Closed: the client is closed.
         """
         limit = wait_millis("timeout", timeout)
         if not limit:
             raise invalid("timeout", timeout, "must be more than 0 s")
+        if self._asking is not None and is_inside(self._asking.core):
+            raise Rejected("a request inside on_connect would wait for on_connect")
         with Waiting() as waiting:
             return waiting.finish(self._core.request(waiting.operations, data, limit))
 
@@ -160,7 +167,7 @@ class Client(Handle):
 
     # Watching --------------------------------------------------------------------------------------------------------
 
-    def events(self, after: int = 0) -> "Events":
+    def events(self, after: int = 0) -> Events:
         """Returns the events after number ``after``, first those that are kept; any number of readers may do so.
 
         Nobody waits for a reader: one that falls more than 256 behind gets `keepline.events.Missed`. It does not keep
@@ -176,14 +183,17 @@ class Client(Handle):
     def close(self, drain: Duration = DEFAULT_DRAIN) -> Ending:
         """Closes: accepts nothing more, writes what waits and reads to the end, at most ``drain`` (seconds).
 
-        Idempotent.
+        Idempotent. ``on_event`` is told the end before this returns, unless it takes longer than ``drain``.
 
         Raises:
             ForkedError: the client was made before this process was forked.
         """
         limit = wait_millis("drain", drain) or 0
         with Waiting() as waiting:
-            return Ending.of(waiting.finish(self._core.close(waiting.operations, limit)))
+            ending = Ending.of(waiting.finish(self._core.close(waiting.operations, limit)))
+        if self._watching is not None:
+            self._watching.finish(limit / 1000)
+        return ending
 
     def closed(self) -> Ending:
         """Waits until the client is closed, by whoever, and tells why.
@@ -205,6 +215,8 @@ class Client(Handle):
         else:
             self.abort()
             self.closed()
+            if self._watching is not None:
+                self._watching.finish(DEFAULT_DRAIN)
 
     def __repr__(self) -> str:
         return f"<keepline.sync.Client {self.state} epoch={self.epoch}>"
@@ -243,62 +255,14 @@ class Batches(Iterator[list[Message]]):
         raise StopIteration
 
 
-class Receipt:
-    """Tells what became of one message. It does not keep the client alive."""
-
-    __slots__ = ("_core",)
-
-    def __init__(self, core: CoreReceipt) -> None:
-        """Private: made by `Client.send_tracked`."""
-        self._core = core
-
-    def outcome(self) -> Outcome:
-        """Waits for the outcome. It is final: later calls give the same.
-
-        Raises:
-            ForkedError: the client was made before this process was forked.
-        """
-        with Waiting() as waiting:
-            return Outcome(waiting.finish(self._core.outcome(waiting.operations)))
-
-    def try_outcome(self) -> Outcome | None:
-        """Returns the outcome, if it is known already."""
-        outcome = self._core.try_outcome()
-        return None if outcome is None else Outcome(outcome)
-
-    @property
-    def acked_by(self) -> AckedBy | None:
-        """Whose kernel acknowledged it, once its outcome was told and is `Outcome.ACKED`; behind a proxy, the proxy's."""
-        told = self._core.acked_by()
-        return None if told is None else AckedBy(told)
-
-
-class Events(Iterator[events.Event]):
-    """The events of a client, with an own cursor. The iteration ends after `keepline.events.Closed`."""
-
-    __slots__ = ("_core", "_ready")
-
-    def __init__(self, core: CoreEvents) -> None:
-        """Private: made by `Client.events`."""
-        self._core = core
-        self._ready: deque[events.Event] = deque()
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> events.Event:
-        """Waits for the next event."""
-        if not self._ready:
-            with Waiting() as waiting:
-                records = waiting.finish(self._core.next(waiting.operations))
-            if not records and not self._ready:
-                raise StopIteration
-            self._ready.extend(map(events.read, records))
-        return self._ready.popleft()
-
-
 def connect(
-    address: Target | list[Target], *more: Target, config: Config | None = None, **options: Unpack[ConfigOptions]
+    address: Target | list[Target],
+    *more: Target,
+    on_connect: OnConnect | None = None,
+    on_event: OnEvent | None = None,
+    resolver: ResolverHook | None = None,
+    config: Config | None = None,
+    **options: Unpack[ConfigOptions],
 ) -> Client:
     """Makes a client and waits for its first connection, retrying by policy, at most ``connect_within``.
 
@@ -311,6 +275,13 @@ def connect(
     Args:
         address: ``"host:port"``, ``"[v6]:port"``, ``"unix:/path"`` or ``(host, port)``; a `Weighted` one; or a list.
         *more: further endpoints.
+        on_connect: greets on each new connection, before it counts as connected and before anything else is sent: a
+            function that gets a `GreetingIo`. What it raises ends the attempt; `keepline.AuthRefused` and
+            `keepline.RetryLater` say more. It runs in a thread of its own.
+        on_event: is told each event (`keepline.events`), in order and one at a time, in a thread of its own. What it
+            raises goes to the log; it may block, call the client, or close it. What it misses by being slow is told as
+            `keepline.events.Missed`. Neither it nor the hooks keep the client alive.
+        resolver: finds the addresses of a name instead of the system: ``resolver(host, port)``.
         config: a whole configuration, over which single options are put.
         **options: the fields of `Config`; durations are seconds or a `timedelta`.
 
@@ -319,31 +290,70 @@ def connect(
         Unavailable: no connection in time, with the last cause; the client is then closed.
         Exhausted: the client gave up (``max_attempts``, or a cause that retrying cannot heal).
     """
-    client = start(address, *more, config=config, **options)
-    with Waiting() as waiting:
-        try:
+    client = _started(endpoints(address, more), Config.of(config, options), on_connect, on_event, resolver)
+    last = None if client._asking is None else client._asking.last
+    try:
+        with Waiting() as waiting:
             waiting.finish(client._core.connected(waiting.operations))
-        except BaseException:
-            client.abort()
+    except BaseException as error:
+        client.abort()
+        if not isinstance(error, KeeplineError):
             raise
+        if client._watching is not None:
+            client._watching.finish(DEFAULT_DRAIN)
+        reason = None if last is None else last.reason_of(error)
+        if reason is None:
+            raise
+        raise error from reason
+    finally:
+        if last is not None:
+            last.forget()
     return client
 
 
 def start(
-    address: Target | list[Target], *more: Target, config: Config | None = None, **options: Unpack[ConfigOptions]
+    address: Target | list[Target],
+    *more: Target,
+    on_connect: OnConnect | None = None,
+    on_event: OnEvent | None = None,
+    resolver: ResolverHook | None = None,
+    config: Config | None = None,
+    **options: Unpack[ConfigOptions],
 ) -> Client:
     """Makes a client and returns at once; it dials for ever.
 
     Args:
         address: as for `connect`.
         *more: as for `connect`.
+        on_connect: as for `connect`.
+        on_event: as for `connect`.
+        resolver: as for `connect`.
         config: as for `connect`.
         **options: as for `connect`.
 
     Raises:
         InvalidConfig: names the field, the value and the rule.
     """
-    return Client(_core.Client.start(endpoints(address, more), declared(Config.of(config, options))))
+    client = _started(endpoints(address, more), Config.of(config, options), on_connect, on_event, resolver)
+    if client._asking is not None:
+        client._asking.last.forget()
+    return client
+
+
+def _started(
+    endpoints: list[tuple[str, int | None]],
+    config: Config,
+    on_connect: OnConnect | None,
+    on_event: OnEvent | None,
+    resolver: ResolverHook | None,
+) -> Client:
+    record = declared(config)
+    check_callback(on_event)
+    asked = Asked.of(config, on_connect, resolver, record)
+    if asked is None:
+        return Client(_core.Client.start(endpoints, record), on_event=on_event)
+    asking = Asking(asked)
+    return Client(_core.Client.start_with(endpoints, record, asking.core), asking, on_event)
 
 
 def doctor(

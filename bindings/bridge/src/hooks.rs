@@ -1,0 +1,136 @@
+//! Hooks in another language: who greets, who gives credentials, who finds addresses.
+//!
+//! There are two ways to be asked. [`Hooks`] is a trait that a language with foreign traits implements. A language whose
+//! interpreter no thread of the runtime may enter pulls [`Question`]s from a [`BridgeQuestions`] and answers them by number.
+//! Either way the core keeps the deadlines: at its end a question is dropped, and an answer to it changes nothing.
+
+mod error;
+mod greeting;
+mod questions;
+
+pub use error::{HOOK_ERRORS, HookError};
+pub use greeting::BridgeGreeting;
+pub use questions::{BridgeQuestions, Question, QuestionKind};
+
+use crate::config::SecretRecord;
+use greeting::Over;
+use keepline::{Builder, CredentialRequest, GreetingIo, ResolveError, Resolver, Resolving};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// The answer of a hook. It is dropped when nobody waits for it any more.
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, HookError>> + Send>>;
+
+/// The hooks of one client. Only those that the configuration declares are asked (`greeting_hook`, `credentials_hook`),
+/// and the resolver if there is one.
+///
+/// They are called on a thread of the runtime, which they must not block. A panic ends the attempt.
+pub trait Hooks: Send + Sync + 'static {
+    /// Greets on a new connection, which it has to itself until it answers.
+    fn greet(&self, greeting: BridgeGreeting) -> Answer<()> {
+        drop(greeting);
+        not_there("greeting")
+    }
+
+    /// Gives the credentials of one attempt.
+    fn credentials(&self, asked: CredentialsQuestion) -> Answer<SecretRecord> {
+        drop(asked);
+        not_there("credentials")
+    }
+
+    /// Finds the addresses of a name, the preferred ones first: `1.2.3.4:port`, `[::1]:port`.
+    fn addresses(&self, asked: NameQuestion) -> Answer<Vec<String>> {
+        drop(asked);
+        not_there("addresses")
+    }
+
+    /// Whether [`Hooks::addresses`] is asked instead of the system.
+    fn has_addresses(&self) -> bool {
+        false
+    }
+}
+
+/// What a provider of credentials is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialsQuestion {
+    /// The attempt that needs them.
+    pub epoch: u64,
+    /// Where it goes.
+    pub endpoint: String,
+    /// How often the peer refused them since a greeting passed last.
+    pub refusals: u32,
+}
+
+/// What a resolver is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameQuestion {
+    /// The name.
+    pub host: String,
+    /// The port to connect to.
+    pub port: u16,
+}
+
+/// Has a client ask these hooks.
+pub(crate) fn install(mut builder: Builder, asked: Asked, hooks: Arc<dyn Hooks>, runtime: &Handle) -> Builder {
+    if hooks.has_addresses() {
+        builder = builder.resolver(Names(hooks.clone()));
+    }
+    if asked.credentials {
+        let hooks = hooks.clone();
+        builder = builder.credentials(move |request: CredentialRequest| {
+            let answer = hooks.credentials(CredentialsQuestion {
+                epoch: request.epoch.0,
+                endpoint: request.endpoint.to_string(),
+                refusals: request.refusals,
+            });
+            async move { Ok(answer.await?.0.into()) }
+        });
+    }
+    if asked.greeting {
+        let runtime = runtime.clone();
+        builder = builder.greeting_hook(move |io: GreetingIo| {
+            let over = Over::default();
+            let answer = hooks.greet(BridgeGreeting::new(io, over.clone(), runtime.clone()));
+            // However it ends, what was lent for it is taken back.
+            let until_then = over.at_end();
+            async move {
+                let _until_then = until_then;
+                answer.await.map_err(Into::into)
+            }
+        });
+    }
+    builder
+}
+
+/// Which hooks a configuration declares.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) greeting: bool,
+    pub(crate) credentials: bool,
+}
+
+struct Names(Arc<dyn Hooks>);
+
+impl Resolver for Names {
+    fn resolve(&self, host: &str, port: u16) -> Resolving {
+        let answer = self.0.addresses(NameQuestion { host: host.to_owned(), port });
+        Box::pin(async move {
+            let addresses = answer.await.map_err(ResolveError::from)?;
+            let parse = |text: &String| {
+                let shown = text.chars().take(64).collect::<String>();
+                text.parse::<SocketAddr>().map_err(|_not_one| {
+                    ResolveError::temporary(format!("the resolver answered {shown:?}, which is no address with a port"))
+                })
+            };
+            addresses.iter().map(parse).collect()
+        })
+    }
+}
+
+fn not_there<T: Send + 'static>(name: &str) -> Answer<T> {
+    let error = HookError::new("failed", format!("there is no hook for {name}"));
+    Box::pin(std::future::ready(Err(error)))
+}
