@@ -10,7 +10,11 @@ use hyper_util::rt::TokioIo;
 use keepline::{Cause, Client, ErrorKind, EventKind, Framing, Heartbeat, State};
 use keepline_testkit::chaos::End;
 use keepline_testkit::servers::EchoServer;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake};
 use support::{SOON, await_event, millis, secs};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -36,6 +40,33 @@ async fn bytes_pass_both_ways_and_the_boundary_is_the_end_of_the_stream() {
     next.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"again");
     assert!(stream.read(&mut answer).await.is_err(), "an old stream never comes back to life");
+}
+
+#[tokio::test]
+async fn connection_is_handed_out_once_its_state_its_count_and_its_event_are_there() {
+    let server = EchoServer::start().await.unwrap();
+    let streams = Client::builder(server.addr()).start_streams().unwrap();
+    let look = Arc::new(Look { client: streams.client().clone(), seen: Mutex::default() });
+    let mut next = pin!(streams.next());
+    assert!(next.as_mut().poll(&mut Context::from_waker(&look.clone().into())).is_pending());
+    await_event(&mut streams.client().events(), "connected", SOON).await;
+    assert_eq!(*look.seen.lock().unwrap(), [(State::Connected, 1, true)]);
+    assert_eq!(next.await.unwrap().epoch(), streams.client().epoch());
+}
+
+/// Looks at the client in the moment in which it is woken.
+struct Look {
+    client: Client,
+    seen: Mutex<Vec<(State, u64, bool)>>,
+}
+
+impl Wake for Look {
+    fn wake(self: Arc<Self>) {
+        let mut events = self.client.events();
+        let told = std::iter::from_fn(|| events.try_recv()).any(|event| event.kind.name() == "connected");
+        let seen = (self.client.state(), self.client.stats().connections, told);
+        self.seen.lock().unwrap().push(seen);
+    }
 }
 
 #[tokio::test]
@@ -235,7 +266,8 @@ async fn serve_http(address: SocketAddr) -> (SocketAddr, HttpServer) {
             }
         });
         let _closed = stopped.recv();
-        runtime.shutdown_background();
+        // Waits until the listener is closed: the next server needs its port.
+        runtime.shutdown_timeout(SOON);
     });
     let address = told.await.unwrap();
     (address, HttpServer { stop: Some(stop), thread: Some(thread) })

@@ -144,13 +144,8 @@ impl Driver {
         if let Some(arrival) = self.arrival.take_if(|arrival| arrival.epoch == epoch) {
             self.adopt(*arrival);
         }
-        if let Some(streams) = &shared.streams {
-            if let Some(slot) = self.slot_mut(epoch)
-                && let Io::Open(connection) = std::mem::replace(slot, Io::Nothing)
-                && let Some(socket) = streams.offer(*connection)
-            {
-                *slot = Io::Lent(Box::new((epoch, socket)));
-            }
+        if shared.streams.is_some() {
+            // It is lent once it has been told of: whoever gets it finds the client connected.
             return;
         }
         let Some(connection) = self.connection(epoch) else { return };
@@ -280,8 +275,12 @@ impl Driver {
                 );
             }
             EventKind::Connected { epoch, after, .. } => {
+                let epoch = *epoch;
                 count(&self.shared.counters.connections);
                 tracing::info!(%epoch, ?after, "connected");
+                self.shared.events.push(event);
+                self.lend(epoch);
+                return;
             }
             EventKind::Closed(ending) => {
                 let ending = *ending;

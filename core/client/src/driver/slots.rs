@@ -69,6 +69,18 @@ impl Driver {
         self.watch(arrival.peer);
     }
 
+    /// Gives the connection of a stream client to its user; does nothing for a client of messages.
+    pub(super) fn lend(&mut self, epoch: Epoch) {
+        let shared = self.shared.clone();
+        if let Some(streams) = &shared.streams
+            && let Some(slot) = self.slot_mut(epoch)
+            && let Io::Open(connection) = std::mem::replace(slot, Io::Nothing)
+            && let Some(socket) = streams.offer(*connection)
+        {
+            *slot = Io::Lent(Box::new((epoch, socket)));
+        }
+    }
+
     /// The place of this epoch.
     pub(super) fn slot(&self, epoch: Epoch) -> Option<&Io> {
         [&self.io, &self.other].into_iter().find(|io| io.epoch() == Some(epoch))
