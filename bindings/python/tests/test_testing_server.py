@@ -147,6 +147,33 @@ def test_stopped_server_refuses_keeps_its_port_and_starts_again(server: FlakySer
         assert line(client) == b"hello\n"
 
 
+@pytest.mark.parametrize("ends", ["stop", "restart", "shut_down"])
+def test_connection_that_is_accepted_in_the_moment_of_the_stop_is_reset(server: FlakyServer, ends: str) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold(_: bytes) -> None:
+        entered.set()
+        leave.wait(10)
+
+    with connected(server) as stopper, connected(server) as holder:
+        server.until_accepted(2).wait()
+        server.script(hold, "stop")
+        holder.sendall(b"hold\n")
+        assert entered.wait(10)
+        # The server's thread is busy: it finds the new connection and the word to stop at once, in this order.
+        with connected(server) as late:
+            stopper.sendall(b"stop\n")
+            leave.set()
+            server.until_received(2).wait()
+            if ends == "restart":
+                server.start()
+            elif ends == "shut_down":
+                server.shut_down()
+            with pytest.raises(ConnectionResetError):
+                late.recv(1)
+    assert server.accepted == 2
+
+
 def test_bytes_that_nobody_asked_for_go_to_every_connection(server: FlakyServer) -> None:
     with connected(server) as one, connected(server) as two:
         server.until_accepted(2).wait()

@@ -12,6 +12,7 @@ from typing import Self, TypeAlias, TypeVar, get_args
 from keepline._errors import invalid
 from keepline._values import Data, Duration, count
 from keepline.testing._chaos import End
+from keepline.testing._listener import Listener
 from keepline.testing._peer import Act, Owner, Peer
 from keepline.testing._wait import WITHIN, Wait
 
@@ -79,7 +80,8 @@ class FlakyServer:
         self._received: list[bytes] = []
         self._accepted = 0
         self._failures: list[BaseException] = []
-        self._listener: asyncio.Server | None = None
+        self._listener: Listener | None = None
+        self._arriving: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="keepline-flaky-server", daemon=True)
         self._thread.start()
@@ -169,7 +171,7 @@ class FlakyServer:
         """Listens again after `stop`, on the same port. Does nothing if it does already."""
         if threading.get_ident() == self._thread.ident:
             raise RuntimeError("an answer cannot start the server that it belongs to")
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(_HANDED_OVER_WITHIN)
+        self._in_thread(self._start)
 
     def restart(self, end: End = "rst") -> None:
         """Ends every connection and listens again at once, on the same port."""
@@ -184,8 +186,7 @@ class FlakyServer:
         """
         if not self._loop.is_closed():
             self._in_thread(self._abandon)
-            # One more turn, in which what was aborted is closed.
-            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop).result(_HANDED_OVER_WITHIN)
+            asyncio.run_coroutine_threadsafe(self._last_turns(), self._loop).result(_HANDED_OVER_WITHIN)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_HANDED_OVER_WITHIN)
             self._loop.close()
@@ -260,10 +261,14 @@ class FlakyServer:
         self._loop.call_soon_threadsafe(run)
         done.result(_HANDED_OVER_WITHIN)
 
-    async def _start(self) -> None:
+    def _start(self) -> None:
         if self._listener is None:
-            listener = self._bound(self._port)
-            self._listener = await self._loop.create_server(self._peer, sock=listener)
+            self._listener = Listener(self._loop, self._bound(self._port), self._peer, self._arriving)
+
+    async def _last_turns(self) -> None:
+        """What was accepted last arrives and is refused, and what was aborted is closed."""
+        await asyncio.gather(*self._arriving)
+        await asyncio.sleep(0)
 
     def _bound(self, port: int) -> socket.socket:
         bound = socket.socket()
@@ -278,12 +283,15 @@ class FlakyServer:
             raise
         return bound
 
-    def _peer(self) -> Peer:
-        return Peer(self._split, Owner(self._came, self._ended, self._lingering.discard, self._take, self._failed))
+    def _peer(self, listener: Listener) -> Peer:
+        def came(peer: Peer) -> None:
+            self._came(peer, listener)
 
-    def _came(self, peer: Peer) -> None:
-        if self._listener is None:
-            # It was on its way when the server stopped.
+        return Peer(self._split, Owner(came, self._ended, self._lingering.discard, self._take, self._failed))
+
+    def _came(self, peer: Peer, listener: Listener) -> None:
+        if self._listener is not listener:
+            # It was on its way when the server stopped, and may have started again since.
             peer.end("rst")
             return
         self._accepted += 1
