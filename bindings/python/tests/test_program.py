@@ -66,8 +66,8 @@ async def test_first_interrupt_drains_and_the_second_one_ends_at_once(command: l
             await say(running, b"waits\n")
             await told(running, b"retrying in")
             running.send_signal(signal.SIGINT)
-            # The drain waits for the server; a second request does not.
-            await asyncio.sleep(0.3)
+            # Two signals that the program does not see apart would be one.
+            await told(running, b"1 messages wait for a connection")
             running.send_signal(signal.SIGINT)
             assert await running.wait() == 130
 

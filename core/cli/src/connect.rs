@@ -224,6 +224,11 @@ impl Session<'_> {
     async fn drain(&mut self, limit: Duration) -> Result<Exit, Failure> {
         let started = Instant::now();
         let Session { client, stop, .. } = self;
+        let waiting = client.stats().messages.queued;
+        if waiting > 0 && client.state() != State::Connected {
+            // It may last: whoever wants to leave has to know that it is heard.
+            eprintln!("keepline: {waiting} messages wait for a connection, {} at most; Ctrl-C ends", words::time(limit));
+        }
         let drained = async {
             while client.stats().messages.queued > 0 && client.state() != State::Closed && started.elapsed() < limit {
                 sleep(DRAIN_STEP).await;
