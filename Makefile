@@ -1,5 +1,5 @@
 # Every target sets up what it needs by itself, and runs alone.
-.PHONY: help demo test test-rust test-lab test-lab-soak test-python test-kotlin test-swift test-fuzz fuzz check-docs check-platforms lint fmt bench bench-faults \
+.PHONY: help demo test test-rust test-lab test-lab-soak test-python test-kotlin test-swift test-fuzz fuzz check-docs check-scenarios check-platforms lint fmt bench bench-faults \
 	bench-python clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -10,7 +10,7 @@ help: ## what can be asked for
 demo: ## five faults, a naive client beside a Keepline client, measured here and now
 	@cargo run --release --locked -p keepline-cli -- demo
 
-test: lint test-rust test-lab test-python test-kotlin test-swift test-fuzz check-docs ## everything that is tested
+test: lint test-rust test-lab test-python test-kotlin test-swift check-scenarios test-fuzz check-docs ## everything that is tested
 
 test-rust: ## machine, driver, testkit, program and bridge, against real servers
 	@tools/test_rust.sh
@@ -38,6 +38,9 @@ fuzz: ## a minute for each target
 
 check-docs: ## links, names and defaults in the documents; their examples are run
 	@tools/check_docs.sh
+
+check-scenarios: ## every scenario of the contract has passed in every language that was tested
+	@$${PYTHON:-python3} tools/check_scenarios.py
 
 check-platforms: ## the client type-checked for macOS, iOS, Windows and Android, in a chroot (root)
 	@tools/check_platforms.sh

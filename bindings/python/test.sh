@@ -28,6 +28,9 @@ fi
 
 install() { "$python" -m pip install --quiet --disable-pip-version-check --no-deps --no-index --force-reinstall "$@"; }
 
+# The servers and proxies that the scenarios of all languages are played against.
+cargo build --quiet --locked -p keepline-testkit --bin keepline-chaos
+
 # What people write is run with everything that an interpreter can complain of made an error.
 run_tests() { "$python" -X dev -W error -m pytest -p no:cacheprovider "$@"; }
 

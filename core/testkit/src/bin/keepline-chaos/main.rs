@@ -7,10 +7,12 @@
 //! serve NAME echo|line|sink           ok 127.0.0.1:PORT
 //! stop NAME fin|rst · start NAME · freeze NAME · thaw NAME
 //! proxy NAME ADDRESS [BUFFER]         ok 127.0.0.1:PORT; BUFFER is the receive buffer of its sockets in bytes
+//! address NAME                        ok 127.0.0.1:PORT, of a server or a proxy; every ADDRESS may be such a name
 //! accepted NAME · connections NAME    ok COUNT, of a server or a proxy
 //! pings NAME · lines NAME             ok COUNT, of a line server; `line NAME INDEX` is one of its lines
 //! bytes NAME                          ok COUNT, of a sink
-//! await-accepted NAME COUNT MILLIS · await-lines NAME COUNT MILLIS · await-gone NAME MILLIS
+//! await-accepted NAME COUNT MILLIS · await-lines NAME COUNT MILLIS · await-bytes NAME COUNT MILLIS
+//! await-gone NAME MILLIS              until none of its connections lives
 //! pass|stall|hold|release|silence|duplicate|half-close NAME up|down|both
 //! latency NAME DIRECTION DELAY_MS JITTER_MS · rate NAME DIRECTION BYTES_PER_SECOND
 //! slice NAME DIRECTION SIZE GAP_MS · limit NAME DIRECTION BYTES fin|rst · drop-after NAME DIRECTION BYTES
@@ -67,7 +69,8 @@ struct Stage {
 
 impl Stage {
     async fn run(&mut self, line: &str) -> Answer {
-        let mut words = Words::of(line);
+        let named = self.with_addresses(line);
+        let mut words = Words::of(&named);
         let verb = words.word("a command")?;
         let name = words.word("a name")?;
         let answer = if self.servers.knows(verb, name) {
@@ -77,5 +80,17 @@ impl Stage {
         };
         words.end()?;
         Ok(answer)
+    }
+
+    /// The line with the address of what is named where an address belongs.
+    fn with_addresses(&self, line: &str) -> String {
+        let mut words: Vec<String> = line.split_ascii_whitespace().map(str::to_owned).collect();
+        if let [verb, _, place, ..] = &mut words[..]
+            && matches!(verb.as_str(), "proxy" | "upstream")
+            && let Some(address) = self.servers.address(place).or_else(|| self.proxies.address(place))
+        {
+            *place = address.to_string();
+        }
+        words.join(" ")
     }
 }

@@ -5,6 +5,7 @@ use super::servers::{told, wait};
 use super::words::Words;
 use keepline_testkit::chaos::{ChaosProxy, IdleMode};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 #[derive(Default)]
 pub(crate) struct Proxies(HashMap<String, ChaosProxy>);
@@ -16,6 +17,7 @@ impl Proxies {
         }
         let proxy = self.0.get(name).ok_or_else(|| format!("no proxy or server {name}"))?;
         match verb {
+            "address" => return Ok(proxy.addr().to_string()),
             "accepted" => return Ok(proxy.accepted().to_string()),
             "connections" => return Ok(proxy.connections().len().to_string()),
             "await-accepted" => {
@@ -45,6 +47,11 @@ impl Proxies {
             other => fault(proxy, other, words)?,
         }
         Ok(String::new())
+    }
+
+    /// Where a proxy listens.
+    pub(crate) fn address(&self, name: &str) -> Option<SocketAddr> {
+        self.0.get(name).map(ChaosProxy::addr)
     }
 
     async fn start(&mut self, name: &str, words: &mut Words<'_>) -> Answer {

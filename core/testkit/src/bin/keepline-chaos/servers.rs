@@ -6,6 +6,7 @@ use keepline_testkit::chaos::End;
 use keepline_testkit::servers::{EchoServer, LineServer, SinkServer};
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// 5 ms between two looks at a count that nobody announces.
@@ -37,6 +38,11 @@ impl Servers {
         verb == "serve" || self.0.contains_key(name)
     }
 
+    /// Where a server listens, or would if it ran.
+    pub(crate) fn address(&self, name: &str) -> Option<SocketAddr> {
+        self.0.get(name).map(|server| each!(server, server => server.addr()))
+    }
+
     pub(crate) async fn run(&mut self, verb: &str, name: &str, words: &mut Words<'_>) -> Answer {
         if verb == "serve" {
             return self.serve(name, words).await;
@@ -50,6 +56,7 @@ impl Servers {
             "start" => each!(server, server => server.start_again()).map_err(told)?,
             "freeze" => each!(server, server => server.freeze()),
             "thaw" => each!(server, server => server.thaw()),
+            "address" => return Ok(each!(server, server => server.addr()).to_string()),
             "accepted" => return Ok(server.accepted().to_string()),
             "connections" => return Ok(server.connections().to_string()),
             "await-accepted" => {
@@ -68,6 +75,13 @@ impl Servers {
                 let count = words.number("a count")?;
                 server.lines()?.await_lines(count, words.millis("a limit")?).await.map_err(told)?;
             }
+            "await-bytes" => match server {
+                AnyServer::Sink(sink) => {
+                    let count: u64 = words.number("a count")?;
+                    sink.await_bytes(count, words.millis("a limit")?).await.map_err(told)?;
+                }
+                AnyServer::Echo(_) | AnyServer::Line(_) => return Err(format!("{name} counts no bytes")),
+            },
             "bytes" => match server {
                 AnyServer::Sink(sink) => return Ok(sink.bytes().to_string()),
                 AnyServer::Echo(_) | AnyServer::Line(_) => return Err(format!("{name} counts no bytes")),

@@ -1,0 +1,63 @@
+"""The options of a scenario as this package takes them."""
+
+from typing import Any
+
+from keepline import Backoff, Config, Correlation, Framing, Heartbeat, Matcher, Outbox, Script
+
+
+def config_of(options: dict[str, Any]) -> Config:
+    """The options of a scenario: names of the contract's ``config_fields``, as this package takes them."""
+    config: dict[str, Any] = {}
+    heartbeat: dict[str, Any] = {}
+    backoff: dict[str, Any] = {}
+    outbox: dict[str, Any] = {}
+    for name, value in options.items():
+        plain = name.removesuffix("_ms")
+        scaled = value / 1000 if name.endswith("_ms") else value
+        match name.split("_")[0], value:
+            case "heartbeat", _:
+                part = plain.removeprefix("heartbeat_")
+                heartbeat[part] = scaled.encode() if part in ("payload", "reply") else scaled
+            case "backoff", _:
+                backoff[plain.removeprefix("backoff_")] = scaled
+            case "outbox", _:
+                outbox[plain.removeprefix("outbox_")] = scaled
+            case "framing", str():
+                kind, *most = value.split()
+                config["framing"] = getattr(Framing, kind)(*map(int, most))
+            case "correlation", "fifo":
+                config["correlation"] = Correlation.fifo()
+            case "greeting", list():
+                config["greeting"] = script(value)
+            case "credentials", str():
+                config["credentials"] = value.encode()
+            case "tls", _:
+                config["tls"] = True
+            case _:
+                config[plain] = scaled
+    if heartbeat:
+        config["heartbeat"] = Heartbeat(**heartbeat)
+    if backoff:
+        config["backoff"] = Backoff(**backoff)
+    if outbox:
+        config["outbox"] = Outbox(**outbox)
+    return Config(**config)
+
+
+def script(steps: list[str]) -> Script:
+    """Steps such as ``send HELLO``, ``expect WELCOME``, ``refused DENIED``, ``send_credentials``."""
+    greeting = Script()
+    for step in steps:
+        verb, _, frame = step.partition(" ")
+        match verb:
+            case "send":
+                greeting = greeting.send(frame.encode())
+            case "send_credentials":
+                greeting = greeting.send_credentials(frame.encode())
+            case "expect":
+                greeting = greeting.expect(Matcher.exact(frame.encode()))
+            case "refused":
+                greeting = greeting.refused(Matcher.exact(frame.encode()))
+            case _:
+                raise AssertionError(f"no step of a greeting: {verb}")
+    return greeting
