@@ -98,7 +98,13 @@ impl Kept {
 
 impl EventRing {
     pub(crate) fn push(&self, event: Event) {
+        self.push_with(event, || ());
+    }
+
+    /// Adds an event together with what `publish` stores: whoever sees one of both and looks for the other finds it.
+    pub(crate) fn push_with<T>(&self, event: Event, publish: impl FnOnce() -> T) {
         let mut kept = self.kept();
+        publish();
         if kept.events.len() == KEPT {
             kept.events.pop_front();
         }

@@ -266,6 +266,13 @@ impl Shared {
 
     /// Publishes where the machine stands. Driver only.
     pub(crate) fn publish(&self, state: State, epoch: Epoch) {
+        if self.set_state(state, epoch) {
+            self.events.changed.notify_waiters();
+        }
+    }
+
+    /// Sets the state without waking anybody; whether it is another one.
+    pub(crate) fn set_state(&self, state: State, epoch: Epoch) -> bool {
         let number = match state {
             State::Idle => 0,
             State::Connecting => 1,
@@ -278,10 +285,7 @@ impl Shared {
             _ => 7,
         };
         self.epoch.store(epoch.0, Ordering::Release);
-        let before = self.state.swap(number, Ordering::AcqRel);
-        if before != number {
-            self.events.changed.notify_waiters();
-        }
+        self.state.swap(number, Ordering::AcqRel) != number
     }
 
     pub(crate) fn set_ending(&self, ending: Ending) {

@@ -6,6 +6,10 @@ use keepline::{Cause, Client, ErrorKind, EventKind, Framing, Heartbeat, Matcher,
 use keepline_testkit::ChaosProxy;
 use keepline_testkit::chaos::{Direction, End, IdleMode};
 use keepline_testkit::servers::{EchoServer, LineServer};
+use std::future::Future;
+use std::pin::pin;
+use std::task::Context;
+use support::look::Look;
 use support::{SOON, assert_balanced, await_event, eventually, millis, secs};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
@@ -299,4 +303,19 @@ async fn numbers(stream: tokio::net::TcpStream, count: usize) -> Vec<usize> {
         }
     }
     numbers
+}
+
+#[tokio::test]
+async fn whoever_waited_for_the_connection_finds_its_state_its_count_and_its_event() {
+    let server = EchoServer::start().await.unwrap();
+    let client = Client::builder(server.addr()).start().unwrap();
+    let look = Look::at(client.clone());
+    let mut connected = pin!(client.connected());
+    assert!(connected.as_mut().poll(&mut Context::from_waker(&look.clone().into())).is_pending());
+    await_event(&mut client.events(), "connected", SOON).await;
+    connected.await.unwrap();
+    let seen = look.seen.lock().unwrap();
+    assert!(seen.contains(&(State::Connected, 1, true)), "{seen:?}");
+    let halves = seen.iter().filter(|(state, count, told)| [state.is_up(), *count == 1, *told] != [*told; 3]);
+    assert_eq!(halves.count(), 0, "{seen:?}");
 }

@@ -13,8 +13,8 @@ use keepline_testkit::servers::EchoServer;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Wake};
+use std::task::Context;
+use support::look::Look;
 use support::{SOON, await_event, millis, secs};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -46,27 +46,12 @@ async fn bytes_pass_both_ways_and_the_boundary_is_the_end_of_the_stream() {
 async fn connection_is_handed_out_once_its_state_its_count_and_its_event_are_there() {
     let server = EchoServer::start().await.unwrap();
     let streams = Client::builder(server.addr()).start_streams().unwrap();
-    let look = Arc::new(Look { client: streams.client().clone(), seen: Mutex::default() });
+    let look = Look::at(streams.client().clone());
     let mut next = pin!(streams.next());
     assert!(next.as_mut().poll(&mut Context::from_waker(&look.clone().into())).is_pending());
     await_event(&mut streams.client().events(), "connected", SOON).await;
     assert_eq!(*look.seen.lock().unwrap(), [(State::Connected, 1, true)]);
     assert_eq!(next.await.unwrap().epoch(), streams.client().epoch());
-}
-
-/// Looks at the client in the moment in which it is woken.
-struct Look {
-    client: Client,
-    seen: Mutex<Vec<(State, u64, bool)>>,
-}
-
-impl Wake for Look {
-    fn wake(self: Arc<Self>) {
-        let mut events = self.client.events();
-        let told = std::iter::from_fn(|| events.try_recv()).any(|event| event.kind.name() == "connected");
-        let seen = (self.client.state(), self.client.stats().connections, told);
-        self.seen.lock().unwrap().push(seen);
-    }
 }
 
 #[tokio::test]

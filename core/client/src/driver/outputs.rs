@@ -254,7 +254,11 @@ impl Driver {
     }
 
     fn emit(&mut self, mut event: Event) {
-        self.shared.publish(self.session.state(), self.session.epoch());
+        let (state, epoch) = (self.session.state(), self.session.epoch());
+        // Whoever sees that there is a connection also finds its event and its count.
+        if !state.is_up() || self.shared.state().is_up() {
+            self.shared.publish(state, epoch);
+        }
         match &mut event.kind {
             EventKind::Disconnected(disconnected) => {
                 let ending = disconnected.ending;
@@ -278,7 +282,7 @@ impl Driver {
                 let epoch = *epoch;
                 count(&self.shared.counters.connections);
                 tracing::info!(%epoch, ?after, "connected");
-                self.shared.events.push(event);
+                self.shared.events.push_with(event, || self.shared.set_state(state, epoch));
                 self.lend(epoch);
                 return;
             }

@@ -1,6 +1,8 @@
 //! What several test files need: waiting for events, counting what a process holds.
 #![allow(dead_code)]
 
+pub(crate) mod look;
+
 use keepline::{Client, Event, EventKind, Events};
 use std::time::Duration;
 
