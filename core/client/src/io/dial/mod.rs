@@ -25,7 +25,6 @@ use crate::tls::Connector;
 use connect::Reached;
 use keepline_proto::config::ValidConfig;
 use keepline_proto::outbox::AckedBy;
-#[cfg(feature = "tls")]
 use keepline_proto::race::Rules;
 use keepline_proto::{Ending, Epoch, Time};
 use std::net::SocketAddr;
