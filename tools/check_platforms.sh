@@ -7,7 +7,10 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 . tools/chroot.sh
 
-readonly TARGETS=(aarch64-apple-darwin aarch64-apple-ios x86_64-pc-windows-gnu aarch64-linux-android)
+readonly TARGETS=(aarch64-linux-android armv7-linux-androideabi x86_64-linux-android
+    aarch64-apple-ios aarch64-apple-ios-sim aarch64-apple-darwin x86_64-pc-windows-gnu)
+# What runs on them: not Python's, whose border needs an interpreter of that system.
+readonly CRATES=(keepline-proto keepline keepline-bridge keepline-uniffi keepline-testkit keepline-cli)
 # The compiler of the backports knows the edition and the lints of today. gcc links what runs while compiling; that of
 # Windows has the tool that names the functions of its libraries.
 readonly PACKAGES=(rustc cargo rust-src)
@@ -33,20 +36,17 @@ main() {
 }
 
 check_inside() {
-    local target
     mkdir -p "$CHROOT/cargo"
     chroot_mount
     chroot_network
     # Mirrors of the registry, if this machine has any.
     cp "${CARGO_HOME:-$HOME/.cargo}"/config.toml "$CHROOT/cargo/" 2>/dev/null || true
-    for target in "$@"; do
-        say "cargo check -p keepline --target $target"
-        # A warning is an error, in our own crates only. Without a cryptography: its C code would need each system's compiler.
-        inside CARGO_HOME=/cargo CARGO_TARGET_DIR=/target CARGO_HTTP_CAINFO="$CERTIFICATES" RUSTC_BOOTSTRAP=1 \
-            CARGO_BUILD_WARNINGS=deny cargo check --manifest-path /source/Cargo.toml --locked --quiet \
-            -Zwarnings -Zbuild-std=std,panic_unwind --target "$target" -p keepline \
-            --no-default-features --features tls
-    done
+    say "cargo check ${CRATES[*]/#/-p } for $*"
+    # A warning is an error, in our own crates only. Without a cryptography: its C code would need each system's compiler.
+    inside CARGO_HOME=/cargo CARGO_TARGET_DIR=/target CARGO_HTTP_CAINFO="$CERTIFICATES" RUSTC_BOOTSTRAP=1 \
+        CARGO_BUILD_WARNINGS=deny cargo check --manifest-path /source/Cargo.toml --locked --quiet \
+        -Zwarnings -Zbuild-std=std,panic_unwind "${@/#/--target=}" "${CRATES[@]/#/--package=}" \
+        --no-default-features --features keepline/tls
 }
 
 main "$@"

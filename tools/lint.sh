@@ -28,6 +28,8 @@ for crate in "${LIBRARIES[@]}"; do
     say "cargo clippy -p $crate, alone"
     cargo clippy --quiet --locked -p "$crate" --lib -- -D warnings
 done
+say "cargo clippy -p keepline, without TLS"
+cargo clippy --quiet --locked -p keepline --no-default-features --lib -- -D warnings
 say "cargo doc"
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --lib "${LIBRARIES[@]/#/-p}"
 say "lint: clean"

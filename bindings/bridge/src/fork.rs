@@ -5,6 +5,7 @@
 
 use crate::error::BridgeError;
 use std::fmt;
+#[cfg(unix)]
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 

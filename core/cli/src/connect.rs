@@ -227,7 +227,10 @@ impl Session<'_> {
         let waiting = client.stats().messages.queued;
         if waiting > 0 && client.state() != State::Connected {
             // It may last: whoever wants to leave has to know that it is heard.
-            eprintln!("keepline: {waiting} messages wait for a connection, {} at most; Ctrl-C ends", words::time(limit));
+            eprintln!(
+                "keepline: {waiting} messages wait for a connection, {} at most; Ctrl-C ends",
+                words::time(limit)
+            );
         }
         let drained = async {
             while client.stats().messages.queued > 0 && client.state() != State::Closed && started.elapsed() < limit {
