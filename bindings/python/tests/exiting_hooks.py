@@ -73,7 +73,11 @@ async def reconnecting(seconds: float) -> None:
 
 
 def reconnecting_blocking() -> None:
-    client = start_blocking()
+    try:
+        client = start_blocking()
+    except keepline.Closed:
+        # The program has begun to end, and there are no new threads any more.
+        return
     while True:
         client.reconnect()
         time.sleep(0.002)

@@ -119,26 +119,32 @@ def test_calls_say_what_they_raise(where: str) -> None:
     ],
 )
 def test_what_one_begins_with_has_an_example_that_compiles(where: str) -> None:
-    # Cleaned: from 3.13 on the compiler takes the indentation away, before it does not.
-    code = textwrap.dedent("\n".join(example(inspect.cleandoc(PUBLIC[where].__doc__ or "").splitlines()[1:])))
+    code = textwrap.dedent("\n".join(example(written(PUBLIC[where]).splitlines()[1:])))
     assert code, f"{where} has no example"
     ast.parse(textwrap.dedent(f"async def example() -> None:\n{textwrap.indent(code, '    ')}"))
 
 
 def example(lines: list[str]) -> Iterator[str]:
-    """The first block that is indented and is not a section."""
+    """The first block that is indented once more than the text, which is by four, and is not a section."""
     section = False
     is_in = False
     for line in lines:
         if line.strip() in ("Args:", "Raises:"):
             section = True
-        elif line.strip() and not line.startswith(" " * 4):
+        elif line.strip() and not line.startswith(" " * 8):
             section = False
             if is_in:
                 return
         elif line.strip() and not section:
             is_in = True
             yield line
+
+
+def written(thing: Any) -> str:
+    """The docstring with its indentation: newer compilers take that away."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(thing))).body[0]
+    assert isinstance(tree, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    return ast.get_docstring(tree, clean=False) or ""
 
 
 def annotations(function: FunctionType) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import keepline
 import waiting
 from keepline import Backoff, Framing, GreetingIo, State, sync
-from servers import Server, echo_process
+from servers import Server, blocking_echo_process, echo_process
 from test_fork import fork
 
 LINES = Framing.lines()
@@ -45,6 +46,33 @@ async def test_forty_programs_that_exit_while_hooks_run_are_silent_and_succeed(e
 
     await asyncio.gather(*(run_programs() for _ in range(AT_ONCE)))
     assert failures == []
+
+
+AT_EXIT = """
+import atexit, keepline
+from keepline import sync
+
+def started(**hooks):
+    try:
+        with sync.connect(("127.0.0.1", {port}), framing=keepline.Framing.lines(), **hooks):
+            return "connected"
+    except keepline.Closed as error:
+        return error
+
+@atexit.register
+def use():
+    print(started(on_event=lambda event: None))
+    print(started(on_connect=lambda io: None))
+"""
+
+
+def test_blocking_hooks_at_exit_work_or_are_refused_where_no_thread_can_be_started() -> None:
+    with blocking_echo_process() as server:
+        command = [sys.executable, "-X", "dev", "-W", "error", "-c", AT_EXIT.format(port=server.port)]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=50)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    refused = "hooks and callbacks need a thread, and the interpreter is shutting down"
+    assert ran.stdout.splitlines() == [refused if sys.version_info[:2] == (3, 12) else "connected"] * 2
 
 
 async def test_hooks_of_a_closed_loop_fail_their_attempts_and_nothing_hangs(echo_server: Server) -> None:

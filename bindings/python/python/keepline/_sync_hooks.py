@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from keepline import _core
-from keepline._errors import KeeplineError
+from keepline._errors import Closed, KeeplineError
 from keepline._hooks import INSIDE, Asked, CredentialRequest, GreetingHandle, LastError, addresses, give_up, log, secret
 from keepline._values import Duration, wait_millis
 from keepline._waiting import Waiting
@@ -81,8 +81,8 @@ class Asking:
             return
         try:
             _start("keepline-hook", _answer, self, self._asked, question)
-        except RuntimeError as error:
-            # The program ends.
+        except (RuntimeError, Closed) as error:
+            # The program ends, or has too many threads.
             self.returned()
             give_up(self.core, question, error, self.last)
 
@@ -118,7 +118,13 @@ class Watching:
 def _start(name: str, work: Callable[..., None], *arguments: object) -> threading.Thread:
     # Daemons: a program that ends does not wait for a client that nobody closed.
     thread = threading.Thread(target=work, args=arguments, name=name, daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:
+        # Newer interpreters start none once the program ends; 3.12 does not in functions of atexit either.
+        if "shutdown" not in str(error):
+            raise
+        raise Closed("hooks and callbacks need a thread, and the interpreter is shutting down") from error
     return thread
 
 
