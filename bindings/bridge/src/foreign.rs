@@ -10,6 +10,8 @@ mod client;
 mod dispatch;
 mod error;
 mod events;
+mod greeting;
+mod hooks;
 mod jvm;
 mod making;
 
@@ -17,7 +19,9 @@ pub use cancel::CancelToken;
 pub use client::{ForeignClient, ForeignReceipt};
 pub use error::{ErrorDetail, ForeignError};
 pub use events::ForeignEvents;
-pub use making::{connect, default_config_of, doctor, resolve_config, shut_down, start, version};
+pub use greeting::ForeignGreeting;
+pub use hooks::{ForeignHooks, HookFailure, HooksThere};
+pub use making::{connect, default_config_of, doctor, resolve_config, shut_down, start, start_with, version};
 
 use crate::config::{ProxyUrl, SecretRecord};
 

@@ -7,6 +7,7 @@
 mod error;
 mod greeting;
 mod questions;
+mod sockets;
 
 pub use error::{HOOK_ERRORS, HookError};
 pub use greeting::BridgeGreeting;
@@ -47,6 +48,17 @@ pub trait Hooks: Send + Sync + 'static {
         not_there("addresses")
     }
 
+    /// Prepares a socket before it connects, such as by a mark or by binding it to a network: at most 5 s.
+    fn socket(&self, asked: SocketQuestion) -> Answer<()> {
+        drop(asked);
+        not_there("sockets")
+    }
+
+    /// Whether [`Hooks::socket`] is asked.
+    fn has_socket(&self) -> bool {
+        false
+    }
+
     /// Whether [`Hooks::addresses`] is asked instead of the system.
     fn has_addresses(&self) -> bool {
         false
@@ -55,6 +67,7 @@ pub trait Hooks: Send + Sync + 'static {
 
 /// What a provider of credentials is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct CredentialsQuestion {
     /// The attempt that needs them.
     pub epoch: u64,
@@ -66,6 +79,7 @@ pub struct CredentialsQuestion {
 
 /// What a resolver is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct NameQuestion {
     /// The name.
     pub host: String,
@@ -73,10 +87,25 @@ pub struct NameQuestion {
     pub port: u16,
 }
 
+/// What is asked of a socket that is about to connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct SocketQuestion {
+    /// Its descriptor, on Windows its handle: that of this socket until the hook answers or its time is over.
+    pub descriptor: i64,
+    /// Where it will connect to; `None` for a Unix socket.
+    pub address: Option<String>,
+    /// The endpoint that the address belongs to.
+    pub endpoint: String,
+}
+
 /// Has a client ask these hooks.
 pub(crate) fn install(mut builder: Builder, asked: Asked, hooks: Arc<dyn Hooks>, runtime: &Handle) -> Builder {
     if hooks.has_addresses() {
         builder = builder.resolver(Names(hooks.clone()));
+    }
+    if hooks.has_socket() {
+        builder = sockets::install(builder, hooks.clone(), runtime.clone());
     }
     if asked.credentials {
         let hooks = hooks.clone();

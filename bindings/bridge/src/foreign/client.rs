@@ -42,6 +42,12 @@ impl ForeignClient {
         Ok(self.client.try_send(&message, idempotent)?)
     }
 
+    /// Accepts a batch without waiting: all of it, in order and with nothing in between, or nothing.
+    pub fn try_send_many(&self, messages: Vec<Vec<u8>>, idempotent: bool) -> Result<(), ForeignError> {
+        let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+        Ok(self.client.try_send_many(&messages, idempotent)?)
+    }
+
     /// Where the client stands: a name of the contract's `states`.
     pub fn state(&self) -> Result<String, ForeignError> {
         Ok(self.client.state()?.to_owned())
@@ -151,6 +157,19 @@ impl ForeignClient {
         cancel: Option<Arc<CancelToken>>,
     ) -> Result<(), ForeignError> {
         finish(self.client.send(message.into(), idempotent, timeout_ms), cancel).await
+    }
+
+    /// Accepts a batch as `try_send_many` does, and waits until all of it has room while the peer is only slow, at most
+    /// `timeout_ms`. Given up, nothing was accepted.
+    pub async fn send_many(
+        &self,
+        messages: Vec<Vec<u8>>,
+        idempotent: bool,
+        timeout_ms: Option<u64>,
+        cancel: Option<Arc<CancelToken>>,
+    ) -> Result<(), ForeignError> {
+        let messages = messages.into_iter().map(Bytes::from).collect();
+        finish(self.client.send_many(messages, idempotent, timeout_ms), cancel).await
     }
 
     /// As `send`, with a receipt that tells what became of the message.

@@ -3,6 +3,7 @@
 use super::cancel::{CancelToken, finish};
 use super::client::ForeignClient;
 use super::error::ForeignError;
+use super::hooks::{Asked, ForeignHooks, HooksThere};
 use crate::client::BridgeClient;
 use crate::config::{ClientConfig, ResolvedConfig, default_config, resolve};
 use crate::doctor::{DiagnosisRecord, ExaminationRecord, examine};
@@ -25,6 +26,17 @@ pub async fn connect(
 #[uniffi::export]
 pub fn start(endpoints: Vec<EndpointRecord>, config: ClientConfig) -> Result<Arc<ForeignClient>, ForeignError> {
     Ok(ForeignClient::new(BridgeClient::start(&endpoints, config)?))
+}
+
+/// As `start`, with hooks of the other language. They are let go of when the client has ended.
+#[uniffi::export]
+pub fn start_with(
+    endpoints: Vec<EndpointRecord>,
+    config: ClientConfig,
+    hooks: Arc<dyn ForeignHooks>,
+    there: HooksThere,
+) -> Result<Arc<ForeignClient>, ForeignError> {
+    Ok(ForeignClient::new(BridgeClient::start_with(&endpoints, config, Asked::new(hooks, there))?))
 }
 
 /// Decides every value of a declaration and checks it, without making a client.
