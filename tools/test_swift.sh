@@ -28,6 +28,7 @@ main() {
     fi
     build
     generate
+    "$PYTHON" tools/swift_snippets.py "$WORK/snippets"
     say "swift test"
     local log=$WORK/test.log
     # Own processes, so that none outlives a test that was ended; own mounts, so that none is left.
@@ -113,6 +114,22 @@ run_tests() {
     cd "$source/bindings/swift"
     export KEEPLINE_SOURCE=$source KEEPLINE_CHAOS=$PWD/target/natives/keepline-chaos
     export KEEPLINE_PYMODBUS=$(echo "$source"/target/venv/lib/python3*/site-packages)
+    export KEEPLINE_EXAMPLES=$PWD/target/examples/debug
+    swift build --package-path "$source/examples/swift/programs" --scratch-path target/examples -Xlinker "-L$PWD/target/natives"
+    # The examples in the documents compile, against the module that was just built.
+    local snippet map="-fmodule-map-file=$PWD/target/generated/KeeplineBridgeFFI/include/module.modulemap"
+    for snippet in target/snippets/*.swift; do
+        swiftc -typecheck -swift-version 6 -parse-as-library -I target/examples/debug/Modules \
+            -Xcc "$map" "$snippet"
+    done
+    # What is for Apple's systems only has the types that it should, by declarations of our own.
+    local stub
+    mkdir -p target/stubs
+    for stub in Network UIKit; do
+        swiftc -emit-module -swift-version 6 -module-name "$stub" -o "target/stubs/$stub.swiftmodule" "Tests/AppleStubs/$stub.swift"
+    done
+    swiftc -typecheck -swift-version 6 -module-name Keepline -I target/stubs -I target/examples/debug/Modules -Xcc "$map" \
+        Sources/Keepline/*.swift
     swift test --scratch-path target/build --disable-swift-testing -Xlinker "-L$PWD/target/natives" "$@"
 }
 

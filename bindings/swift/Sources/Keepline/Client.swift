@@ -140,7 +140,9 @@ extension Client {
     }
 
     /// Runs `body` and closes with a drain of at most a second; if the body throws, aborts.
-    public func use<Result: Sendable>(_ body: (Client) async throws -> Result) async throws -> Result {
+    public func use<Result: Sendable>(
+        isolation: isolated (any Actor)? = #isolation, _ body: (Client) async throws -> Result
+    ) async throws -> Result {
         do {
             let result = try await body(self)
             try await close()

@@ -14,12 +14,14 @@ extension Client {
     /// - Parameters:
     ///   - address: `host:port`, `tls://host:port`, `[v6]:port` or `unix:/path`.
     ///   - more: further endpoints.
+    ///   - isolation: where `configure` runs: where the caller does.
     ///   - configure: declares what shall be otherwise than the defaults.
     /// - Throws: ``KeeplineError/invalidConfig(_:)`` names the field, the value and the rule.
     ///   ``KeeplineError/unavailable(_:)``: no connection in time, with the last cause; the client is then closed.
     ///   ``KeeplineError/exhausted(_:)``: the client gave up.
     public static func connect(
-        _ address: String, _ more: String..., configure: (inout Config) -> Void = { _ in }
+        _ address: String, _ more: String..., isolation: isolated (any Actor)? = #isolation,
+        configure: (inout Config) -> Void = { _ in }
     ) async throws -> Client {
         var config = Config()
         configure(&config)
@@ -63,10 +65,17 @@ extension Client {
     ///   - idle: whether a connection survives these silences.
     public static func doctor(
         _ address: String, patience: Duration? = nil, pathMtu: Bool = false, idle: [Duration] = [],
-        configure: (inout Config) -> Void = { _ in }
+        isolation: isolated (any Actor)? = #isolation, configure: (inout Config) -> Void = { _ in }
     ) async throws -> Diagnosis {
         var config = Config()
         configure(&config)
+        return try await doctor(address, config, patience: patience, pathMtu: pathMtu, idle: idle)
+    }
+
+    /// As above, with a configuration that was made before.
+    public static func doctor(
+        _ address: String, _ config: Config, patience: Duration? = nil, pathMtu: Bool = false, idle: [Duration] = []
+    ) async throws -> Diagnosis {
         let declared = try config.declared()
         let asked = ExaminationRecord(
             patienceMs: try patience.declared("patience"), pathMtu: pathMtu, idleMs: try idle.map { try $0.asWait("idle") })

@@ -49,9 +49,10 @@ final class Server: @unchecked Sendable {
 }
 
 /// Runs a test with a Redis of its own.
-func withRedis<Result>(_ test: (Server) async throws -> Result) async throws -> Result {
+func withRedis<Result>(password: String? = nil, _ test: (Server) async throws -> Result) async throws -> Result {
     let redis = try Server("redis-server") {
         ["--port", "\($0)", "--bind", "127.0.0.1", "--save", "", "--dir", NSTemporaryDirectory()]
+            + (password.map { ["--requirepass", $0] } ?? [])
     }
     try await redis.start()
     defer { redis.kill() }

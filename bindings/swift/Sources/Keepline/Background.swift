@@ -1,0 +1,30 @@
+// What an app tells its client when it leaves the screen and when it comes back.
+
+extension Client {
+    /// Tells that the app leaves the screen: the connection is ended, and the client stays away until ``enterForeground()``.
+    ///
+    /// A system that suspends an app ends its connections without a word, and each attempt until then costs battery. What is
+    /// sent meanwhile waits in the outbox, where the policy is to queue. Give ``flush(within:)`` a moment before it, if what
+    /// waits should leave first.
+    public func enterBackground() throws(KeeplineError) { try pause() }
+
+    /// Tells that the app is on the screen again: dials at once. A client that never left it is asked for a sign of life.
+    public func enterForeground() throws(KeeplineError) {
+        if state == .idle {
+            try resume()
+        } else {
+            try networkChanged()
+        }
+    }
+
+    /// Waits until nothing waits in the outbox, at most so long. Says whether that is so.
+    public func flush(within limit: Duration) async throws -> Bool {
+        let end = ContinuousClock.now + limit
+        while try stats().messages.queued > 0 {
+            guard ContinuousClock.now < end else { return false }
+            // 20 ms: nobody notices, and a second of waiting costs fifty looks.
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return true
+    }
+}
