@@ -4,6 +4,9 @@ package dev.keepline
 import kotlinx.coroutines.future.future
 import java.time.Duration
 import java.util.concurrent.CompletableFuture
+import java.util.function.BiFunction
+import java.util.function.Consumer
+import java.util.function.Function
 import kotlin.time.toKotlinDuration
 
 /** Makes a client from Java. What has no setter here is reached by [configure]. */
@@ -47,8 +50,25 @@ public class ClientBuilder internal constructor(private val endpoints: List<Endp
     /** Encrypts every connection. */
     public fun tls(tls: Tls): ClientBuilder = set { this.tls = tls }
 
+    /** As [Config.onConnect]: greets on each new connection. It may block. */
+    public fun onConnect(greet: Consumer<GreetingIo>): ClientBuilder = set { onConnect { greet.accept(it) } }
+
+    /** As [Config.credentials]: gives the credentials of each attempt. It may block. */
+    public fun credentials(provide: Function<CredentialRequest, ByteArray>): ClientBuilder =
+        set { credentials { provide.apply(it) } }
+
+    /** As [Config.resolver]: finds the addresses of names. It may block. */
+    public fun resolver(find: BiFunction<String, Int, List<String>>): ClientBuilder =
+        set { resolver { host, port -> find.apply(host, port) } }
+
+    /** As [Config.onSocket]: prepares each socket before it connects. It may block. */
+    public fun onSocket(prepare: Consumer<DialSocket>): ClientBuilder = set { onSocket { prepare.accept(it) } }
+
+    /** As [Config.onEvent]: is told of each event from the first one on. */
+    public fun onEvent(listener: Consumer<Event>): ClientBuilder = set { onEvent(listener) }
+
     /** Sets anything else. */
-    public fun configure(configure: java.util.function.Consumer<Config>): ClientBuilder = set { configure.accept(this) }
+    public fun configure(configure: Consumer<Config>): ClientBuilder = set { configure.accept(this) }
 
     /** Makes the client and waits for its first connection. Fails with a [KeeplineException]. */
     public fun connect(): CompletableFuture<Client> = Watch.scope.future { Keepline.connect(endpoints, config) }

@@ -149,6 +149,50 @@ public class Config {
     /** The network interface to connect through. */
     public var bindInterface: String? = null
 
+    internal val hooks = Hooks()
+
+    /**
+     * Greets on each new connection with code of yours, instead of [greeting]: the connection counts as connected once it
+     * has returned. It has what is left of [connectTotal].
+     *
+     * What it throws ends the attempt as [Cause.GreetingRejected]; [AuthRefused] and [RetryLater] say more. Like all hooks it
+     * runs on threads that may block, is cancelled when its time is over, and may call the client. A hook that holds its
+     * client keeps it from being collected.
+     */
+    public fun onConnect(greet: suspend (io: GreetingIo) -> Unit) {
+        hooks.greet = greet
+    }
+
+    /**
+     * Gives the credentials of each attempt, instead of [credentials]: asked once while the connection is made, for at most
+     * [credentialsWithin]. What it throws ends the attempt as [Cause.GreetingCredentials].
+     */
+    public fun credentials(provide: suspend (asked: CredentialRequest) -> ByteArray) {
+        hooks.credentials = provide
+    }
+
+    /**
+     * Finds the addresses of names instead of the system, the preferred ones first: `192.0.2.1:443`, `[2001:db8::1]:443`.
+     *
+     * A `java.net.UnknownHostException` says that the name does not exist; anything else that is thrown, that it may later.
+     */
+    public fun resolver(find: suspend (host: String, port: Int) -> List<String>) {
+        hooks.addresses = find
+    }
+
+    /**
+     * Prepares each socket before it connects, such as Android's `Network.bindSocket` and `VpnService.protect`: at most 5 s.
+     * What it throws ends the attempt as [Cause.LocalResource].
+     */
+    public fun onSocket(prepare: suspend (socket: DialSocket) -> Unit) {
+        hooks.socket = prepare
+    }
+
+    /** Calls [listener] with each event from the first one on, as [Client.addListener] does. */
+    public fun onEvent(listener: java.util.function.Consumer<Event>) {
+        hooks.listeners += listener
+    }
+
     /** Encrypts every connection. */
     public fun tls(configure: Tls.() -> Unit = {}) {
         tls = (tls ?: Tls()).apply(configure)
@@ -223,9 +267,9 @@ public class Config {
         push = push?.record,
         maxInFlight = maxInFlight.declared("max_in_flight"),
         greeting = greeting?.records(),
-        greetingHook = false,
+        greetingHook = hooks.greet != null,
         credentials = credentials,
-        credentialsHook = false,
+        credentialsHook = hooks.credentials != null,
         credentialsWithinMs = credentialsWithin.declared("credentials_within"),
         authAttemptsOff = authAttempts == NEVER,
         authAttempts = authAttempts.takeUnless { it == NEVER }.declared("auth_attempts"),

@@ -3,6 +3,7 @@ package dev.keepline
 
 import dev.keepline.internal.ffi.ErrorDetail
 import dev.keepline.internal.ffi.ForeignException
+import dev.keepline.internal.ffi.InternalException
 import java.io.IOException
 import kotlin.coroutines.cancellation.CancellationException
 
@@ -102,6 +103,9 @@ internal inline fun <T> crossing(call: () -> T): T =
         call()
     } catch (error: ForeignException) {
         throw told(error)
+    } catch (error: InternalException) {
+        // A panic that was caught at the border, or two sides that do not belong together.
+        throw KeeplineException.Internal(Evidence(error.message ?: "the core panicked"))
     }
 
 internal fun told(error: ForeignException): Exception = when (error) {

@@ -23,12 +23,12 @@ internal class Inbox(private val core: ForeignClient) {
     /** The number of the last message that was taken from the batch, while the batch is empty. */
     private var taken = 0uL
 
-    /** The next message; `null` after close, when all were taken. */
-    suspend fun take(timeout: Duration?): Message? {
-        if (turn.tryLock()) return takeInTurn(timeout)
+    /** The next message; `null` after close, when all were taken. One that [wants] says no to stays for the next. */
+    suspend fun take(timeout: Duration?, wants: (Message) -> Boolean = { true }): Message? {
+        if (turn.tryLock()) return takeInTurn(timeout, wants)
         if (timeout == null || timeout.isInfinite()) {
             turn.lock()
-            return takeInTurn(null)
+            return takeInTurn(null, wants)
         }
         val began = TimeSource.Monotonic.markNow()
         // The lock may have been got at the very moment at which the wait for it ended.
@@ -40,7 +40,7 @@ internal class Inbox(private val core: ForeignClient) {
             throw error
         }
         if (!isMyTurn) throw tooLate()
-        return takeInTurn((timeout - began.elapsedNow()).coerceAtLeast(Duration.ZERO), me)
+        return takeInTurn((timeout - began.elapsedNow()).coerceAtLeast(Duration.ZERO), wants, me)
     }
 
     /** As many as are there, and at least one unless it is over: whole batches for readers that want them. */
@@ -57,7 +57,7 @@ internal class Inbox(private val core: ForeignClient) {
         return messages
     }
 
-    private suspend fun takeInTurn(timeout: Duration?, owner: Any? = null): Message? {
+    private suspend fun takeInTurn(timeout: Duration?, wants: (Message) -> Boolean, owner: Any? = null): Message? {
         try {
             if (batch.isEmpty()) {
                 val pulled = crossing { core.nextMessages(taken, BATCH, timeout.asWait("timeout"), null) }
@@ -65,7 +65,7 @@ internal class Inbox(private val core: ForeignClient) {
                 taken = pulled.lastOrNull()?.seq ?: taken
             }
             currentCoroutineContext().ensureActive()
-            return batch.removeFirstOrNull()
+            return if (batch.firstOrNull()?.let(wants) == false) null else batch.removeFirstOrNull()
         } finally {
             turn.unlock(owner)
         }

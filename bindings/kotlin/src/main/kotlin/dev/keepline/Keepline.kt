@@ -26,10 +26,14 @@ public object Keepline {
 
     /** As above, with a configuration that was made before, and weights. */
     public suspend fun connect(endpoints: List<Endpoint>, config: Config = Config()): Client {
-        Native.load()
-        return Client(
-            crossing { dev.keepline.internal.ffi.connect(endpoints.map { it.record() }, config.declared(), null) },
-        )
+        val client = start(endpoints, config)
+        try {
+            client.connected()
+        } catch (error: Throwable) {
+            client.abort()
+            throw error
+        }
+        return client
     }
 
     /**
@@ -44,7 +48,17 @@ public object Keepline {
     @JvmOverloads
     public fun start(endpoints: List<Endpoint>, config: Config = Config()): Client {
         Native.load()
-        return Client(crossing { dev.keepline.internal.ffi.start(endpoints.map { it.record() }, config.declared()) })
+        val (places, declared, hooks) = Triple(endpoints.map { it.record() }, config.declared(), config.hooks)
+        val core = crossing {
+            when {
+                hooks.areThere() ->
+                    dev.keepline.internal.ffi.startWith(places, declared, hooks.asked(), hooks.there())
+                else -> dev.keepline.internal.ffi.start(places, declared)
+            }
+        }
+        // Read from the first event: nothing is missed by being told of it after the start.
+        for (listener in hooks.listeners) Watch.listen(crossing { core.events(0u) }, listener)
+        return Client(core)
     }
 
     /** A builder of clients for Java. */
