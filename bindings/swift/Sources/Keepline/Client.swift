@@ -13,8 +13,12 @@ public final class Client: Sendable, CustomStringConvertible {
     let core: ForeignClient
     let inbox: Inbox
 
-    init(_ core: ForeignClient) {
+    /// Those that the core asks; they do not hold the client.
+    fileprivate let hooks: AskedHooks?
+
+    init(_ core: ForeignClient, _ hooks: AskedHooks? = nil) {
         self.core = core
+        self.hooks = hooks
         self.inbox = Inbox(core)
     }
 
@@ -62,6 +66,20 @@ extension Client {
         try await send(Data(message.utf8), timeout: timeout, idempotent: idempotent)
     }
 
+    /// Accepts a batch without waiting: all of it, in order and with nothing in between, or nothing.
+    public func trySendMany(_ messages: [Data], idempotent: Bool = false) throws(KeeplineError) {
+        try crossing { try core.trySendMany(messages: messages, idempotent: idempotent) }
+    }
+
+    /// Accepts a batch as ``trySendMany(_:idempotent:)`` does, and waits at most `timeout` until all of it has room while the
+    /// peer is only slow. Cancelled, nothing was accepted.
+    public func sendMany(_ messages: [Data], timeout: Duration? = nil, idempotent: Bool = false) async throws {
+        let limit = try timeout.asWait("timeout")
+        try await waiting {
+            try await self.core.sendMany(messages: messages, idempotent: idempotent, timeoutMs: limit, cancel: $0)
+        }
+    }
+
     /// As `send`, with a receipt that tells what became of the message.
     public func sendTracked(_ message: Data, timeout: Duration? = nil, idempotent: Bool = false) async throws -> Receipt {
         let limit = try timeout.asWait("timeout")
@@ -85,6 +103,9 @@ extension Client {
     ///   it. ``KeeplineError/invalidConfig(_:)``: no correlation was declared. Otherwise as `trySend`.
     public func request(_ message: Data, timeout: Duration) async throws -> Data {
         let limit = try Optional(timeout).declared("timeout") ?? 0
+        if hooks?.greetHere == true {
+            throw KeeplineError.rejected(.init("a request inside of the greeting would wait for its end"))
+        }
         return try await waiting { try await self.core.request(message: message, timeoutMs: limit, cancel: $0) }
     }
 

@@ -4,7 +4,7 @@ internal import KeeplineBridge
 
 extension Config {
     /// As the core takes it.
-    func declared() throws -> ClientConfig {
+    func declared(_ hooks: Hooks = Hooks()) throws -> ClientConfig {
         ClientConfig(
             profile: profile?.rawValue,
             detectWithinMs: try detectWithin.declared("detect_within"),
@@ -51,9 +51,9 @@ extension Config {
             push: push?.record,
             maxInFlight: try maxInFlight.declared("max_in_flight"),
             greeting: greeting?.records,
-            greetingHook: false,
+            greetingHook: hooks.onConnect != nil,
             credentials: credentials,
-            credentialsHook: false,
+            credentialsHook: hooks.credentials != nil,
             credentialsWithinMs: try credentialsWithin.declared("credentials_within"),
             authAttemptsOff: authAttempts == .unlimited,
             authAttempts: try (authAttempts?.most).declared("auth_attempts"),

@@ -14,41 +14,62 @@ extension Client {
     /// - Parameters:
     ///   - address: `host:port`, `tls://host:port`, `[v6]:port` or `unix:/path`.
     ///   - more: further endpoints.
+    ///   - hooks: code of yours that it asks while it connects.
     ///   - isolation: where `configure` runs: where the caller does.
     ///   - configure: declares what shall be otherwise than the defaults.
     /// - Throws: ``KeeplineError/invalidConfig(_:)`` names the field, the value and the rule.
     ///   ``KeeplineError/unavailable(_:)``: no connection in time, with the last cause; the client is then closed.
     ///   ``KeeplineError/exhausted(_:)``: the client gave up.
     public static func connect(
-        _ address: String, _ more: String..., isolation: isolated (any Actor)? = #isolation,
+        _ address: String, _ more: String..., hooks: Hooks = Hooks(), isolation: isolated (any Actor)? = #isolation,
         configure: (inout Config) -> Void = { _ in }
     ) async throws -> Client {
         var config = Config()
         configure(&config)
-        return try await connect(to: ([address] + more).map { Endpoint($0) }, config)
+        return try await connect(to: ([address] + more).map { Endpoint($0) }, config, hooks: hooks)
     }
 
     /// As above, with a configuration that was made before, and weights.
-    public static func connect(to endpoints: [Endpoint], _ config: Config = Config()) async throws -> Client {
-        let (endpoints, declared) = try (endpoints.map { try $0.record() }, config.declared())
-        return Client(try await waiting { try await KeeplineBridge.connect(endpoints: endpoints, config: declared, cancel: $0) })
+    public static func connect(
+        to endpoints: [Endpoint], _ config: Config = Config(), hooks: Hooks = Hooks()
+    ) async throws -> Client {
+        if hooks.areMissing {
+            let (endpoints, declared) = try (endpoints.map { try $0.record() }, config.declared())
+            return Client(
+                try await waiting { try await KeeplineBridge.connect(endpoints: endpoints, config: declared, cancel: $0) })
+        }
+        let client = try start(to: endpoints, config, hooks: hooks)
+        do {
+            try await waiting { try await client.core.connected(cancel: $0) }
+        } catch {
+            client.abort()
+            throw error
+        }
+        return client
     }
 
     /// Makes a client that dials for ever, and returns at once.
     ///
     /// - Throws: ``KeeplineError/invalidConfig(_:)`` names the field, the value and the rule.
     public static func start(
-        _ address: String, _ more: String..., configure: (inout Config) -> Void = { _ in }
+        _ address: String, _ more: String..., hooks: Hooks = Hooks(), configure: (inout Config) -> Void = { _ in }
     ) throws(KeeplineError) -> Client {
         var config = Config()
         configure(&config)
-        return try start(to: ([address] + more).map { Endpoint($0) }, config)
+        return try start(to: ([address] + more).map { Endpoint($0) }, config, hooks: hooks)
     }
 
     /// As above, with a configuration that was made before, and weights.
-    public static func start(to endpoints: [Endpoint], _ config: Config = Config()) throws(KeeplineError) -> Client {
+    public static func start(
+        to endpoints: [Endpoint], _ config: Config = Config(), hooks: Hooks = Hooks()
+    ) throws(KeeplineError) -> Client {
         try crossing {
-            Client(try KeeplineBridge.start(endpoints: endpoints.map { try $0.record() }, config: config.declared()))
+            let records = try endpoints.map { try $0.record() }
+            let declared = try config.declared(hooks)
+            if hooks.areMissing { return Client(try KeeplineBridge.start(endpoints: records, config: declared)) }
+            let asked = AskedHooks(hooks)
+            return Client(
+                try startWith(endpoints: records, config: declared, hooks: asked, there: hooks.there), asked)
         }
     }
 
