@@ -1,4 +1,4 @@
-"""Puts what `keepline sim` came to into the documents, and its drawing beside them.
+"""Puts what `keepline sim` came to into the documents, and its drawings beside them.
 
     herd_page.py --write          runs the simulations and writes everything
     herd_page.py --write NAME     only the block of this name
@@ -15,14 +15,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPLAIN = ROOT / "docs/explain/backoff.md"
-DRAWING = ROOT / "docs/explain/herd.svg"
 FLEET = ["--clients", "100000", "--accept-rate", "2000", "--markdown"]
 HUNDRED = ["--clients", "100", "--seeds", "100", "--markdown"]
 BLOCKS: dict[str, tuple[Path, list[str]]] = {
     "outages": (EXPLAIN, ["--outage", "3s", "--outage", "30s", "--outage", "300s", *FLEET]),
+    "black-hole": (EXPLAIN, ["--black-hole", "--outage", "30s", *FLEET]),
+    "rolling": (EXPLAIN, ["--rolling", "3", "--outage", "10s", *FLEET]),
     "hundred": (EXPLAIN, HUNDRED),
     "interactive": (EXPLAIN, [*HUNDRED, "--alone", "--profile", "datacenter", "--backoff-max", "2s", "--round-trip", "1ms"]),
 }
+# What is drawn, too: the block's name, and the file beside the page.
+DRAWINGS = {"outages": "herd.svg", "black-hole": "herd-black-hole.svg", "rolling": "herd-rolling.svg"}
 
 
 def main(arguments: list[str]) -> int:
@@ -46,12 +49,12 @@ def write(name: str, texts: dict[Path, str]) -> None:
     """Puts the block of this name, and the drawing if it has one, where they belong among the texts."""
     page, arguments = BLOCKS[name]
     arguments = ["sim", *arguments]
-    if name == "outages":
+    if name in DRAWINGS:
         with tempfile.TemporaryDirectory() as directory:
-            drawing = Path(directory) / DRAWING.name
+            drawing = Path(directory) / DRAWINGS[name]
             told = simulate([*arguments, "--svg", str(drawing)])
-            texts[DRAWING] = drawing.read_text()
-        arguments += ["--svg", DRAWING.name]
+            texts[page.parent / drawing.name] = drawing.read_text()
+        arguments += ["--svg", DRAWINGS[name]]
     else:
         told = simulate(arguments)
     command = " ".join(["keepline", *arguments])

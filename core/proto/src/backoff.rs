@@ -60,7 +60,8 @@ impl BackoffEntry {
     /// Draws the wait before the next attempt, from the moment the last one ended, and moves on along the curve.
     ///
     /// The first is the floor plus `uniform(0, first_spread)`, then the floor plus
-    /// `uniform(0, min(max, initial · multiplier^n))` with n = 1, 2, …
+    /// `uniform(0, min(max − FLOOR, initial · multiplier^n))` with n = 1, 2, …: with the usual floor no later wait is
+    /// longer than `max`.
     pub fn next_delay(&mut self, curve: &Backoff, ending: &Ending, rng: &mut Rng) -> Duration {
         let drawn = self.draw(curve, rng);
         self.previous = drawn;
@@ -76,9 +77,9 @@ impl BackoffEntry {
     }
 
     fn draw(&self, curve: &Backoff, rng: &mut Rng) -> u64 {
-        let window = nanos(window(curve, self.step));
-        let max = nanos(curve.max);
         let first = self.step == 0;
+        let max = largest_draw(curve);
+        let window = nanos(window(curve, self.step)).min(if first { u64::MAX } else { max });
         match curve.jitter {
             Jitter::None => window,
             Jitter::Full => rng.u64(0..=window),
@@ -99,7 +100,14 @@ impl BackoffEntry {
     }
 }
 
-/// The window of wait number `step`, counted from 0.
+/// The largest draw: `max` is what people wait for, so the floor is a part of it. Of a very short `max` half is left, for a
+/// fleet without any spread would stay in step.
+fn largest_draw(curve: &Backoff) -> u64 {
+    let max = nanos(curve.max);
+    max - nanos(FLOOR).min(max / 2)
+}
+
+/// The declared window of wait number `step`, counted from 0.
 pub fn window(curve: &Backoff, step: u32) -> Duration {
     if step == 0 {
         return curve.first_spread;

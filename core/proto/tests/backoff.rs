@@ -20,7 +20,8 @@ fn windows_are_first_spread_and_then_grow_from_initial_to_max() {
 fn mean_of_the_full_jitter_is_half_of_its_window_above_the_floor() {
     let curve = balanced();
     for step in [0, 1, 3, 20] {
-        let expected = (FLOOR + window(&curve, step) / 2).as_secs_f64();
+        let drawn = window(&curve, step).min(curve.max - FLOOR);
+        let expected = (FLOOR + drawn / 2).as_secs_f64();
         let mean = mean(&curve, step, 100_000);
         assert!((mean / expected - 1.0).abs() < 0.05, "step {step}: {mean} s instead of {expected} s");
     }
@@ -28,12 +29,23 @@ fn mean_of_the_full_jitter_is_half_of_its_window_above_the_floor() {
 
 #[test]
 fn mean_of_every_jitter_is_what_it_says() {
-    // At the cap, with a window of 8 s: full 0..8, equal 4..8, centred 2.7..8, none 8.
-    for (jitter, expected) in [(Jitter::Full, 4.1), (Jitter::Equal, 6.1), (Jitter::Centred, 5.43), (Jitter::None, 8.1)]
+    // At the cap of 8 s, the floor included: full 0.1..8, equal 4.05..8, centred 2.73..8, none 8.
+    for (jitter, expected) in
+        [(Jitter::Full, 4.05), (Jitter::Equal, 6.025), (Jitter::Centred, 5.367), (Jitter::None, 8.0)]
     {
         let mean = mean(&Backoff { jitter, ..balanced() }, 20, 100_000);
-        assert!((mean / expected - 1.0).abs() < 0.05, "{jitter}: {mean} s instead of {expected} s");
+        assert!((mean / expected - 1.0).abs() < 0.01, "{jitter}: {mean} s instead of {expected} s");
     }
+}
+
+#[test]
+fn very_short_maximum_keeps_half_of_itself_for_luck() {
+    let curve = Backoff { initial: millis(50), max: millis(50), ..balanced() };
+    let mut rng = Rng::with_seed(7);
+    let waits: Vec<_> = (0..1_000).map(|_| BackoffEntry::at_step(9).next_delay(&curve, &refused(), &mut rng)).collect();
+    let (least, most) = (waits.iter().min().copied(), waits.iter().max().copied());
+    assert!(least >= Some(FLOOR) && least < Some(FLOOR + millis(1)), "{least:?}");
+    assert!(most <= Some(FLOOR + millis(25)) && most > Some(FLOOR + millis(24)), "{most:?}");
 }
 
 #[test]
@@ -45,7 +57,7 @@ fn decorrelated_jitter_grows_from_its_own_draws() {
     for _ in 0..1000 {
         let drawn = entry.next_delay(&curve, &refused(), &mut rng) - FLOOR;
         assert!(drawn >= curve.initial.min(curve.max));
-        assert!(drawn <= (previous.max(curve.initial) * 3).min(curve.max));
+        assert!(drawn <= (previous.max(curve.initial) * 3).min(curve.max - FLOOR));
         previous = drawn;
     }
 }
@@ -56,7 +68,7 @@ fn no_jitter_is_exact() {
     let mut entry = BackoffEntry::new();
     let mut rng = Rng::with_seed(1);
     let waits: Vec<_> = (0..8).map(|_| entry.next_delay(&curve, &refused(), &mut rng)).collect();
-    assert_eq!(waits, [1100, 600, 1100, 2100, 4100, 8100, 8100, 8100].map(millis));
+    assert_eq!(waits, [1100, 600, 1100, 2100, 4100, 8000, 8000, 8000].map(millis));
 }
 
 #[test]
@@ -118,7 +130,7 @@ fn short_request_to_stay_away_does_not_shorten_the_curve() {
     let curve = Backoff { jitter: Jitter::None, ..balanced() };
     let ending = Ending { retry_after: Some(Duration::ZERO), ..refused() };
     let wait = BackoffEntry::at_step(10).next_delay(&curve, &ending, &mut Rng::with_seed(1));
-    assert_eq!(wait, millis(8_100));
+    assert_eq!(wait, secs(8));
 }
 
 #[test]
@@ -147,7 +159,7 @@ fn server_that_closes_after_accepting_does_not_reset_the_curve() {
             world.last_end().retry_in.unwrap_or_default()
         })
         .collect();
-    assert_eq!(waits, [1100, 600, 1100, 2100, 4100, 8100, 16_100, 24_100].map(millis));
+    assert_eq!(waits, [1100, 600, 1100, 2100, 4100, 8100, 16_100, 24_000].map(millis));
 }
 
 #[test]
@@ -155,7 +167,7 @@ fn greeting_alone_does_not_reset_the_curve_before_it_stayed_up() {
     let script = Script::default().send("HELLO").expect(Matcher::Exact("WELCOME".into()));
     let mut world = SimWorld::new(Config { greeting: Some(Greeting::Script(script)), ..exact_curve() });
     world.start();
-    for wait in [1100, 600, 1100, 2100, 4100, 8100, 16_100, 24_100] {
+    for wait in [1100, 600, 1100, 2100, 4100, 8100, 16_100, 24_000] {
         world.run_until("connected");
         world.run_for(millis(9_999));
         world.end(Cause::Reset);
@@ -221,6 +233,9 @@ proptest! {
         prop_assert!(wait <= FLOOR + curve.max.max(curve.first_spread), "{wait:?}");
         if jitter == Jitter::Full {
             prop_assert!(wait <= FLOOR + window(&curve, step), "{wait:?}");
+        }
+        if step > 0 && curve.max >= FLOOR * 2 {
+            prop_assert!(wait <= curve.max, "{wait:?}");
         }
     }
 

@@ -217,7 +217,7 @@ fn reset_of_every_new_connection_makes_the_waits_grow() {
         let client = quick().backoff_jitter(Jitter::None).start().unwrap();
         let mut journal = Journal::of(&client);
         // A server that lets nobody stand is left alone three times as long as one that was lost.
-        for wait in [300, 500, 900, 1700, 3100] {
+        for wait in [300, 500, 900, 1700, 3000] {
             let (_, end) = journal.next_end(SOON).await;
             assert_eq!((end.ending.cause, end.retry_in), (Cause::Reset, Some(millis(wait))), "{journal}");
         }

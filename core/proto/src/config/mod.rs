@@ -88,7 +88,7 @@ pub struct Config {
     pub backoff_initial: Option<Duration>,
     /// The growth of the window.
     pub backoff_multiplier: Option<f64>,
-    /// The largest window.
+    /// The longest wait after the first, the usual floor of 0.1 s included; of some classes of wait a multiple.
     pub backoff_max: Option<Duration>,
     /// How a delay is drawn from its window.
     pub backoff_jitter: Option<Jitter>,

@@ -104,7 +104,7 @@ pub struct Backoff {
     pub initial: Duration,
     /// The growth of the window.
     pub multiplier: f64,
-    /// The largest window.
+    /// The longest wait after the first, the usual floor of 0.1 s included; of some classes of wait a multiple.
     pub max: Duration,
     /// How a delay is drawn from its window.
     pub jitter: Jitter,

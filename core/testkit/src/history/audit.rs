@@ -155,7 +155,8 @@ fn judge_wait(end: &Disconnected, settings: &Settings) -> Result<(), String> {
     let least = match (end.ending.retry_after, curve.jitter) {
         (Some(hint), _) => hint.min(RETRY_AFTER_MAX),
         (None, _) if may_hop => FLOOR,
-        (None, Jitter::None) => floor(end.ending.cause) + curve.first_spread.min(curve.initial),
+        // Timeouts end at half of the curve, and of a short one the floor takes half.
+        (None, Jitter::None) => floor(end.ending.cause) + curve.first_spread.min(curve.initial).min(curve.max / 4),
         (None, _) => floor(end.ending.cause).min(OFFLINE_RETRY),
     };
     must(wait >= least, "the wait is shorter than its floor")?;
