@@ -1,5 +1,5 @@
 # Every target sets up what it needs by itself, and runs alone.
-.PHONY: help demo test test-rust test-lab test-lab-soak test-python test-kotlin test-swift test-fuzz fuzz check-docs check-scenarios check-platforms lint fmt bench bench-faults \
+.PHONY: help demo test test-rust test-lab test-lab-soak test-python test-python-all test-kotlin test-swift test-fuzz fuzz check-docs check-scenarios check-platforms lint fmt bench bench-faults \
 	bench-python bench-kotlin clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -23,6 +23,9 @@ test-lab-soak: ## the same five times in a row, on a busy machine
 
 test-python: ## the wheel, built and tested
 	@tools/test_python.sh
+
+test-python-all: ## every test of it on every CPython from 3.11 on that is here; the wheel and the sources as a user installs them
+	@tools/test_python.sh all
 
 test-kotlin: ## the Kotlin library, under JUnit on the Java virtual machine
 	@tools/test_kotlin.sh
