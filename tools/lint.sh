@@ -30,7 +30,7 @@ for crate in "${LIBRARIES[@]}"; do
 done
 say "cargo clippy -p keepline, without TLS"
 cargo clippy --quiet --locked -p keepline --no-default-features --lib -- -D warnings
-# Its table of sleeping threads does not survive a fork: core/cli/Cargo.toml.
+# Its table of sleeping threads does not survive a fork: docs/decisions/forks.md.
 say "no parking_lot in what Python loads"
 if cargo tree --locked -p keepline-python --edges normal --invert parking_lot_core 2>/dev/null | grep .; then
     fail "a child that a Python program forks would crash: take parking_lot out of the features of tokio"

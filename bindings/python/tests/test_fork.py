@@ -3,15 +3,18 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 import traceback
 import warnings
 from collections.abc import Callable
 
+import pytest
+
 import keepline
 from keepline import Framing
-from servers import echo_process
+from servers import blocking_echo_process, echo_process
 
 LINES = Framing.lines()
 
@@ -76,6 +79,41 @@ async def test_child_makes_clients_of_its_own() -> None:
                 assert await fork(child) == 0
             await client.send(b"parent")
             assert (await client.recv(timeout=5)) is not None
+
+
+# Many threads, each waiting for work in the moment of the fork: what they wait in must mean nothing to the child.
+CROWD = """
+import os, signal, sys
+os.environ["KEEPLINE_WORKERS"] = "64"
+import keepline
+
+def talk():
+    with keepline.sync.connect(("127.0.0.1", {port}), framing=keepline.Framing.lines()) as client:
+        client.send(b"hello")
+        assert client.recv(timeout=20).payload == b"hello"
+
+talk()
+for _ in range(5):
+    pid = os.fork()
+    if pid == 0:
+        # A child that hangs ends by this, and is told.
+        signal.alarm(40)
+        code = 1
+        try:
+            talk()
+            code = 0
+        finally:
+            os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+
+
+@pytest.mark.timeout(320)
+def test_child_of_a_process_with_many_waiting_threads_has_threads_that_wait_and_wake() -> None:
+    with blocking_echo_process() as server:
+        command = [sys.executable, "-W", "ignore", "-c", CROWD.format(port=server.port)]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (ran.returncode, ran.stdout.split(), ran.stderr) == (0, ["0"] * 5, "")
 
 
 async def fork(child: Callable[[], None]) -> int:
