@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SCENARIOS = ROOT / "bindings" / "contract" / "scenarios"
 RESULTS = ROOT / "target" / "scenarios"
-LANGUAGES = ("rust", "python")
+LANGUAGES = ("rust", "python", "kotlin", "swift")
 
 
 def main(languages: list[str]) -> int:

@@ -31,12 +31,17 @@ main() {
     "$PYTHON" tools/swift_snippets.py "$WORK/snippets"
     say "swift test"
     local log=$WORK/test.log
+    # What an earlier run left is no result of this one.
+    rm -f "$WORK/scenarios.json" target/scenarios/swift.json
     # Own processes, so that none outlives a test that was ended; own mounts, so that none is left.
     if have swift; then
         timeout "$LIMIT" env "$(place_of_library)" bash -c "$(declare -f run_tests); run_tests \"\$@\"" - "$PWD" "$@" >"$log" 2>&1 || failed "$log"
     else
         unshare --mount --pid --fork --kill-child --propagation private "${BASH_SOURCE[0]}" --inside "$@" >"$log" 2>&1 || failed "$log"
     fi
+    # The sources are read-only inside, so it was written where the package is built.
+    mkdir -p target/scenarios
+    if [ -e "$WORK/scenarios.json" ]; then cp "$WORK/scenarios.json" target/scenarios/swift.json; fi
     # XCTest's own words: Executed 20 tests, with 0 failures (0 unexpected) in 12.3 (12.3) seconds
     say "Swift: $(grep -E '^\s*Executed [0-9]+ tests?, with' "$log" | tail -n 1 | sed 's/^\s*//')"
 }
@@ -113,6 +118,7 @@ run_tests() {
     shift
     cd "$source/bindings/swift"
     export KEEPLINE_SOURCE=$source KEEPLINE_CHAOS=$PWD/target/natives/keepline-chaos
+    export KEEPLINE_SCENARIOS=$PWD/target/scenarios.json
     export KEEPLINE_PYMODBUS=$(echo "$source"/target/venv/lib/python3*/site-packages)
     export KEEPLINE_EXAMPLES=$PWD/target/examples/debug
     swift build --package-path "$source/examples/swift/programs" --scratch-path target/examples -Xlinker "-L$PWD/target/natives"

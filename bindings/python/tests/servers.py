@@ -226,15 +226,15 @@ def blocking_echo_process() -> Iterator[Process]:
 
 
 @asynccontextmanager
-async def redis_process() -> AsyncIterator[Process]:
-    """A redis-server whose acknowledged data survives being killed."""
+async def redis_process(*options: str) -> AsyncIterator[Process]:
+    """A redis-server whose acknowledged data survives being killed; ``options`` are its own."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.fail("redis-server is not installed: apt-get install redis-server")
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="keepline-redis-") as directory:
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", directory]
-        command += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", *options]
         process = Process(command, port, directory)
         process.start()
         try:

@@ -103,6 +103,32 @@ async def test_web_service_starts_although_redis_is_away() -> None:
         assert sick["connections"] == 0
 
 
+async def test_line_client_logs_in_again_before_what_was_typed_meanwhile() -> None:
+    async with redis_process("--requirepass", "secret") as redis:
+        typed = [str(EXAMPLES / "line_client.py"), address(redis)]
+        async with program(typed, LINE_CLIENT_SECRET="secret") as running:
+            assert running.stdin is not None
+            await says(running, "* logged in #1")
+            running.stdin.write(b"SET a 1\n")
+            await says(running, "+OK")
+            redis.kill()
+            await says(running, "* lost (")
+            running.stdin.write(b"INCR b\n")
+            redis.start()
+            # Refused with NOAUTH if it came before the login.
+            await says(running, ":1")
+            running.stdin.close()
+            assert await running.wait() == 0
+
+
+async def test_line_client_ends_when_its_login_is_refused() -> None:
+    async with redis_process("--requirepass", "secret") as redis:
+        typed = [str(EXAMPLES / "line_client.py"), address(redis)]
+        async with program(typed, LINE_CLIENT_SECRET="wrong") as running:
+            await says(running, "* lost (greeting.auth)")
+            assert await running.wait() == 1
+
+
 def test_index_names_every_program() -> None:
     index = (EXAMPLES / "README.md").read_text()
     programs = sorted(path.name for path in EXAMPLES.glob("*.py"))
@@ -119,7 +145,11 @@ async def example(name: str, *arguments: str) -> AsyncIterator[asyncio.subproces
 async def program(arguments: list[str], **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A program of this interpreter, whose stdout is read; it is ended with the test."""
     running = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, env={**os.environ, **environment}
+        sys.executable,
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment},
     )
     try:
         async with asyncio.timeout(50):

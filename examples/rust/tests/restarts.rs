@@ -3,8 +3,8 @@
 use keepline_testkit::process::{ModbusServer, RedisReply, RedisServer, require};
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 /// 60 s for each wait: the largest step between two attempts is ten, and the machine may be busy.
@@ -41,18 +41,53 @@ async fn values_are_unknown_while_the_controller_is_away_and_fresh_afterwards() 
     program.says("register 42 is 42").await;
 }
 
+#[tokio::test]
+async fn line_client_logs_in_again_before_what_was_typed_meanwhile() {
+    let test = "line_client_logs_in_again_before_what_was_typed_meanwhile";
+    let Some(redis) = require(test, RedisServer::start_with_password("secret").await) else { return };
+    let mut program = Running::start(env!("CARGO_BIN_EXE_line-client"), &[&redis.addr().to_string()]);
+    program.says("* logged in #1").await;
+    program.types("SET a 1").await;
+    program.says("+OK").await;
+    redis.kill().expect("redis ends");
+    program.says("* lost (").await;
+    program.types("INCR b").await;
+    redis.start_again().await.expect("redis starts");
+    // Refused with NOAUTH if it came before the login.
+    program.says(":1").await;
+    program.input = None;
+    assert!(program.ended().await);
+}
+
+#[tokio::test]
+async fn line_client_ends_when_its_login_is_refused() {
+    let test = "line_client_ends_when_its_login_is_refused";
+    let Some(redis) = require(test, RedisServer::start_with_password("another").await) else { return };
+    let mut program = Running::start(env!("CARGO_BIN_EXE_line-client"), &[&redis.addr().to_string()]);
+    program.says("* lost (greeting.auth)").await;
+    assert!(!program.ended().await);
+}
+
 /// A program whose output is read; killed when the test ends.
 struct Running {
     child: Child,
+    input: Option<ChildStdin>,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Running {
     fn start(program: &str, arguments: &[&str]) -> Running {
-        let mut child =
-            Command::new(program).args(arguments).stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("it starts");
+        let mut command = Command::new(program);
+        command.args(arguments).env("LINE_CLIENT_SECRET", "secret").kill_on_drop(true);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let input = child.stdin.take();
         let lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-        Running { child, lines }
+        Running { child, input, lines }
+    }
+
+    async fn types(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("it still reads");
+        input.write_all(format!("{line}\n").as_bytes()).await.expect("it reads");
     }
 
     /// Reads up to a line that begins so.

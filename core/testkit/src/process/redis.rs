@@ -62,16 +62,35 @@ impl RedisServer {
     /// # Cancel safety
     /// Cancel safe: a server that was not handed out is killed.
     pub async fn start() -> Result<RedisServer, ProcessError> {
+        RedisServer::launch(None).await
+    }
+
+    /// As [`RedisServer::start`], with a password that every client has to give first. [`RedisServer::query`] gives none.
+    ///
+    /// # Errors
+    /// As [`RedisServer::start`].
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a server that was not handed out is killed.
+    pub async fn start_with_password(password: &str) -> Result<RedisServer, ProcessError> {
+        RedisServer::launch(Some(password.to_owned())).await
+    }
+
+    async fn launch(password: Option<String>) -> Result<RedisServer, ProcessError> {
+        let answer: &[u8] = if password.is_some() { b"-NOAUTH Authentication required.\r\n" } else { b"+PONG\r\n" };
         let install = "apt-get install redis-server, brew install redis, or the like";
-        let program = Program::new("redis-server", install, |port, directory| {
+        let program = Program::new("redis-server", install, move |port, directory| {
             let mut command = Command::new("redis-server");
             command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--daemonize", "no"]);
             // No snapshots, and every write in the log before its reply: what was acknowledged survives kill -9.
             command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(directory);
             command.arg("--unixsocket").arg(directory.join(SOCKET));
+            if let Some(password) = &password {
+                command.args(["--requirepass", password]);
+            }
             command
         });
-        let process = ServerProcess::start(program.answers(b"PING\r\n", b"+PONG\r\n")).await?;
+        let process = ServerProcess::start(program.answers(b"PING\r\n", answer)).await?;
         Ok(RedisServer { process })
     }
 

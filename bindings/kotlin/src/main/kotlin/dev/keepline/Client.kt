@@ -10,6 +10,7 @@ import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.future.future
 import kotlinx.coroutines.withContext
+import java.lang.ref.WeakReference
 import java.util.concurrent.CompletableFuture
 import java.util.function.Consumer
 import kotlin.time.Duration
@@ -138,7 +139,11 @@ public class Client internal constructor(private val core: ForeignClient) : Auto
     public val events: Flow<Event> get() = events(0)
 
     /** The events after number [after]. */
-    public fun events(after: Long): Flow<Event> = Watch.Events { crossing { core.events(after.toULong()) } }
+    public fun events(after: Long): Flow<Event> {
+        // Who collects events for ever holds this flow: it must not hold the client.
+        val client = WeakReference(core)
+        return Watch.Events { client.get()?.let { crossing { it.events(after.toULong()) } } }
+    }
 
     /**
      * Calls [listener] with each event from now on, until the returned handle is closed or the client is.

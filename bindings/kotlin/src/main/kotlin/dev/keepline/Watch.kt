@@ -54,9 +54,11 @@ internal object Watch {
         return AutoCloseable { telling.cancel() }
     }
 
-    /** A flow whose collectors have a reader each. */
-    class Events(private val open: () -> ForeignEvents) : Flow<Event> {
-        override suspend fun collect(collector: FlowCollector<Event>) = open().use { pull(it, collector) }
+    /** A flow whose collectors have a reader each; there is none any more if the client was collected. */
+    class Events(private val open: () -> ForeignEvents?) : Flow<Event> {
+        override suspend fun collect(collector: FlowCollector<Event>) {
+            open()?.use { pull(it, collector) }
+        }
     }
 
     private suspend fun follow(reader: ForeignEvents, known: MutableStateFlow<State>) = reader.use {
