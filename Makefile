@@ -1,6 +1,6 @@
 # Every target sets up what it needs by itself, and runs alone.
 .PHONY: help demo test test-rust test-lab test-lab-soak test-python test-python-all test-kotlin test-swift test-fuzz fuzz check-docs check-scenarios check-platforms lint fmt bench bench-faults \
-	bench-python bench-kotlin clean
+	bench-python clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -62,9 +62,6 @@ bench-faults: ## black holes, NAT expiry, frozen peers: who notices when, beside
 
 bench-python: ## the Python library beside asyncio's streams, uvloop's, nats-py and redis-py
 	@tools/bench_python.sh
-
-bench-kotlin: ## the Kotlin library beside plain NIO
-	@tools/bench_kotlin.sh
 
 clean: ## removes everything that was built
 	@cargo clean && rm -rf target
