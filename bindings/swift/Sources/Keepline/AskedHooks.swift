@@ -34,7 +34,7 @@ final class AskedHooks: ForeignHooks {
     func socket(asked: SocketQuestion) async throws {
         let socket = DialSocket(
             descriptor: Int32(clamping: asked.descriptor), address: asked.address, endpoint: asked.endpoint)
-        try await answered { try await hooks.socket?(socket) }
+        try await answered { try await hooks.onSocket?(socket) }
     }
 
     /// What a hook throws, in words that the core knows.

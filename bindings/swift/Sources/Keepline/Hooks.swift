@@ -21,18 +21,18 @@ public struct Hooks: Sendable {
     public var resolver: (@Sendable (_ host: String, _ port: UInt16) async throws -> [String])?
 
     /// Prepares a socket before it connects. What it throws ends the attempt as ``Cause/localResource``.
-    public var socket: (@Sendable (DialSocket) async throws -> Void)?
+    public var onSocket: (@Sendable (DialSocket) async throws -> Void)?
 
     public init(
         onConnect: (@Sendable (GreetingIo) async throws -> Void)? = nil,
         credentials: (@Sendable (CredentialRequest) async throws -> Data)? = nil,
         resolver: (@Sendable (_ host: String, _ port: UInt16) async throws -> [String])? = nil,
-        socket: (@Sendable (DialSocket) async throws -> Void)? = nil
+        onSocket: (@Sendable (DialSocket) async throws -> Void)? = nil
     ) {
         self.onConnect = onConnect
         self.credentials = credentials
         self.resolver = resolver
-        self.socket = socket
+        self.onSocket = onSocket
     }
 }
 
@@ -113,8 +113,8 @@ public struct GreetingIo: Sendable {
 
 extension Hooks {
     /// Whether nothing is asked.
-    var areMissing: Bool { onConnect == nil && credentials == nil && resolver == nil && socket == nil }
+    var areMissing: Bool { onConnect == nil && credentials == nil && resolver == nil && onSocket == nil }
 
     /// Which are there that no configuration tells of.
-    var there: HooksThere { HooksThere(addresses: resolver != nil, socket: socket != nil) }
+    var there: HooksThere { HooksThere(addresses: resolver != nil, socket: onSocket != nil) }
 }

@@ -24,7 +24,7 @@ final class HookTests: XCTestCase {
                     asked.add("resolve \(host)")
                     return ["127.0.0.1:\(port)"]
                 },
-                socket: { socket in
+                onSocket: { socket in
                     asked.add("socket \(socket.descriptor > 2) \(socket.address ?? "")")
                 })
             let client = try await Client.connect("machine.plant:\(port)", hooks: hooks) { $0.framing = .lines }
@@ -69,7 +69,7 @@ final class HookTests: XCTestCase {
                         try fail("resolve")
                         return ["127.0.0.1:\(port)"]
                     },
-                    socket: { _ in try fail("socket") })
+                    onSocket: { _ in try fail("socket") })
                 let client = try Client.start("machine.plant:\(port)", hooks: hooks) { $0.framing = .lines }
                 try await client.use { client in
                     let lost = try await disconnected(client)
