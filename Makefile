@@ -10,7 +10,7 @@ help: ## what can be asked for
 demo: ## five faults, a naive client beside a Keepline client, measured here and now
 	@cargo run --release --locked -p keepline-cli -- demo
 
-test: lint test-rust test-lab test-python test-kotlin test-swift check-scenarios test-fuzz check-docs ## everything that is tested
+test: lint test-rust test-lab test-python test-kotlin test-swift check-scenarios check-platforms test-fuzz check-docs ## everything that is tested
 
 test-rust: ## machine, driver, testkit, program and bridge, against real servers
 	@tools/test_rust.sh
@@ -45,7 +45,7 @@ check-docs: ## links, names and defaults in the documents; their examples are ru
 check-scenarios: ## every scenario of the contract has passed in every language that was tested
 	@$${PYTHON:-python3} tools/check_scenarios.py
 
-check-platforms: ## the client type-checked for macOS, iOS, Windows and Android, in a chroot (root)
+check-platforms: ## every crate but Python's type-checked for Android, iOS, macOS and Windows, in a chroot (root)
 	@tools/check_platforms.sh
 
 lint: ## formatting, clippy and rustdoc, warnings refused

@@ -6,8 +6,8 @@
 readonly SUITE=trixie
 readonly MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 readonly CHROOT=${XDG_CACHE_HOME:-$HOME/.cache}/keepline/$SUITE
-# 20 minutes for the whole of an installation, and of what runs inside: a slow machine, not a hanging one.
-readonly LIMIT=1200
+# 40 minutes for the whole of an installation, and of what runs inside: a slow machine, not a hanging one.
+readonly LIMIT=2400
 readonly CERTIFICATES=/etc/ssl/certs/ca-certificates.crt
 
 # Succeeds if this machine can have a chroot; else says why not. $1 is the set of packages that is wanted, see below.
@@ -44,6 +44,7 @@ chroot_install() {
     # Two scripts may want it at the same time.
     exec 9>"$CHROOT.lock"
     flock --timeout "$LIMIT" 9
+    if [ -e "$CHROOT/ready-$set" ]; then return; fi
     local log=$CHROOT.log
     if ! { [ -e "$CHROOT/ready" ] || chroot_base; } || ! chroot_packages "$@" >"$log" 2>&1; then
         tail -n 20 "$log" >&2
