@@ -4,4 +4,5 @@
 cargo run --quiet --release --locked -p keepline-bench -- "${@:-all}"
 if [ $# -eq 0 ]; then
     cargo bench --quiet --locked -p keepline-bench --bench pure
+    tools/sizes.sh
 fi
