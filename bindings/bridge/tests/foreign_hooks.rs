@@ -154,6 +154,8 @@ fn begin(hooks: &Arc<Recording>, host: &str) -> Arc<ForeignClient> {
         greeting_hook: true,
         credentials_hook: true,
         connect_total_ms: Some(total),
+        // The wait before the next attempt is a part of it.
+        connect_within_ms: Some(9_000),
         connect_per_address_ms: Some(1_000),
         auth_attempts_off: true,
         ..ClientConfig::default()
