@@ -9,8 +9,8 @@
 readonly PROJECT=bindings/swift
 readonly WORK=$PROJECT/target
 readonly BUILT=${CARGO_TARGET_DIR:-target}
-# Swift 6, and the real servers of the tests with what runs them.
-readonly SWIFT_PACKAGES=(swiftlang redis-server python3)
+# Swift 6 with what it links against, which Debian only recommends; and the real servers of the tests with what runs them.
+readonly SWIFT_PACKAGES=(swiftlang gcc libc6-dev libstdc++-14-dev redis-server python3)
 # Where Debian keeps what its `swift` does not find by itself.
 readonly SWIFT_HOME=/usr/libexec/swift
 
