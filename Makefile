@@ -10,7 +10,7 @@ help: ## what can be asked for
 demo: ## five faults, a naive client beside a Keepline client, measured here and now
 	@cargo run --release --locked -p keepline-cli -- demo
 
-test: lint test-rust test-lab test-python test-kotlin test-swift check-scenarios check-platforms test-fuzz check-docs ## everything that is tested
+test: lint test-rust test-lab test-python test-kotlin test-swift check-scenarios test-fuzz check-docs ## everything that is tested
 
 test-rust: ## machine, driver, testkit, program and bridge, against real servers
 	@tools/test_rust.sh
