@@ -21,6 +21,7 @@ BLOCKS: dict[str, tuple[Path, list[str]]] = {
     "outages": (EXPLAIN, ["--outage", "3s", "--outage", "30s", "--outage", "300s", *FLEET]),
     "black-hole": (EXPLAIN, ["--black-hole", "--outage", "30s", *FLEET]),
     "rolling": (EXPLAIN, ["--rolling", "3", "--outage", "10s", *FLEET]),
+    "tls": (EXPLAIN, ["--clients", "20000", "--tls", "1ms", "--markdown"]),
     "hundred": (EXPLAIN, HUNDRED),
     "interactive": (EXPLAIN, [*HUNDRED, "--alone", "--profile", "datacenter", "--backoff-max", "2s", "--round-trip", "1ms"]),
 }

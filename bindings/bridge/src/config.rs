@@ -77,7 +77,7 @@ pub struct ClientConfig {
     pub backoff_initial_ms: Option<u64>,
     /// The growth of the window.
     pub backoff_multiplier: Option<f64>,
-    /// The largest window.
+    /// The longest wait after the first, the usual floor of 0.1 s included; of some classes of wait a multiple.
     pub backoff_max_ms: Option<u64>,
     /// How a delay is drawn from its window, by name.
     pub backoff_jitter: Option<String>,

@@ -253,7 +253,7 @@ pub(crate) struct Tuning {
     /// How long to wait for the first connection
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) connect_within: Option<Duration>,
-    /// The largest window of waits between attempts
+    /// The longest wait between attempts after the first
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) backoff_max: Option<Duration>,
     /// Does not watch the way to the peer: changes of the network are found only by the silence that they cause

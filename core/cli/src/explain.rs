@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &Explain) -> Result<Exit, Failure> {
     let config = arguments.tuning.config()?;
     let valid = check(arguments, &endpoints)?;
     let mut rows = rows::of(&arguments.tuning, &config, &valid);
-    rows.extend(tls::rows(&arguments.tls, &endpoints));
+    rows.extend(tls::rows(&arguments.tls, &endpoints, &valid));
     if !endpoints.is_empty() && endpoints.iter().all(is_unix) {
         rows::leave_out_tcp(&mut rows);
     }

@@ -201,7 +201,7 @@ fn what_is_in_force_of_tls_has_its_rows() {
     let safe = options(&["tls://a:1"]);
     for (row, value) in [
         ("tls", "on"),
-        ("tls.handshake", "within max(3s, 5 × TCP time)"),
+        ("tls.handshake", "within max(8s, 5 × TCP time)"),
         ("tls.versions", "1.2, 1.3"),
         ("tls.trust", "the system's authorities"),
         ("tls.server_name", "the endpoint's host"),

@@ -127,7 +127,7 @@ impl Builder {
         backoff_initial(Duration) => backoff_initial = Some;
         /// Sets the growth of the window, 1 to 100.
         backoff_multiplier(f64) => backoff_multiplier = Some;
-        /// Sets the largest window.
+        /// Sets the longest wait after the first, the usual floor of 0.1 s included; of some classes of wait a multiple.
         backoff_max(Duration) => backoff_max = Some;
         /// Sets how a delay is drawn from its window.
         backoff_jitter(Jitter) => backoff_jitter = Some;

@@ -1,4 +1,4 @@
-//! Row 58 of the fault matrix: three nodes are restarted one after the other, and a fleet spreads over those that are left.
+//! Fault 58 of `docs/explain/faults-tested.md`: three nodes are restarted one after the other, and a fleet spreads over those that are left.
 
 use keepline_proto::cause::{Detector, Ending};
 use keepline_proto::config::{Config, ValidConfig};

@@ -57,6 +57,14 @@ fn balanced_clients_survive_a_queue_of_half_a_minute() {
 }
 
 #[test]
+fn balanced_clients_over_tls_stay_in_the_queue_of_a_server_that_is_busy_with_handshakes() {
+    // A full queue is one of six seconds, twice the least that a handshake is given.
+    let scenario = Scenario { clients: 20_000, tls: Duration::from_millis(1), ..Scenario::default() };
+    assert_in_budget(&scenario);
+    assert!(peer("Socket.IO").run(&small(&scenario)).dead_accepts > 0);
+}
+
+#[test]
 fn balanced_clients_are_back_in_budget_where_the_handshake_counts() {
     assert_in_budget(&Scenario { proof: Proof::Handshake, ..Scenario::default() });
 }

@@ -57,7 +57,7 @@ class Backoff:
     multiplier: float | None = None
     """The growth of the window, 1 to 100."""
     max: Duration | None = None
-    """The largest window."""
+    """The longest wait after the first, the usual floor of 0.1 s included; of some classes of wait a multiple."""
     jitter: JitterName | None = None
     """How a delay is drawn from its window."""
 

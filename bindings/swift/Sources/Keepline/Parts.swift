@@ -55,7 +55,7 @@ public struct Backoff: Hashable, Sendable {
     public var initial: Duration?
     /// The growth of the window, 1 to 100.
     public var multiplier: Double?
-    /// The largest window.
+    /// The longest wait after the first, the usual floor of 0.1 s included; of some classes of wait a multiple.
     public var max: Duration?
     /// How a delay is drawn from its window.
     public var jitter: Jitter?

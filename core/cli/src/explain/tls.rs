@@ -2,11 +2,12 @@
 
 use super::rows::{Row, Shown, Source};
 use crate::tls::TlsOptions;
-use keepline::proto::config::short;
+use keepline::proto::config::{ValidConfig, short};
 use keepline::{Endpoint, Tls};
+use std::time::Duration;
 
 /// The rows; one alone where nothing is encrypted.
-pub(super) fn rows(options: &TlsOptions, endpoints: &[Endpoint]) -> Vec<Row> {
+pub(super) fn rows(options: &TlsOptions, endpoints: &[Endpoint], config: &ValidConfig) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut row = |name, value, source| rows.push(Row { name, value, source });
     let word = |word: &str| Shown::Word(word.to_owned());
@@ -24,7 +25,9 @@ pub(super) fn rows(options: &TlsOptions, endpoints: &[Endpoint]) -> Vec<Row> {
         count => (Shown::Word(format!("for {count} of {} endpoints", endpoints.len())), true),
     };
     row("tls", scope, by_default(is_given));
-    let (least, trips) = (short(Tls::HANDSHAKE_LEAST), Tls::HANDSHAKE_ROUND_TRIPS);
+    // With nobody else to try, it has as long as TCP.
+    let least = if endpoints.len() > 1 { Duration::ZERO } else { config.connect_per_address };
+    let (least, trips) = (short(Tls::HANDSHAKE_LEAST.max(least)), Tls::HANDSHAKE_ROUND_TRIPS);
     row("tls.handshake", Shown::Word(format!("within max({least}, {trips} × TCP time)")), Source::Default);
     row("tls.versions", word(if options.only_tls13 { "1.3" } else { "1.2, 1.3" }), by_default(options.only_tls13));
     let trust = match options.ca_file.len() {

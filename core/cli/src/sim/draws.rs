@@ -8,8 +8,11 @@ use keepline_testkit::herd::{Down, Outcome, Policy, Scenario};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How much longer than the best of the others Keepline may take where no budget is stated.
+/// How much worse than the best of the others Keepline may be where no budget is stated.
 const BESIDE_THE_BEST: f64 = 1.1;
+
+/// The figures that are for whoever waits, and for the server's accepts. The others are told.
+const DECISIVE: [&str; 4] = ["50 %", "99 %", "all", "dead"];
 
 /// One draw and what it came to.
 struct Drawn {
@@ -32,11 +35,9 @@ enum Verdict {
 /// The other client whose 99 % were back first.
 struct Best {
     name: String,
-    t99: Option<Duration>,
-    wasted_each: f64,
-    dead_accepts: u64,
-    /// Whether Keepline's were not much later.
-    keeps_up: bool,
+    theirs: Outcome,
+    /// The figures in which Keepline's clients did not keep up with it.
+    worse: Vec<&'static str>,
 }
 
 impl Verdict {
@@ -44,7 +45,15 @@ impl Verdict {
         match self {
             Verdict::Holds => true,
             Verdict::Broken(..) => false,
-            Verdict::Beside(best) => best.keeps_up,
+            Verdict::Beside(best) => best.keeps_up(),
+        }
+    }
+
+    /// Whether no figure at all is worse than with the best of the others.
+    fn is_best(&self) -> bool {
+        match self {
+            Verdict::Holds => true,
+            Verdict::Broken(_, best) | Verdict::Beside(best) => best.worse.is_empty(),
         }
     }
 
@@ -62,30 +71,64 @@ impl Best {
         // Whoever has not come back took longer than anybody who has.
         let best = others.min_by_key(|(_, outcome)| outcome.back(0.99).unwrap_or(Duration::MAX));
         let (name, theirs) = best.unwrap_or_default();
-        let t99 = theirs.back(0.99);
-        let keeps_up = match (ours.back(0.99), t99) {
-            (Some(ours), Some(best)) => ours <= best.mul_f64(BESIDE_THE_BEST),
-            (None, Some(_)) => false,
-            (Some(_) | None, None) => true,
-        };
-        Best { name, t99, wasted_each: theirs.wasted_each(), dead_accepts: theirs.dead_accepts, keeps_up }
+        let worse = worse_than(ours, &theirs);
+        Best { name, theirs, worse }
+    }
+
+    /// Whether no figure is worse that decides.
+    fn keeps_up(&self) -> bool {
+        !self.worse.iter().any(|figure| DECISIVE.contains(figure))
     }
 
     fn words(&self) -> String {
-        let word = if self.keeps_up { "no worse than" } else { "worse than" };
-        let t99 = self.t99.map_or("never".to_owned(), time);
-        format!("{word} {}, {t99} ({:.2} wasted, {} dead)", self.name, self.wasted_each, self.dead_accepts)
+        let word = match (self.keeps_up(), self.worse.is_empty()) {
+            (true, true) => "no worse than".to_owned(),
+            (true, false) => format!("no later ({}) than", self.worse.join(", ")),
+            (false, _) => format!("worse ({}) than", self.worse.join(", ")),
+        };
+        let theirs = &self.theirs;
+        let back = |share: f64| theirs.back(share).map_or("never".to_owned(), time);
+        format!(
+            "{word} {}: {} / {} / {}, {:.2} wasted, {} at once, {} dead",
+            self.name,
+            back(0.5),
+            back(0.99),
+            back(1.0),
+            theirs.wasted_each(),
+            grouped(theirs.peak_after),
+            theirs.dead_accepts
+        )
     }
 
     fn json(&self) -> Value {
         json!({
             "name": self.name,
-            "t99_ms": self.t99.map_or(Value::Null, crate::words::millis),
-            "wasted_each": self.wasted_each,
-            "dead_accepts": self.dead_accepts,
-            "keeps_up": self.keeps_up,
+            "figures": outcome_json(&self.theirs),
+            "worse": self.worse,
+            "keeps_up": self.keeps_up(),
         })
     }
+}
+
+/// The figures in which one outcome is worse than another by more than is allowed.
+fn worse_than(ours: &Outcome, theirs: &Outcome) -> Vec<&'static str> {
+    let late = |share: f64| match (ours.back(share), theirs.back(share)) {
+        (Some(ours), Some(theirs)) => ours > theirs.mul_f64(BESIDE_THE_BEST),
+        (None, Some(_)) => true,
+        (Some(_) | None, None) => false,
+    };
+    let more = |ours: f64, theirs: f64| ours > theirs * BESIDE_THE_BEST;
+    [
+        ("50 %", late(0.5)),
+        ("99 %", late(0.99)),
+        ("all", late(1.0)),
+        ("wasted", more(ours.wasted_each(), theirs.wasted_each())),
+        ("peak", more(ours.peak_after as f64, theirs.peak_after as f64)),
+        ("dead", more(ours.dead_accepts as f64, theirs.dead_accepts as f64)),
+    ]
+    .into_iter()
+    .filter_map(|(figure, is_worse)| is_worse.then_some(figure))
+    .collect()
 }
 
 /// Runs the draws that were asked for.
@@ -152,18 +195,19 @@ fn report(drawn: &[Drawn]) -> String {
         let of = |budgeted: bool| {
             let chosen =
                 drawn.iter().filter(|drawn| drawn.number % 2 == is_in && drawn.verdict.is_budget() == budgeted);
-            let (mut all, mut good) = (0, 0);
+            let (mut all, mut good, mut best) = (0, 0, 0);
             for drawn in chosen {
                 all += 1;
                 good += usize::from(drawn.verdict.holds());
+                best += usize::from(drawn.verdict.is_best());
             }
-            (all, good)
+            (all, good, best)
         };
-        let ((budgeted, hold), (beside, keep_up)) = (of(true), of(false));
+        let ((budgeted, hold, _), (beside, keep_up, best)) = (of(true), of(false));
         if budgeted + beside > 0 {
             text.push_str(&format!(
-                "Draws {half}: budgets hold in {hold} of {budgeted}; elsewhere no worse than the best of the others in \
-                 {keep_up} of {beside}.\n"
+                "Draws {half}: budgets hold in {hold} of {budgeted}; elsewhere no later than the best of the others in \
+                 {keep_up} of {beside}, and in no figure worse in {best}.\n"
             ));
         }
     }

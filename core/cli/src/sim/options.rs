@@ -28,6 +28,9 @@ pub(crate) struct Sim {
     /// Attempts meet no answer while the server is away, instead of a refusal
     #[arg(long)]
     black_hole: bool,
+    /// The clients speak TLS: what the handshake of each costs the server, beyond the accept
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    tls: Option<Duration>,
     /// What makes a connection count for its client: the server's first bytes, or the TCP handshake
     #[arg(long, value_enum, default_value_t = ProofName::Answer)]
     proof: ProofName,
@@ -51,7 +54,7 @@ pub(crate) struct Sim {
     #[arg(long)]
     alone: bool,
     /// So many scenarios drawn at random instead, each held against the budgets
-    #[arg(long, value_name = "COUNT", conflicts_with_all = ["outage", "rolling", "svg", "markdown"])]
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["outage", "rolling", "svg", "markdown", "tls"])]
     pub(super) draws: Option<usize>,
     /// Which of the draws: every second one was used to choose the numbers of the profiles, the others were held out
     #[arg(long, value_enum, default_value_t = Half::Both, requires = "draws")]
@@ -124,6 +127,9 @@ impl Sim {
         if self.round_trip > Duration::from_secs(10) {
             return Err(Failure { exit: Exit::Usage, text: "--round-trip: at most 10s".to_owned() });
         }
+        if self.tls.is_some_and(|cost| cost > Duration::from_secs(10)) {
+            return Err(Failure { exit: Exit::Usage, text: "--tls: at most 10s".to_owned() });
+        }
         Ok(self.outage.iter().map(|outage| Scenario { outage: *outage, ..usual.clone() }).collect())
     }
 
@@ -134,6 +140,7 @@ impl Sim {
             accept_rate: self.accept_rate,
             backlog: self.backlog,
             down: if self.black_hole { Down::BlackHoled } else { Down::Refused },
+            tls: self.tls.unwrap_or_default(),
             proof: match self.proof {
                 ProofName::Answer => Proof::Answer,
                 ProofName::Handshake => Proof::Handshake,

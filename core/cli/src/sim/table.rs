@@ -91,6 +91,7 @@ pub(super) fn scenario_json(scenario: &Scenario) -> Value {
         },
         "accept_rate": scenario.accept_rate,
         "backlog": scenario.backlog,
+        "tls_ms": words::millis(scenario.tls),
         "proof": match scenario.proof {
             Proof::Answer => "answer",
             Proof::Handshake => "handshake",
@@ -134,7 +135,11 @@ pub(super) fn heading(scenario: &Scenario) -> String {
         Down::Refused => "refused",
         Down::BlackHoled => "black-holed",
     };
-    let server = format!("{rate} accepts a second, backlog {backlog}");
+    let tls = match scenario.tls {
+        Duration::ZERO => String::new(),
+        cost => format!(", {} for each TLS handshake", keepline::proto::config::short(cost)),
+    };
+    let server = format!("{rate} accepts a second, backlog {backlog}{tls}");
     if scenario.nodes > 1 {
         format!("{clients} clients, {} nodes restart one by one, each away for {outage}; each {server}", scenario.nodes)
     } else {

@@ -130,6 +130,8 @@ impl Driver {
             per_address: self.session.connect_per_address(),
             mss,
             #[cfg(feature = "tls")]
+            tls_least: self.session.tls_least(),
+            #[cfg(feature = "tls")]
             tls: self.shared.tls.as_ref().filter(|_| endpoint.is_tls()).map(|tls| tls.connector.clone()),
             endpoint,
         };

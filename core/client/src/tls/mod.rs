@@ -7,6 +7,7 @@ mod trust;
 
 pub(crate) use connector::{Connector, TlsSide};
 
+use keepline_proto::race::{TLS_LEAST, TLS_ROUND_TRIPS};
 use material::{Secret, Source};
 use rustls::crypto::CryptoProvider;
 use std::fmt;
@@ -59,11 +60,15 @@ pub struct TlsFacts {
 
 impl Tls {
     /// The least that a handshake is given: a second for a lost packet's retransmission, and the work of a small device.
-    pub const HANDSHAKE_LEAST: Duration = Duration::from_secs(3);
+    ///
+    /// A client with one endpoint gives it as long as the TCP handshake, if that is more (8 s with the balanced profile, 21.5 s
+    /// once an attempt has timed out): a busy server comes to it only when it has accepted everybody who came before. One with
+    /// several endpoints doubles it after each round of all of them that ended with a timeout.
+    pub const HANDSHAKE_LEAST: Duration = TLS_LEAST;
 
     /// How often the time that TCP took a handshake is given, if that is more: it takes two round trips, and up to three with a
     /// new address of the server's; TCP took one.
-    pub const HANDSHAKE_ROUND_TRIPS: u32 = 5;
+    pub const HANDSHAKE_ROUND_TRIPS: u32 = TLS_ROUND_TRIPS;
 
     /// Starts with the defaults.
     pub fn new() -> Tls {

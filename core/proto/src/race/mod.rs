@@ -2,11 +2,14 @@
 //!
 //! Pure, as everything here: a [`Race`] hears what became of each address and answers what to do now, by index.
 
+mod handshake;
 mod memory;
 mod order;
 mod private;
 mod retransmission;
 
+pub(crate) use handshake::tls_least_after;
+pub use handshake::{TLS_LEAST, TLS_ROUND_TRIPS, tls_within};
 pub use memory::Memory;
 pub use order::{MAX_ADDRESSES, interleaved};
 pub use private::is_private;

@@ -11,6 +11,8 @@ pub enum Fact {
     Refused,
     /// TCP is established: the server's kernel has answered.
     Established,
+    /// The server's part of the TLS handshake is here; told only where TLS is spoken.
+    Secured,
     /// The server's first bytes are here.
     Answered,
     /// The time is reached that the client asked for.

@@ -52,7 +52,8 @@ impl Scenario {
         self.ideal(1.0) <= IDEAL_MAX
     }
 
-    /// The same at a smaller scale: clients, rate and backlog divided by one number, so that every time stays what it was.
+    /// The same at a smaller scale: clients, rate and backlog divided by one number, and a TLS handshake costs as much more,
+    /// so that every time stays what it was.
     pub fn scaled(&self, clients: u32) -> Scenario {
         let factor = (f64::from(self.clients) / f64::from(clients.max(1)))
             .min(f64::from(self.backlog) / BACKLOG_MIN)
@@ -68,6 +69,7 @@ impl Scenario {
             clients: clients.round().max(1.0) as u32,
             accept_rate,
             backlog: divided(self.backlog),
+            tls: self.tls.mul_f64(f64::from(self.accept_rate) / f64::from(accept_rate)),
             ..self.clone()
         }
     }

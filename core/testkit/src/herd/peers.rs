@@ -206,6 +206,7 @@ impl Caller for PeerCaller {
                 }
                 self.stay()
             }
+            Fact::Secured => self.stay(),
             Fact::Answered => self.up(),
             Fact::Due => match self.phase {
                 Phase::Waiting(until) if until <= now => self.dial(now),

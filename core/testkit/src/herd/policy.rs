@@ -73,7 +73,10 @@ impl Policy {
     /// Runs a scenario.
     pub fn run(&self, scenario: &Scenario) -> Outcome {
         match self {
-            Policy::Keepline { config, .. } => run(scenario, |seed| Keepline::connected(config, seed)),
+            Policy::Keepline { config, .. } if scenario.tls.is_zero() => {
+                run(scenario, |seed| Keepline::connected(config, seed))
+            }
+            Policy::Keepline { config, .. } => run(scenario, |seed| Keepline::connected_over_tls(config, seed)),
             Policy::Peer(peer) => run(scenario, |seed| peer.connected(scenario.proof, seed)),
         }
     }

@@ -16,6 +16,9 @@ pub struct Scenario {
     /// How many established connections wait to be accepted at most (`listen`'s second argument); with several nodes, at
     /// each of them. A SYN that finds the queue full is dropped, and the client's kernel sends it again.
     pub backlog: u32,
+    /// What the server's process spends on the TLS handshake of each connection, beyond the accept; zero is plain TCP. Its
+    /// first bytes then take a round trip longer, and Keepline's clients have the deadline of a handshake.
+    pub tls: Duration,
     /// What makes a connection count for its client.
     pub proof: Proof,
     /// How many nodes share the clients behind a balancer. With more than one they restart one after the other: each is
@@ -57,6 +60,7 @@ impl Default for Scenario {
             down: Down::Refused,
             accept_rate: 2_000,
             backlog: 4_096,
+            tls: Duration::ZERO,
             proof: Proof::Answer,
             nodes: 1,
             pause: Duration::from_secs(10),
@@ -84,14 +88,18 @@ impl Scenario {
 
     /// The time in which the server, were it never idle, takes this share of the clients.
     pub fn ideal(&self, share: f64) -> Duration {
-        let rate = f64::from(self.accept_rate.max(1)) * f64::from(self.nodes.max(1));
-        Duration::from_secs_f64(f64::from(self.clients) * share / rate)
+        self.service().mul_f64(f64::from(self.clients) * share / f64::from(self.nodes.max(1)))
+    }
+
+    /// What one connection costs a server.
+    pub fn service(&self) -> Duration {
+        Duration::from_secs(1) / self.accept_rate.max(1) + self.tls
     }
 
     /// The longest that a connection waits to be accepted.
     pub fn longest_queue(&self) -> Duration {
         let waiting = self.backlog.min(self.clients);
-        Duration::from_secs_f64(f64::from(waiting) / f64::from(self.accept_rate.max(1)))
+        self.service() * waiting
     }
 
     /// How long a run is watched after the server is back: who is not there by then stays away for all practical purposes.

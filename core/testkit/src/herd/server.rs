@@ -28,7 +28,7 @@ pub(super) struct Node {
     /// How often it has started: news of an earlier life is void.
     generation: u8,
     backlog: usize,
-    /// What one accept takes.
+    /// What one connection takes: its accept, and its TLS handshake.
     service: Duration,
     /// When the process will have accepted everything that is queued.
     free_at: Time,
@@ -37,12 +37,12 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(accept_rate: u32, backlog: u32) -> Node {
+    pub(super) fn new(service: Duration, backlog: u32) -> Node {
         Node {
             up: true,
             generation: 0,
             backlog: backlog.max(1) as usize,
-            service: Duration::from_secs(1) / accept_rate.max(1),
+            service,
             free_at: Time::ZERO,
             queue: VecDeque::new(),
         }

@@ -83,6 +83,8 @@ enum What {
     Refused,
     /// The server's SYN-ACK reaches the client.
     Established,
+    /// The server's part of the TLS handshake reaches the client.
+    Secured,
     /// The first bytes of a node in this life reach the client.
     Answered(u8, u8),
     /// The client wanted to be told the time.
@@ -122,7 +124,7 @@ impl<'a, C: Caller> World<'a, C> {
             scenario,
             clients,
             callers,
-            nodes: (0..nodes).map(|_| Node::new(scenario.accept_rate, scenario.backlog)).collect(),
+            nodes: (0..nodes).map(|_| Node::new(scenario.service(), scenario.backlog)).collect(),
             restarts,
             events: Agenda::new(LOST_AT),
             own: None,
@@ -233,6 +235,7 @@ impl<'a, C: Caller> World<'a, C> {
                 self.tell(event.at, number, Fact::Refused);
             }
             What::Established if is_current => self.tell(event.at, number, Fact::Established),
+            What::Secured if is_current => self.tell(event.at, number, Fact::Secured),
             What::Answered(node, life) => {
                 if self.nodes[usize::from(node)].generation() != life {
                     return;
@@ -244,7 +247,7 @@ impl<'a, C: Caller> World<'a, C> {
                 }
             }
             // The client has gone: its kernel answers the server's with a reset, and nothing is queued.
-            What::Syn(_) | What::Refused | What::Established => {}
+            What::Syn(_) | What::Refused | What::Established | What::Secured => {}
         }
     }
 
@@ -268,7 +271,11 @@ impl<'a, C: Caller> World<'a, C> {
         self.clients[event.client as usize].socket = Socket::Queued(node);
         self.push(Event { at: event.at + half, what: What::Established, ..event });
         // Not before the handshake is complete.
-        let answers = accepted.max(event.at + self.scenario.round_trip);
+        let mut answers = accepted.max(event.at + self.scenario.round_trip);
+        if !self.scenario.tls.is_zero() {
+            self.push(Event { at: answers + half, what: What::Secured, ..event });
+            answers = answers + self.scenario.round_trip;
+        }
         self.push(Event { at: answers + half, what: What::Answered(node, life), ..event });
     }
 

@@ -50,6 +50,9 @@ pub(crate) struct Order {
     pub(crate) deadline: Time,
     /// How long the handshake with one address may take.
     pub(crate) per_address: Duration,
+    /// The least that a TLS handshake is given.
+    #[cfg(feature = "tls")]
+    pub(crate) tls_least: Duration,
     /// Bounds the segments of both directions.
     pub(crate) mss: Option<u16>,
     /// How the connection is encrypted, if it is.
@@ -134,7 +137,8 @@ async fn encrypt(order: &Order, connector: &Connector, reached: Reached, acked_b
     let peer = stream.peer_addr().ok();
     // The machine would only know that the attempt took too long.
     let remaining = order.remaining().saturating_sub(SPEAKS_FIRST);
-    let plan = Handshake { connector, host: order.endpoint.host(), connected_in: took, remaining };
+    let plan =
+        Handshake { connector, host: order.endpoint.host(), least: order.tls_least, connected_in: took, remaining };
     let (socket, facts) = shake_hands(stream, plan).await?;
     Ok(Dialed { socket: Socket::Tls(Box::new(socket)), peer, options, tls: Some(facts), acked_by })
 }

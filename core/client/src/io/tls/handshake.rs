@@ -4,8 +4,9 @@ use super::failure::{Broken, Known};
 use super::session::Session;
 use super::socket::TlsSocket;
 use crate::io::ending_of;
-use crate::tls::{Connector, Tls, TlsFacts};
+use crate::tls::{Connector, TlsFacts};
 use keepline_proto::cause::TlsFailure;
+use keepline_proto::race::tls_within;
 use keepline_proto::{Cause, Ending, Hint};
 use rustls::ProtocolVersion;
 use std::io;
@@ -23,6 +24,8 @@ const FIRST: usize = 16;
 pub(crate) struct Handshake<'a> {
     pub(crate) connector: &'a Connector,
     pub(crate) host: &'a str,
+    /// The least that it is given.
+    pub(crate) least: Duration,
     /// How long TCP took to connect.
     pub(crate) connected_in: Duration,
     /// What is left of the whole attempt.
@@ -31,7 +34,7 @@ pub(crate) struct Handshake<'a> {
 
 /// Makes a session over `tcp`.
 pub(crate) async fn shake_hands(tcp: TcpStream, plan: Handshake<'_>) -> Result<(TlsSocket, TlsFacts), Ending> {
-    let limit = Tls::HANDSHAKE_LEAST.max(plan.connected_in * Tls::HANDSHAKE_ROUND_TRIPS).min(plan.remaining);
+    let limit = tls_within(plan.least, plan.connected_in).min(plan.remaining);
     let tls = plan.connector.session(plan.host).map_err(|error| {
         // Checked when the client was made; only a resource of this machine is left.
         tracing::error!(%error, "TLS");

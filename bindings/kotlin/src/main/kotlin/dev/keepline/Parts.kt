@@ -53,7 +53,7 @@ public class Backoff {
     /** The growth of the window, 1 to 100. */
     public var multiplier: Double? = null
 
-    /** The largest window. */
+    /** The longest wait after the first, the usual floor of 0.1 s included; of some classes of wait a multiple. */
     public var max: Duration? = null
 
     /** How a delay is drawn from its window. */
