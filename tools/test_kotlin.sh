@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The Kotlin library: builds the core and the chaos server, generates the hidden code, runs JUnit under Maven.
+# The Kotlin library and its part for Android: builds the core and the chaos server, generates the hidden code, runs JUnit
+# under Maven.
 #
 # Arguments go to Maven: tools/test_kotlin.sh -Dtest=CancelTest. Everything but Maven's own store (~/.m2) is in target/.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -22,12 +23,12 @@ main() {
     tools/generate_kotlin.sh
     say "mvn verify"
     local log=$PROJECT/target/maven.log
-    if ! timeout "$LIMIT" mvn --batch-mode --file "$PROJECT/pom.xml" \
+    if ! timeout "$LIMIT" mvn --batch-mode --file "$PROJECT/all.xml" \
         -Dkeepline.chaos="$(cd "$BUILT/debug" && pwd)/keepline-chaos" "$@" verify >"$log" 2>&1; then
         grep -E '^\[(ERROR|WARNING)\]|FAILURE' "$log" | head -n 60 >&2 || tail -n 40 "$log" >&2
         fail "the Kotlin tests failed; the whole of it is in $log"
     fi
-    # One line for each run of Surefire: the classes, and then the jar.
+    # One line for each run of Surefire: the classes, and then the jar; the same of Android.
     grep -E '^\[(INFO|WARNING)\] Tests run: [0-9]+, Failures: [0-9]+, Errors: [0-9]+, Skipped: [0-9]+$' "$log" | cut -d' ' -f2- |
         while read -r line; do say "Kotlin: $line"; done
 }

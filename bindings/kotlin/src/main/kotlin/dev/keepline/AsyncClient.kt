@@ -69,6 +69,10 @@ public class AsyncClient internal constructor(
         return receiving
     }
 
+    /** As [Client.flush]: waits until nothing waits in the outbox, at most so long, and says whether that is so. */
+    public fun flush(within: Duration): CompletableFuture<Boolean> =
+        Watch.scope.future { client.flush(within.toKotlinDuration()) }
+
     /** As [Client.close] with a drain: closes, and gives what was still to be written at most this long. */
     public fun close(drain: Duration): CompletableFuture<Ending> =
         Watch.scope.future { client.close(drain.toKotlinDuration()) }

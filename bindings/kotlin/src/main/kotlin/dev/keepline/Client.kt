@@ -5,15 +5,18 @@ import dev.keepline.internal.ffi.ForeignClient
 import dev.keepline.internal.ffi.ForeignEvents
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.future.future
 import kotlinx.coroutines.withContext
+import kotlinx.coroutines.withTimeoutOrNull
 import java.lang.ref.WeakReference
 import java.util.concurrent.CompletableFuture
 import java.util.function.Consumer
 import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
 /**
@@ -24,6 +27,7 @@ import kotlin.time.Duration.Companion.seconds
  */
 public class Client internal constructor(private val core: ForeignClient) : AutoCloseable {
     private val inbox = Inbox(core)
+    private val presence = Presence(core)
 
     /** The calls that wait, for Java. */
     public fun async(): AsyncClient = AsyncClient(this, inbox)
@@ -226,10 +230,35 @@ public class Client internal constructor(private val core: ForeignClient) : Auto
     public fun networkChanged(path: NetworkPath? = null): Unit = crossing { core.networkChanged(path?.record()) }
 
     /** Ends the connection and stays away until [resume]. */
-    public fun pause(): Unit = crossing { core.pause() }
+    public fun pause(): Unit = presence.pause()
 
-    /** Dials again after [pause]. */
-    public fun resume(): Unit = crossing { core.resume() }
+    /** Dials again after [pause], and after [enterBackground]. */
+    public fun resume(): Unit = presence.resume()
+
+    /**
+     * Tells that the application leaves the screen: the connection is ended, and the client stays away until
+     * [enterForeground].
+     *
+     * A system that freezes an application ends its connections without a word, and each attempt until then costs battery.
+     * What is sent meanwhile waits in the outbox, where the policy is to queue. Give [flush] a moment before it, if what waits
+     * should leave first.
+     */
+    public fun enterBackground(): Unit = presence.enterBackground()
+
+    /**
+     * Tells that the application is on the screen again: dials at once, unless it was also paused by [pause].
+     *
+     * A client that never left the screen is asked for a sign of life.
+     */
+    public fun enterForeground(): Unit = presence.enterForeground()
+
+    /** Waits until nothing waits in the outbox, at most [within], and says whether that is so. */
+    public suspend fun flush(within: Duration): Boolean =
+        withTimeoutOrNull(within) {
+            // 20 ms: nobody notices, and a second of waiting costs fifty looks.
+            while (stats().messages.queued > 0) delay(20.milliseconds)
+            true
+        } ?: false
 
     internal suspend fun connected(): Unit = crossing { core.connected(null) }
 

@@ -78,100 +78,19 @@ public enum class AckedBy(override val wireName: String) : Named {
     override fun toString(): String = wireName
 }
 
-/** Why a connection ended. What each means: docs/reference/causes.md. */
-public enum class Cause(override val wireName: String) : Named {
-    PeerClosed("peer_closed"),
-    Reset("reset"),
-    PathSilent("path_silent"),
-    PeerUnresponsive("peer_unresponsive"),
-    PeerStalled("peer_stalled"),
-    WriteStalled("write_stalled"),
-    Refused("refused"),
-    Unreachable("unreachable"),
-    ConnectTimeout("connect_timeout"),
-    DnsNotFound("dns.not_found"),
-    DnsTimeout("dns.timeout"),
-    DnsTemporary("dns.temporary"),
-    DnsNoAddress("dns.no_address"),
-    TlsTimeout("tls.timeout"),
-    TlsUntrustedIssuer("tls.untrusted_issuer"),
-    TlsExpired("tls.expired"),
-    TlsNotYetValid("tls.not_yet_valid"),
-    TlsNameMismatch("tls.name_mismatch"),
-    TlsRevoked("tls.revoked"),
-    TlsBadCertificate("tls.bad_certificate"),
-    TlsPin("tls.pin"),
-    TlsClientAuth("tls.client_auth"),
-    TlsVersion("tls.version"),
-    TlsAlpn("tls.alpn"),
-    TlsProtocol("tls.protocol"),
-    TlsTruncated("tls.truncated"),
-    ProxyAuth("proxy.auth"),
-    ProxyDenied("proxy.denied"),
-    ProxyRefused("proxy.refused"),
-    ProxyUnreachable("proxy.unreachable"),
-    ProxyUnavailable("proxy.unavailable"),
-    ProxyUnsupported("proxy.unsupported"),
-    ProxyTimeout("proxy.timeout"),
-    ProxyClosed("proxy.closed"),
-    ProxyProtocol("proxy.protocol"),
-    ProxyCredentials("proxy.credentials"),
-    GreetingTimeout("greeting.timeout"),
-    GreetingUnexpected("greeting.unexpected"),
-    GreetingRejected("greeting.rejected"),
-    GreetingPanicked("greeting.panicked"),
-    GreetingAuth("greeting.auth"),
-    GreetingCredentials("greeting.credentials"),
-    ProtocolTooLarge("protocol.too_large"),
-    ProtocolMalformed("protocol.malformed"),
-    ProtocolFrameTimeout("protocol.frame_timeout"),
-    ProtocolTruncated("protocol.truncated"),
-    ProtocolDesync("protocol.desync"),
-    LocalNetworkDown("local_network_down"),
-    LocalResource("local_resource"),
-    NetworkChanged("network_changed"),
-    Replaced("replaced"),
-    Requested("requested"),
-    ;
-
-    override fun toString(): String = wireName
-}
-
-/** Which evidence caught a dead peer. */
-public enum class Detector(override val wireName: String) : Named {
-    Heartbeat("heartbeat"),
-    Keepalive("keepalive"),
-    UserTimeout("user_timeout"),
-    KernelInfo("kernel_info"),
-    ReadIdle("read_idle"),
-    OsError("os_error"),
-    NetworkChange("network_change"),
-    ;
-
-    override fun toString(): String = wireName
-}
-
-/** What may help, where a cause alone does not say. */
-public enum class Hint(override val wireName: String) : Named {
-    PlainText("plain_text"),
-    Http("http"),
-    ClosedInHandshake("closed_in_handshake"),
-    NoClientCertificate("no_client_certificate"),
-    ClientCertificateRefused("client_certificate_refused"),
-    ClockNotSet("clock_not_set"),
-    CheckClock("check_clock"),
-    ;
-
-    override fun toString(): String = wireName
-}
-
 /** What made a connection suspect. */
 public enum class Suspicion(override val wireName: String) : Named {
+    /** Half of the reply deadline passed without a byte. */
     HeartbeatLate("heartbeat_late"),
+    /** The kernel retransmitted the same data twice without an answer. */
     Retransmits("retransmits"),
+    /** The machine woke from sleep, or the process did not run for too long. */
     Woke("woke"),
+    /** The network changed under the connection. */
     NetworkChanged("network_changed"),
+    /** The kernel retransmits, and the network says that there is no way (ICMP unreachable). */
     PathRefused("path_refused"),
+    /** Another connection from the same local address died of a silent path: this one is asked at once. */
     SiblingDied("sibling_died"),
     ;
 
@@ -180,35 +99,65 @@ public enum class Suspicion(override val wireName: String) : Named {
 
 /** One turn in the life of a connection, as the flight recorder knows it. */
 public enum class Transition(override val wireName: String) : Named {
+    /** The attempt starts. */
     Connecting("connecting"),
+    /** It dials with smaller segments, because large ones vanished before. */
     SmallSegments("small_segments"),
+    /** Addresses of the name failed, before another answered or the attempt did. */
     AddressesFailed("addresses_failed"),
+    /** TCP is established. */
     Dialed("dialed"),
+    /** The greeting starts. */
     Greeting("greeting"),
+    /** The connection is usable. */
     Connected("connected"),
+    /** A heartbeat was asked for. Still there when nothing was heard since. */
     HeartbeatSent("heartbeat_sent"),
+    /** The peer was heard after a heartbeat: any byte counts. */
     HeartbeatAnswered("heartbeat_answered"),
+    /** The connection may be dead. */
     Suspect("suspect"),
+    /** A suspect or stalled connection proved alive. */
     Recovered("recovered"),
+    /** The peer lives and does not read. */
     Stalled("stalled"),
+    /** The kernel retransmits without an answer. */
     Retransmitting("retransmitting"),
+    /** The kernel's keepalive or window probes go unanswered. */
     Probing("probing"),
+    /** The peer offers no window, and its kernel answers. */
     WindowShut("window_shut"),
+    /** The peer's kernel answers again, and takes bytes. */
     KernelAnswers("kernel_answers"),
+    /** The kernel was made to ask the peer's kernel at once. */
     KernelAsked("kernel_asked"),
+    /** The kernel's user timeout was lifted while the peer is stalled. */
     UserTimeoutLifted("user_timeout_lifted"),
+    /** It is in force again. */
     UserTimeoutSet("user_timeout_set"),
+    /** The kernel takes no more bytes while some are waiting. */
     WriteBlocked("write_blocked"),
+    /** The kernel took bytes again. */
     WriteResumed("write_resumed"),
+    /** Keepline stopped reading: the inbox is full. */
     InboxFull("inbox_full"),
+    /** Keepline reads again. */
     InboxDrained("inbox_drained"),
+    /** There is no network, as the system says or the client sees. */
     NetworkLost("network_lost"),
+    /** The network is back. */
     NetworkBack("network_back"),
+    /** The network changed. */
     NetworkChanged("network_changed"),
+    /** The budget of retries held the attempt beyond its wait. */
     Held("held"),
+    /** The machine woke from sleep. */
     Slept("slept"),
+    /** The user wished something. */
     Asked("asked"),
+    /** The connection is being closed in order. */
     Draining("draining"),
+    /** The end. */
     Ended("ended"),
     ;
 
@@ -252,10 +201,15 @@ public enum class Unsolicited(override val wireName: String) : Named {
 
 /** How a wait is drawn from its window. */
 public enum class Jitter(override val wireName: String) : Named {
+    /** Uniform over the whole window. */
     Full("full"),
+    /** Half the window, plus uniform over the other half. */
     Equal("equal"),
+    /** The window, give or take a half. */
     Centred("centred"),
+    /** Uniform between the initial window and three times the last wait. */
     Decorrelated("decorrelated"),
+    /** The window itself. Fleets that use it stay in step, and a notice says so. */
     None("none"),
     ;
 
@@ -275,7 +229,9 @@ public enum class Addresses(override val wireName: String) : Named {
 
 /** In which order several endpoints are tried. */
 public enum class EndpointOrder(override val wireName: String) : Named {
+    /** By luck and weight; a client stays where it is until that endpoint fails. */
     Shuffled("shuffled"),
+    /** The first that is not known to fail, in the order given. */
     Ordered("ordered"),
     ;
 
@@ -284,7 +240,9 @@ public enum class EndpointOrder(override val wireName: String) : Named {
 
 /** A byte order. */
 public enum class Endian(override val wireName: String) : Named {
+    /** The most significant byte first, as on the network. */
     Big("big"),
+    /** The least significant byte first. */
     Little("little"),
     ;
 
@@ -293,11 +251,17 @@ public enum class Endian(override val wireName: String) : Named {
 
 /** What a network is. */
 public enum class NetworkKind(override val wireName: String) : Named {
+    /** Nobody said. */
     Unknown("unknown"),
+    /** Wireless, of this place. */
     Wifi("wifi"),
+    /** Of a mobile operator. */
     Cellular("cellular"),
+    /** By cable. */
     Wired("wired"),
+    /** A tunnel over another one. */
     Vpn("vpn"),
+    /** None of these. */
     Other("other"),
     ;
 
@@ -306,14 +270,23 @@ public enum class NetworkKind(override val wireName: String) : Named {
 
 /** A part of the way to a useful connection, in its order. */
 public enum class Stage(override val wireName: String) : Named {
+    /** The configuration is parsed. */
     Config("config"),
+    /** The name is looked up. */
     Names("names"),
+    /** The system says which way leads there. */
     Route("route"),
+    /** A connection is made. */
     Tcp("tcp"),
+    /** The proxy lets it through. */
     Proxy("proxy"),
+    /** The TLS handshake. */
     Tls("tls"),
+    /** The exchange before a connection counts as connected. */
     Greeting("greeting"),
+    /** Whether large packets pass. */
     PathMtu("path_mtu"),
+    /** Whether a connection survives silence. */
     Idle("idle"),
     ;
 
@@ -322,8 +295,11 @@ public enum class Stage(override val wireName: String) : Named {
 
 /** What a stage of an examination came to. */
 public enum class Finding(override val wireName: String) : Named {
+    /** As it should be. */
     Passed("passed"),
+    /** It works, and something should be looked at. */
     Warned("warned"),
+    /** It does not work: nothing after it was tried. */
     Failed("failed"),
     ;
 

@@ -8,7 +8,9 @@ import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
+import kotlinx.coroutines.withTimeoutOrNull
 import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
@@ -154,6 +156,45 @@ class ClientTest {
             }
         } finally {
             redis.destroy()
+        }
+    }
+
+    @Test
+    fun `client in the background stays away, and comes back with what was queued`() = runBlocking {
+        withChaos { chaos ->
+            Keepline.connect(chaos.tell("serve s line")) { framing = Framing.lines() }.use { client ->
+                client.send("before")
+                assertTrue(client.flush(5.seconds))
+                assertEquals("before", client.receive(5.seconds)?.text())
+                client.enterBackground()
+                chaos.tell("await-gone s 5000")
+                client.trySend("queued".encodeToByteArray())
+                assertFalse(client.flush(50.milliseconds))
+                client.enterForeground()
+                assertEquals("queued", client.receive(10.seconds)?.text())
+            }
+        }
+    }
+
+    @Test
+    fun `pause of the user's outlives the background, and a resume ends both`() = runBlocking {
+        withChaos { chaos ->
+            Keepline.connect(chaos.tell("serve s line")) { framing = Framing.lines() }.use { client ->
+                client.pause()
+                client.enterBackground()
+                withTimeout(5.seconds) { client.state.first { it == State.Idle } }
+                client.enterForeground()
+                // A dial of loopback takes a millisecond: 200 of them show that there is none.
+                assertNull(withTimeoutOrNull(200.milliseconds) { client.state.first { it != State.Idle } })
+                client.enterBackground()
+                client.resume()
+                withTimeout(5.seconds) { client.state.first { it == State.Connected } }
+                // Over for both: this asks for a sign of life, and does not dial.
+                client.enterForeground()
+                client.send("still here")
+                assertEquals("still here", client.receive(5.seconds)?.text())
+                assertEquals(2L, client.epoch)
+            }
         }
     }
 }
