@@ -167,7 +167,7 @@ impl Client {
             requests_in_flight,
             options: shared.options(),
             #[cfg(feature = "tls")]
-            tls: shared.tls.as_ref().and_then(|tls| tls.facts()),
+            tls: shared.extras.tls().and_then(|tls| tls.facts()),
         }
     }
 
@@ -210,7 +210,7 @@ impl Client {
     /// # Errors
     /// `InvalidConfig` if none are declared; `Rejected` if they come from a provider.
     pub fn set_credentials(&self, secret: impl Into<Secret>) -> Result<(), Error> {
-        let login = self.shared().login.as_ref().ok_or_else(not_declared)?;
+        let login = self.shared().extras.login().ok_or_else(not_declared)?;
         login.set(secret.into())
     }
 

@@ -1,99 +1,18 @@
 //! The last events of a client, for any number of readers, each with its own cursor. Nobody is ever waited for.
 
-use crate::shared::Shared;
-use keepline_proto::recorder::Reports;
-use keepline_proto::{Ending, Epoch, Event, EventKind, Report, State, Time};
-use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tokio::sync::Notify;
+mod kept;
 
-/// Events kept per client.
-const KEPT: usize = 256;
+use crate::shared::Shared;
+use keepline_proto::{Ending, Event, EventKind, Report, State};
+use kept::{KEPT, Kept};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// The ring that the driver writes.
 #[derive(Debug, Default)]
 pub(crate) struct EventRing {
     kept: Mutex<Kept>,
-    /// An event was added, or the client's state changed, which nearly always is the same moment.
-    pub(crate) changed: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Kept {
-    /// The last of them is number `last`, and none is left out.
-    events: VecDeque<Compact>,
-    /// Boxed: a client that never lost a connection has none.
-    reports: Option<Box<Reports>>,
-    last: u64,
-    ended: bool,
-}
-
-/// An event in the ring: those that every client has without a box, and without the number that its place tells.
-#[derive(Debug)]
-enum Compact {
-    Connecting {
-        at: Time,
-        epoch: Epoch,
-    },
-    /// To an address of the fourth version; the sixth takes more room than a box.
-    Connected {
-        at: Time,
-        epoch: Epoch,
-        after_nanos: u64,
-        address: [u8; 4],
-        port: u16,
-    },
-    Other(Box<Event>),
-}
-
-impl Compact {
-    fn of(event: Event) -> Compact {
-        match event {
-            Event { at, kind: EventKind::Connecting { epoch, endpoint: None }, seq: _ } => {
-                Compact::Connecting { at, epoch }
-            }
-            Event {
-                at,
-                kind: EventKind::Connected { epoch, peer: Some(SocketAddr::V4(peer)), after, endpoint: None },
-                seq: _,
-            } => {
-                // Both are spans of the clock, which counts in 64 bits.
-                let after_nanos = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
-                Compact::Connected { at, epoch, after_nanos, address: peer.ip().octets(), port: peer.port() }
-            }
-            event => Compact::Other(Box::new(event)),
-        }
-    }
-
-    fn whole(&self, seq: u64) -> Event {
-        match self {
-            Compact::Connecting { at, epoch } => {
-                Event { seq, at: *at, kind: EventKind::Connecting { epoch: *epoch, endpoint: None } }
-            }
-            Compact::Connected { at, epoch, after_nanos, address, port } => {
-                let peer = Some(SocketAddr::from((*address, *port)));
-                let after = Duration::from_nanos(*after_nanos);
-                Event { seq, at: *at, kind: EventKind::Connected { epoch: *epoch, peer, after, endpoint: None } }
-            }
-            Compact::Other(event) => Event::clone(event),
-        }
-    }
-
-    fn at(&self) -> Time {
-        match self {
-            Compact::Connecting { at, .. } | Compact::Connected { at, .. } => *at,
-            Compact::Other(event) => event.at,
-        }
-    }
-}
-
-impl Kept {
-    /// The number of the oldest event in the ring, or of the next one if it is empty.
-    fn first(&self) -> u64 {
-        self.last + 1 - self.events.len() as u64
-    }
 }
 
 impl EventRing {
@@ -105,48 +24,47 @@ impl EventRing {
     pub(crate) fn push_with<T>(&self, event: Event, publish: impl FnOnce() -> T) {
         let mut kept = self.kept();
         publish();
-        if kept.events.len() == KEPT {
-            kept.events.pop_front();
-        }
-        if kept.events.capacity() == 0 {
-            // Two events tell of most clients' lives so far; the default would hold four.
-            kept.events.reserve_exact(2);
-        }
-        kept.last = event.seq;
-        kept.ended |= matches!(event.kind, EventKind::Closed(_));
-        kept.events.push_back(Compact::of(event));
+        kept.push(event);
+        let changed = kept.changed.rope();
         drop(kept);
-        self.changed.notify_waiters();
+        changed.ring();
     }
 
-    /// Keeps a report. The one that goes for it also leaves its event: a ring of events is no archive.
+    /// Wakes those who wait for the state to be another.
+    pub(crate) fn note_change(&self) {
+        let changed = self.kept().changed.rope();
+        changed.ring();
+    }
+
+    /// For whoever is going to wait for an event, or another state.
+    pub(crate) fn listen(&self) -> Arc<Notify> {
+        self.kept().changed.listen()
+    }
+
+    /// Gives back the room for those who wait, if nobody does.
+    pub(crate) fn rest(&self) {
+        self.kept().changed.rest();
+    }
+
+    /// Keeps a report; the oldest of too many goes.
     pub(crate) fn keep(&self, report: Arc<Report>) {
-        let mut kept = self.kept();
-        let Some(gone) = kept.reports.get_or_insert_default().push(report) else { return };
-        for event in &mut kept.events {
-            if let Compact::Other(event) = event
-                && let EventKind::Disconnected(end) = &mut event.kind
-                && end.epoch == gone.epoch
-            {
-                end.report = None;
-            }
-        }
+        self.kept().keep(report);
     }
 
     /// The last reports, oldest first.
     pub(crate) fn reports(&self) -> Vec<Arc<Report>> {
-        self.kept().reports.iter().flat_map(|reports| reports.iter()).cloned().collect()
+        self.kept().reports().cloned().collect()
     }
 
     /// The last report of a connection or an attempt that ended so; the last of all if none did.
     pub(crate) fn report_of(&self, ending: Ending) -> Option<Arc<Report>> {
         let kept = self.kept();
-        let mut latest_first = kept.reports.iter().flat_map(|reports| reports.iter()).rev();
+        let mut latest_first = kept.reports().rev();
         latest_first.clone().find(|report| report.ending == ending).or_else(|| latest_first.next()).cloned()
     }
 
     pub(crate) fn last(&self) -> u64 {
-        self.kept().last
+        self.kept().last()
     }
 
     /// The events after `seq`, at most `max`; a first `Missed` if some were overwritten. `None` after the last.
@@ -156,11 +74,9 @@ impl EventRing {
         let mut found = Vec::new();
         if seq + 1 < first {
             let count = first - seq - 1;
-            let at = kept.events.front().map_or(Time::ZERO, Compact::at);
-            found.push(Event { seq: first - 1, at, kind: EventKind::Missed { count, state } });
+            found.push(Event { seq: first - 1, at: kept.oldest_at(), kind: EventKind::Missed { count, state } });
         }
-        let numbered = (first..).zip(&kept.events).skip_while(|(number, _)| *number <= seq);
-        found.extend(numbered.take(max.saturating_sub(found.len())).map(|(number, event)| event.whole(number)));
+        found.extend(kept.from(seq + 1).take(max.saturating_sub(found.len())));
         if found.is_empty() && kept.ended { None } else { Some(found) }
     }
 
@@ -206,8 +122,9 @@ impl Events {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn state_after(&self, known: State) -> State {
+        let bell = self.shared.events.listen();
         loop {
-            let changed = self.shared.events.changed.notified();
+            let changed = bell.notified();
             let state = self.shared.state();
             if state != known {
                 return state;
@@ -230,8 +147,9 @@ impl Events {
 impl Shared {
     /// Waits for events after `seq`: at least one, or `None` after the last.
     pub(crate) async fn events_after(&self, seq: u64, max: usize) -> Option<Vec<Event>> {
+        let bell = self.events.listen();
         loop {
-            let changed = self.events.changed.notified();
+            let changed = bell.notified();
             let found = self.events.after(seq, max, self.state())?;
             if !found.is_empty() {
                 return Some(found);

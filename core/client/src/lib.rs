@@ -25,6 +25,7 @@
 
 mod alarm;
 mod ask;
+mod bell;
 mod builder;
 mod client;
 mod clock;
@@ -33,6 +34,7 @@ mod driver;
 mod endpoint;
 mod error;
 mod events;
+mod extras;
 mod governor;
 mod greeting;
 mod hooks;

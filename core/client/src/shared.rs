@@ -3,15 +3,13 @@
 use crate::endpoint::{Endpoint, Targets};
 use crate::error::Error;
 use crate::events::EventRing;
+use crate::extras::Extras;
 use crate::governor::Governor;
-use crate::greeting::Login;
-use crate::hooks::SocketHook;
 use crate::inbox::Inbox;
 use crate::io::names::Names;
 use crate::io::sockopt::SocketOptions;
 use crate::proxy::first_hop;
 use crate::stats::Counters;
-use crate::streams::StreamSlot;
 use crate::writer::Writer;
 use atomic_waker::AtomicWaker;
 use keepline_proto::cause::{GreetingFailure, ProxyFailure};
@@ -22,7 +20,6 @@ use keepline_proto::{Cause, ConfigError, Ending, Epoch, ErrorKind, State};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
 
 /// The options that were read back last: thousands of clients with the same ones share them.
 static LAST_OPTIONS: Mutex<Option<Arc<SocketOptions>>> = Mutex::new(None);
@@ -47,25 +44,13 @@ pub(crate) enum Wish {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Arc<ValidConfig>,
-    /// Boxed: few clients have one.
-    pub(crate) login: Option<Box<Login>>,
-    /// Boxed: few clients have one.
-    pub(crate) socket_hook: Option<Box<SocketHook>>,
+    pub(crate) extras: Extras,
     pub(crate) inline_writes: bool,
     /// The client ends with its first connection.
     pub(crate) one_connection: bool,
-    /// Where it is not the process's own.
-    pub(crate) governor: Option<Governor>,
-    /// Boxed: a client without TLS pays a pointer.
-    #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Box<crate::tls::TlsSide>>,
     writer: Mutex<Writer>,
-    /// Somebody waits for room in the outbox, a free request slot or an open gate.
-    pub(crate) room: Notify,
     pub(crate) inbox: Inbox,
     pub(crate) events: EventRing,
-    /// Only for stream clients; the others own no such thing.
-    pub(crate) streams: Option<Arc<StreamSlot>>,
     pub(crate) counters: Counters,
     desk: Mutex<Desk>,
     driver: AtomicWaker,
@@ -81,54 +66,49 @@ struct Desk {
     targets: Targets,
     /// Only where there is a name to resolve.
     names: Option<Arc<Names>>,
-    /// Boxed: nearly always there are none.
-    #[expect(clippy::box_collection, reason = "8 bytes instead of 24 in each idle client")]
-    wishes: Option<Box<Vec<Wish>>>,
     /// What is in force on the last connection.
     options: Option<Arc<SocketOptions>>,
-    /// The last ending, told to whoever asks while there is no connection. Boxed: a client that never lost its
-    /// connection has none.
-    ending: Option<Box<Ending>>,
+    /// Boxed: a client that is left alone, and never lost its connection, has none.
+    news: Option<Box<News>>,
+}
+
+/// What few clients have on their desk at a time.
+#[derive(Debug, Default)]
+struct News {
+    wishes: Vec<Wish>,
+    /// The last ending, told to whoever asks while there is no connection.
+    ending: Option<Ending>,
     /// Set once, at the end; the ending is then final.
     closed: bool,
 }
 
 impl Shared {
-    pub(crate) fn new(
-        config: Arc<ValidConfig>,
-        targets: Targets,
-        login: Option<Box<Login>>,
-        names: Option<Arc<Names>>,
-        streaming: bool,
-        inline_writes: bool,
-        governor: Option<Governor>,
-    ) -> Shared {
+    pub(crate) fn new(config: Arc<ValidConfig>, targets: Targets, names: Option<Arc<Names>>, extras: Extras) -> Shared {
         Shared {
             writer: Mutex::new(Writer::new(&config)),
-            inbox: Inbox::new(config.inbox_bytes),
-            room: Notify::new(),
+            inbox: Inbox::default(),
             events: EventRing::default(),
-            streams: streaming.then(Arc::default),
             counters: Counters::default(),
-            desk: Mutex::new(Desk { targets, names, wishes: None, options: None, ending: None, closed: false }),
+            desk: Mutex::new(Desk { targets, names, options: None, news: None }),
             driver: AtomicWaker::new(),
             state: AtomicU8::new(0),
             epoch: AtomicU64::new(0),
             handles: AtomicU32::new(0),
             config,
-            login,
-            socket_hook: None,
-            inline_writes,
+            extras,
+            inline_writes: true,
             one_connection: false,
-            governor,
-            #[cfg(feature = "tls")]
-            tls: None,
         }
     }
 
     /// Who holds the retries of this client back; `None` if nobody does.
     pub(crate) fn governor(&self) -> Option<Governor> {
-        self.config.governed.then(|| self.governor.clone().unwrap_or_else(Governor::of_process))
+        self.config.governed.then(|| self.extras.governor().cloned().unwrap_or_else(Governor::of_process))
+    }
+
+    pub(crate) fn with_inline_writes(mut self, inline_writes: bool) -> Shared {
+        self.inline_writes = inline_writes;
+        self
     }
 
     pub(crate) fn with_one_connection(mut self, one_connection: bool) -> Shared {
@@ -136,21 +116,10 @@ impl Shared {
         self
     }
 
-    pub(crate) fn with_socket_hook(mut self, hook: Option<SocketHook>) -> Shared {
-        self.socket_hook = hook.map(Box::new);
-        self
-    }
-
-    #[cfg(feature = "tls")]
-    pub(crate) fn with_tls(mut self, tls: Option<Box<crate::tls::TlsSide>>) -> Shared {
-        self.tls = tls;
-        self
-    }
-
     /// A later list as it is dialled: encrypted as it was declared, or refused.
     pub(crate) fn as_dialled(&self, endpoints: Vec<Endpoint>) -> Result<Vec<Endpoint>, ConfigError> {
         #[cfg(feature = "tls")]
-        if let Some(tls) = &self.tls {
+        if let Some(tls) = self.extras.tls() {
             return tls.over(endpoints);
         }
         match endpoints.iter().find(|endpoint| endpoint.is_tls()) {
@@ -181,12 +150,16 @@ impl Shared {
 
     /// Hands a wish to the driver.
     pub(crate) fn wish(&self, wish: Wish) {
-        self.desk().wishes.get_or_insert_default().push(wish);
+        self.desk().news.get_or_insert_default().wishes.push(wish);
         self.driver.wake();
     }
 
     pub(crate) fn take_wishes(&self) -> Vec<Wish> {
-        self.desk().wishes.take().map(|wishes| *wishes).unwrap_or_default()
+        let mut desk = self.desk();
+        let Some(news) = &mut desk.news else { return Vec::new() };
+        let wishes = std::mem::take(&mut news.wishes);
+        desk.news.take_if(|news| news.ending.is_none());
+        wishes
     }
 
     /// The endpoint of this number, if it is still in the list.
@@ -239,6 +212,13 @@ impl Shared {
         self.desk().options.as_deref().copied().unwrap_or_default()
     }
 
+    /// Gives back the room that comes with traffic and with those who wait, where there is neither.
+    pub(crate) fn rest(&self) {
+        self.writer().room.rest();
+        self.inbox.rest();
+        self.events.rest();
+    }
+
     pub(crate) fn wake_driver(&self) {
         self.driver.wake();
     }
@@ -267,7 +247,7 @@ impl Shared {
     /// Publishes where the machine stands. Driver only.
     pub(crate) fn publish(&self, state: State, epoch: Epoch) {
         if self.set_state(state, epoch) {
-            self.events.changed.notify_waiters();
+            self.events.note_change();
         }
     }
 
@@ -290,30 +270,31 @@ impl Shared {
 
     pub(crate) fn set_ending(&self, ending: Ending) {
         let mut desk = self.desk();
-        if !desk.closed {
-            desk.ending = Some(Box::new(ending));
+        let news = desk.news.get_or_insert_default();
+        if !news.closed {
+            news.ending = Some(ending);
         }
     }
 
     pub(crate) fn ending(&self) -> Option<Ending> {
-        self.desk().ending.as_deref().copied()
+        self.desk().news.as_ref()?.ending
     }
 
     pub(crate) fn set_closed(&self, ending: Ending) {
         self.set_ending(ending);
-        self.desk().closed = true;
-        self.events.changed.notify_waiters();
+        self.desk().news.get_or_insert_default().closed = true;
+        self.events.note_change();
     }
 
     pub(crate) fn closed_with(&self) -> Option<Ending> {
-        let desk = self.desk();
-        if desk.closed { desk.ending.as_deref().copied() } else { None }
+        self.desk().news.as_ref().filter(|news| news.closed)?.ending
     }
 
     /// Waits until the client is closed.
     pub(crate) async fn closed(&self) -> Ending {
+        let bell = self.events.listen();
         loop {
-            let changed = self.events.changed.notified();
+            let changed = bell.notified();
             if let Some(ending) = self.closed_with() {
                 return ending;
             }
@@ -323,8 +304,15 @@ impl Shared {
 
     /// Waits until a connection is up, or the client is closed.
     pub(crate) async fn connected(&self) -> Result<(), Error> {
+        let connected = self.first_connection().await;
+        self.events.rest();
+        connected
+    }
+
+    async fn first_connection(&self) -> Result<(), Error> {
+        let bell = self.events.listen();
         loop {
-            let changed = self.events.changed.notified();
+            let changed = bell.notified();
             if let Some(ending) = self.closed_with() {
                 return Err(gave_up(ending, &self.config).with_report_of(self));
             }

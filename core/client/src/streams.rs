@@ -125,7 +125,7 @@ pub struct Streams {
 
 impl Streams {
     pub(crate) fn new(client: crate::Client) -> Streams {
-        let slot = client.shared().streams.clone().unwrap_or_default();
+        let slot = client.shared().extras.streams().cloned().unwrap_or_default();
         Streams { client, slot }
     }
 

@@ -1,5 +1,6 @@
 //! The outbox with what belongs under its lock: the way to write inline, the correlator, and who waits for what.
 
+use crate::bell::Bell;
 use crate::error::Error;
 use crate::message::Payload;
 use bytes::{Bytes, BytesMut};
@@ -69,8 +70,10 @@ pub(crate) struct Writer {
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
     /// Nothing more is accepted: draining or closed.
     pub(crate) ended: bool,
-    /// Somebody waits on `Shared::room`.
+    /// Somebody wants room in the outbox.
     pub(crate) wanted: bool,
+    /// Somebody waits for room in the outbox, a free request slot or an open gate.
+    pub(crate) room: Bell,
 }
 
 impl Writer {
@@ -86,6 +89,7 @@ impl Writer {
             subscriptions: None,
             ended: false,
             wanted: false,
+            room: Bell::default(),
         }
     }
 

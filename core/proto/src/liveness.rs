@@ -15,7 +15,6 @@ use crate::config::Settings;
 use crate::event::{State, Suspicion};
 use crate::timer::{Timer, Timers};
 use evidence::Evidence;
-use probe::KernelProbe;
 use std::time::Duration;
 
 /// How often the kernel's figures are read while writing is blocked or data is retransmitted: a call costs less than
@@ -64,22 +63,18 @@ pub(crate) enum Turn {
 pub(crate) struct Liveness {
     condition: Condition,
     timers: Timers,
+    /// When it was established.
+    since: Time,
     /// The last inbound byte, or the moment from which silence counts.
     quiet_since: Time,
-    /// When the present doubt began: only a byte after it is a sign of life.
-    doubt_since: Time,
-    /// When the writer last got somewhere, or was given a fresh start.
-    stall_from: Time,
     /// What the last figures since the last inbound byte call the silence, if they blame the path.
     silence: Option<Cause>,
     heartbeat_outstanding: bool,
     /// The outstanding heartbeat waits for the end of a frame that is longer than what the kernel takes.
     heartbeat_held: bool,
-    /// What the kernel's figures and a blocked writer told: a connection that only beats asks for no figures, so it takes no
-    /// room otherwise.
+    /// What the kernel's figures, a blocked writer and doubts told: a connection that only beats has none of them, and no
+    /// room for any.
     evidence: Option<Box<Evidence>>,
-    /// The peer's kernel is being asked: rare, so it takes no room otherwise.
-    kernel_probe: Option<Box<KernelProbe>>,
     reading: bool,
     write_blocked: bool,
     frame_open: bool,
@@ -90,20 +85,23 @@ impl Liveness {
         let mut liveness = Liveness {
             condition: Condition::Healthy,
             timers: Timers::new(),
+            since: now,
             quiet_since: now,
-            doubt_since: now,
-            stall_from: now,
             silence: None,
             heartbeat_outstanding: false,
             heartbeat_held: false,
             evidence: None,
-            kernel_probe: None,
             reading: true,
             write_blocked: false,
             frame_open: false,
         };
         liveness.watch(settings);
         liveness
+    }
+
+    /// When the connection was established.
+    pub(crate) fn since(&self) -> Time {
+        self.since
     }
 
     pub(crate) fn state(&self) -> State {
@@ -147,7 +145,7 @@ impl Liveness {
         if last_received <= self.quiet_since {
             return Findings::default();
         }
-        if last_received > self.doubt_since {
+        if last_received > self.evidence().doubt_since {
             return self.received(last_received, settings);
         }
         self.quiet_since = last_received;
@@ -175,7 +173,7 @@ impl Liveness {
         self.reading = false;
         let verdict = self.timers.at(Timer::Verdict);
         self.stop_watching();
-        if self.kernel_probe.is_some() {
+        if self.evidence().kernel_probe.is_some() {
             // The kernels answer each other, whoever reads.
             self.timers.set(Timer::Verdict, verdict);
         }
@@ -194,7 +192,7 @@ impl Liveness {
         if self.condition == Condition::Offline {
             return Findings::default();
         }
-        self.stall_from = now;
+        self.evidence_mut().stall_from = now;
         self.resume_frame(now, settings);
         if self.write_blocked || self.condition == Condition::Stalled {
             self.timers.set(Timer::Stall, now + settings.stall_limit);
@@ -225,7 +223,7 @@ impl Liveness {
             return;
         }
         self.write_blocked = true;
-        self.stall_from = now;
+        self.evidence_mut().stall_from = now;
         self.watch_writing(now, settings);
     }
 
@@ -233,7 +231,7 @@ impl Liveness {
     pub(crate) fn write_progress(&mut self, now: Time, blocked: bool, settings: &Settings) -> Findings {
         let mut findings = Findings::default();
         let was_blocked = std::mem::replace(&mut self.write_blocked, blocked);
-        self.stall_from = now;
+        self.evidence_mut().stall_from = now;
         if was_blocked {
             let evidence = self.evidence_mut();
             evidence.delivery.note_write();
@@ -259,7 +257,7 @@ impl Liveness {
         }
         self.stop_asking_kernel(&mut findings);
         self.condition = Condition::Offline;
-        self.doubt_since = now;
+        self.evidence_mut().doubt_since = now;
         self.heartbeat_outstanding = false;
         self.timers.clear_all();
         findings
@@ -268,7 +266,7 @@ impl Liveness {
     /// The network is back.
     pub(crate) fn come_back(&mut self, now: Time, settings: &Settings) -> Findings {
         let findings = self.probe(now, Suspicion::NetworkChanged, settings);
-        self.stall_from = now;
+        self.evidence_mut().stall_from = now;
         self.resume_frame(now, settings);
         self.watch_writing(now, settings);
         findings
@@ -278,7 +276,7 @@ impl Liveness {
 /// Turns, and the deadlines that come with them.
 impl Liveness {
     fn suspect(&mut self, now: Time, why: Suspicion, findings: &mut Findings) {
-        self.doubt_since = now;
+        self.evidence_mut().doubt_since = now;
         match self.condition {
             Condition::Suspect(_) => {}
             Condition::Healthy | Condition::Stalled | Condition::Offline => {
@@ -299,7 +297,7 @@ impl Liveness {
         self.timers.clear(Timer::Sample);
         self.watch(settings);
         if was_offline {
-            self.stall_from = now;
+            self.evidence_mut().stall_from = now;
             self.resume_frame(now, settings);
         }
         self.watch_writing(now, settings);
@@ -336,7 +334,7 @@ impl Liveness {
         }
         self.timers.set_no_later(Timer::Sample, now + SAMPLE_EVERY);
         if self.reading {
-            self.timers.set(Timer::Stall, self.stall_from + settings.stall_limit);
+            self.timers.set(Timer::Stall, self.evidence().stall_from + settings.stall_limit);
         }
     }
 

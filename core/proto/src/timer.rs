@@ -26,8 +26,9 @@ impl Timer {
         [Timer::Sample, Timer::Heartbeat, Timer::Suspect, Timer::Verdict, Timer::ReadIdle, Timer::Frame, Timer::Stall];
 }
 
-/// The first timers, which every heartbeat sets.
-const USUAL: usize = 4;
+/// The timers that every heartbeat sets, from the first of them.
+const FIRST_USUAL: usize = Timer::Heartbeat as usize;
+const USUAL: usize = Timer::ReadIdle as usize - FIRST_USUAL;
 
 /// The others: a connection in good order that talks in whole frames may never set one.
 const RARE: usize = Timer::ALL.len() - USUAL;
@@ -46,11 +47,13 @@ impl Timers {
     }
 
     pub(crate) fn set(&mut self, timer: Timer, at: Time) {
-        let index = timer as usize;
-        if index < USUAL {
-            self.usual[index] = at;
-        } else if at != Time::FAR_FUTURE || self.rare.is_some() {
-            self.rare.get_or_insert_with(|| Box::new([Time::FAR_FUTURE; RARE]))[index - USUAL] = at;
+        match Place::of(timer) {
+            Place::Usual(index) => self.usual[index] = at,
+            Place::Rare(index) => {
+                if at != Time::FAR_FUTURE || self.rare.is_some() {
+                    self.rare.get_or_insert_with(|| Box::new([Time::FAR_FUTURE; RARE]))[index] = at;
+                }
+            }
         }
     }
 
@@ -73,11 +76,10 @@ impl Timers {
     }
 
     pub(crate) fn at(&self, timer: Timer) -> Time {
-        let index = timer as usize;
-        if index < USUAL {
-            return self.usual[index];
+        match Place::of(timer) {
+            Place::Usual(index) => self.usual[index],
+            Place::Rare(index) => self.rare.as_ref().map_or(Time::FAR_FUTURE, |rare| rare[index]),
         }
-        self.rare.as_ref().map_or(Time::FAR_FUTURE, |rare| rare[index - USUAL])
     }
 
     pub(crate) fn is_set(&self, timer: Timer) -> bool {
@@ -107,6 +109,22 @@ impl Timers {
             }
         }
         first
+    }
+}
+
+/// Where a deadline is kept.
+enum Place {
+    Usual(usize),
+    Rare(usize),
+}
+
+impl Place {
+    fn of(timer: Timer) -> Place {
+        match timer {
+            Timer::Heartbeat | Timer::Suspect | Timer::Verdict => Place::Usual(timer as usize - FIRST_USUAL),
+            Timer::Sample => Place::Rare(0),
+            Timer::ReadIdle | Timer::Frame | Timer::Stall => Place::Rare(timer as usize - USUAL),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::client::Client;
 use crate::driver::Driver;
 use crate::endpoint::{Endpoint, Targets};
 use crate::error::Error;
+use crate::extras::Extras;
 use crate::greeting::Login;
 use crate::io::names::Names;
 use crate::proxy::first_hop;
@@ -136,12 +137,16 @@ impl Builder {
         // Those of a later list may be names, and are then resolved in the same way.
         let has_name = targets.has_names() || targets.list().iter().any(|own| is_name(&first_hop(own, &config)));
         let names = (has_name || self.resolver.is_some()).then(|| Arc::new(Names::new(self.resolver)));
-        let inline_writes = self.inline_writes;
-        let shared = Shared::new(config, targets, login, names, streaming, inline_writes, self.governor)
+        let extras = Extras::default()
+            .with_login(login)
             .with_socket_hook(self.socket_hook)
-            .with_one_connection(self.one_connection);
+            .with_governor(self.governor)
+            .with_streams(streaming);
         #[cfg(feature = "tls")]
-        let shared = shared.with_tls(tls);
+        let extras = extras.with_tls(tls);
+        let shared = Shared::new(config, targets, names, extras)
+            .with_inline_writes(self.inline_writes)
+            .with_one_connection(self.one_connection);
         let shared = Arc::new(shared);
         if streaming {
             // Messages have no meaning on a stream client: every send is refused as closed.

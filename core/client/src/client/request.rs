@@ -74,8 +74,12 @@ impl Client {
     ) -> Result<(Ticket, tokio::sync::oneshot::Receiver<Reply>), Error> {
         let shared = self.shared();
         let config = &shared.config;
+        if let Some(reserved) = self.try_reserve(message)? {
+            return Ok(reserved);
+        }
+        let bell = shared.writer().room.listen();
         loop {
-            let room = shared.room.notified();
+            let room = bell.notified();
             if let Some(reserved) = self.try_reserve(message)? {
                 return Ok(reserved);
             }
@@ -163,8 +167,9 @@ impl Pending<'_> {
             // Its frame is on the way to the kernel or beyond: a late reply has to be swallowed.
             correlator.abandon_begun(self.ticket, now, self.timeout)
         };
+        let room = writer.room.rope();
         drop(guard);
-        self.shared.room.notify_waiters();
+        room.ring();
         // A tombstone may set a deadline: the driver has to look.
         self.shared.wake_driver();
         matches!(abandoned, Abandoned::Tombstone)

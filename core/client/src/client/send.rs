@@ -141,9 +141,10 @@ impl Client {
             Err(NotAccepted::Full) => {}
         }
         let deadline = timeout.map(deadline_after);
+        let bell = self.shared().writer().room.listen();
         loop {
             // Made before the second look, so that room made in between is not missed.
-            let room = self.shared().room.notified();
+            let room = bell.notified();
             match accept() {
                 Ok(accepted) => return Ok(accepted),
                 Err(NotAccepted::Failed(error)) => return Err(error),

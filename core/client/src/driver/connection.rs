@@ -1,29 +1,25 @@
 //! One living connection: its socket, its partial frame, its writes in flight. Nothing of it survives its epoch.
 
+use super::early::Early;
 use super::frames::{self, Arrived};
 use super::look::Look;
 use crate::clock;
-use crate::greeting::Greeting;
 use crate::io::ending_of;
 use crate::io::transport::{Socket, Transport};
 use crate::message::Message;
 use crate::shared::Shared;
 use crate::stats::add;
-use crate::writer::correlator;
 use bytes::{Bytes, BytesMut};
 use keepline_proto::cause::{ProtocolFailure, TlsFailure};
-use keepline_proto::config::ValidConfig;
-use keepline_proto::correlator::{Correlation, Correlator};
+use keepline_proto::correlator::Correlation;
 use keepline_proto::framing::{Framer, Framing};
 use keepline_proto::outbox::{AckedBy, Flight, Urgent};
 use keepline_proto::secret::wiped;
 use keepline_proto::subscriptions::Subscription;
 use keepline_proto::{Cause, Ending, Epoch, KernelFigures, Time};
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::tcp::OwnedWriteHalf;
 
 /// Automatic answers that may wait to be written; then reading stops, so that a flood of pings feeds no queue.
 const URGENT_LIMIT: usize = 64 * 1024;
@@ -43,16 +39,11 @@ pub(super) enum ReadStep {
 pub(crate) struct Connection {
     pub(super) epoch: Epoch,
     pub(super) transport: Transport,
-    inline_half: Option<Box<OwnedWriteHalf>>,
-    pub(super) framer: Framer,
     /// The beginning of a frame that has not arrived whole.
-    pub(super) partial: Option<Box<BytesMut>>,
+    pub(super) partial: Option<Box<Partial>>,
+    pub(super) early: Option<Box<Early>>,
     pub(super) frame_open: bool,
-    /// Messages that found no room in the inbox. Boxed: nearly always there are none.
-    #[expect(clippy::box_collection, reason = "8 bytes instead of 32 in each idle connection")]
-    pub(super) parked: Option<Box<VecDeque<Message>>>,
     pub(super) flight: Flight,
-    pub(super) greeting: Option<Box<Greeting>>,
     /// The gate is open: messages of the outbox may be taken.
     pub(super) is_open: bool,
     pub(super) blocked: bool,
@@ -63,14 +54,10 @@ pub(crate) struct Connection {
     pub(super) look: Look,
     /// Whose kernel acknowledges.
     pub(super) acked_by: AckedBy,
-    /// Bytes handed over before it had the gate.
-    pub(super) prelude: u64,
     /// An empty turn has passed since the last message.
     pub(super) yielded: bool,
     /// It runs beside another connection, until it takes over: what arrives for the user is held.
-    is_beside: bool,
-    /// Its own while it runs beside another: the shared one counts the requests of that.
-    pub(super) correlator: Option<Box<Correlator>>,
+    pub(super) is_beside: bool,
     /// The declared heartbeat waits to be written: it takes no place in the flight unless something is before it.
     pub(super) heartbeat_due: bool,
     pub(super) heartbeats_outstanding: u32,
@@ -78,19 +65,23 @@ pub(crate) struct Connection {
     pub(super) last_received: Time,
 }
 
+/// The beginning of a frame, and how far it was searched for its end.
+#[derive(Default)]
+pub(super) struct Partial {
+    pub(super) bytes: BytesMut,
+    pub(super) framer: Framer,
+}
+
 impl Connection {
-    pub(super) fn new(epoch: Epoch, (socket, acked_by): (Socket, AckedBy), framing: &Framing) -> Connection {
+    pub(super) fn new(epoch: Epoch, (socket, acked_by): (Socket, AckedBy)) -> Connection {
         let (transport, inline_half) = Transport::new(socket);
         Connection {
             epoch,
             transport,
-            inline_half,
-            framer: Framer::new(framing),
             partial: None,
+            early: inline_half.map(|half| Box::new(Early { inline_half: Some(half), ..Early::default() })),
             frame_open: false,
-            parked: None,
             flight: Flight::new(),
-            greeting: None,
             is_open: false,
             blocked: false,
             is_busy: false,
@@ -98,10 +89,8 @@ impl Connection {
             half_closed: false,
             look: Look::default(),
             acked_by,
-            prelude: 0,
             yielded: false,
             is_beside: false,
-            correlator: None,
             heartbeat_due: false,
             heartbeats_outstanding: 0,
             heartbeat_sent: Time::ZERO,
@@ -109,23 +98,9 @@ impl Connection {
         }
     }
 
-    /// Makes it keep to itself while another connection has the gate.
-    pub(super) fn run_beside(&mut self, config: &ValidConfig) {
-        self.is_beside = true;
-        self.correlator = correlator(config);
-    }
-
-    pub(super) fn take_correlator(&mut self) -> Option<Box<Correlator>> {
-        self.correlator.take()
-    }
-
     /// Whether what arrives for the user waits for the gate.
     pub(super) fn is_held(&self) -> bool {
         self.is_beside && !self.is_open
-    }
-
-    pub(super) fn take_inline_half(&mut self) -> Option<OwnedWriteHalf> {
-        self.inline_half.take().map(|half| *half)
     }
 
     pub(super) fn kernel_figures(&self) -> KernelFigures {
@@ -135,19 +110,18 @@ impl Connection {
     /// The socket, and the bytes that were read from it and belong to its next owner.
     pub(crate) fn into_socket(mut self) -> (Option<Socket>, Bytes, Epoch) {
         let mut prefix = BytesMut::new();
-        for message in self.parked.iter().flat_map(|parked| parked.iter()) {
-            prefix.extend_from_slice(&message.payload);
-        }
-        self.partial.iter().for_each(|partial| prefix.extend_from_slice(partial));
+        self.parked().for_each(|message| prefix.extend_from_slice(&message.payload));
+        self.partial.iter().for_each(|partial| prefix.extend_from_slice(&partial.bytes));
         let writer = self.take_inline_half();
         (self.transport.into_socket(writer), prefix.freeze(), self.epoch)
     }
 
     /// Carries the greeting's messages both ways and asks for its end.
     pub(super) fn poll_greeting(&mut self, context: &mut Context<'_>, shared: &Shared) -> Poll<Result<(), Ending>> {
-        let Some(greeting) = &mut self.greeting else { return Poll::Pending };
+        let Some(greeting) = self.greeting_mut() else { return Poll::Pending };
         let ended = greeting.poll(context);
-        for message in greeting.take_outbound(context.waker()) {
+        let outbound = greeting.take_outbound(context.waker());
+        for message in outbound {
             // Of the right size from the start: a buffer that grows leaves a copy behind, which may be of a password.
             let mut frame = BytesMut::with_capacity(shared.config.framing.encoded_len_hint(message.len()));
             if let Err(error) = shared.config.framing.encode(&message, &mut frame) {
@@ -160,13 +134,11 @@ impl Connection {
             self.flight.push_urgent(wiped(frame), Urgent::Greeting);
         }
         let Poll::Ready(ended) = ended else { return Poll::Pending };
-        self.greeting = None;
         let epoch = self.epoch;
+        let early = self.early();
+        early.greeting = None;
         Poll::Ready(ended.map(|unread| {
-            if !unread.is_empty() {
-                let unread = unread.into_iter().map(|payload| Message { epoch, payload });
-                self.parked.get_or_insert_default().extend(unread);
-            }
+            early.parked.extend(unread.into_iter().map(|payload| Message { epoch, payload }));
         }))
     }
 
@@ -178,7 +150,7 @@ impl Connection {
             return;
         }
         let mut writer = shared.writer();
-        let reserved = match (self.correlator.as_mut().or(writer.correlator.as_mut()), shared.config.correlation) {
+        let reserved = match (self.own_correlator().or(writer.correlator.as_deref_mut()), shared.config.correlation) {
             (Some(correlator), Some(Correlation::Fifo)) => correlator.heartbeat(&mut []).map(|()| None),
             (Some(correlator), Some(Correlation::Id(_)) | None) => {
                 let mut message = BytesMut::from(&heartbeat.payload[..]);
@@ -210,29 +182,26 @@ impl Connection {
     /// Reads once, and hands the messages on.
     pub(super) fn read(&mut self, context: &mut Context<'_>, shared: &Shared) -> ReadStep {
         if self.is_held() {
-            let parked = self.parked.iter().flat_map(|parked| parked.iter());
-            let held: usize = parked.map(|message| message.payload.len()).sum();
+            let held: usize = self.parked().map(|message| message.payload.len()).sum();
             if held > shared.config.inbox_bytes {
                 return ReadStep::Nothing;
             }
-        } else if self.greeting.is_none()
-            && let Some(parked) = &mut self.parked
-        {
+        } else if self.greeting().is_none() && self.has_parked() {
             if !self.is_open {
                 // Before the gate opens there is no reader yet: the frames keep their place.
                 return ReadStep::Nothing;
             }
-            shared.inbox.push(parked);
-            if !parked.is_empty() {
+            shared.inbox.push(&mut self.early().parked, shared.config.inbox_bytes);
+            if self.has_parked() {
                 return ReadStep::Nothing;
             }
-            self.parked = None;
+            self.leave_early();
             return ReadStep::Room;
         }
         if self.has_peer_left() {
             return ReadStep::Nothing;
         }
-        let backlog = self.greeting.as_ref().map_or(0, |greeting| greeting.backlog());
+        let backlog = self.greeting().map_or(0, |greeting| greeting.backlog());
         if backlog > shared.config.inbox_bytes || self.flight.answer_bytes() > URGENT_LIMIT {
             return ReadStep::Nothing;
         }
@@ -261,8 +230,8 @@ impl Connection {
     /// Reads into a buffer that the messages then share: worth an allocation when reads are large.
     fn read_owned(&mut self, context: &mut Context<'_>, shared: &Shared) -> ReadStep {
         let partial = self.partial.get_or_insert_default();
-        partial.reserve(frames::SCRATCH);
-        match tokio_util::io::poll_read_buf(Pin::new(&mut self.transport), context, &mut **partial) {
+        partial.bytes.reserve(frames::SCRATCH);
+        match tokio_util::io::poll_read_buf(Pin::new(&mut self.transport), context, &mut partial.bytes) {
             Poll::Pending => {
                 self.has_read_nothing();
                 self.is_busy = false;
@@ -302,7 +271,7 @@ impl Connection {
 
     /// Whether a part of a frame has arrived.
     pub(super) fn has_partial(&self) -> bool {
-        self.partial.as_ref().is_some_and(|partial| !partial.is_empty())
+        self.partial.as_ref().is_some_and(|partial| !partial.bytes.is_empty())
     }
 
     fn end_of_stream(&self) -> Ending {
@@ -315,7 +284,7 @@ impl Connection {
 
     /// Whether it is over, and only the greeting has not read it yet.
     pub(super) fn has_peer_left(&self) -> bool {
-        self.greeting.as_ref().is_some_and(|greeting| greeting.has_peer_left())
+        self.greeting().is_some_and(|greeting| greeting.has_peer_left())
     }
 
     /// Queues what a connection begins with, before anything of the outbox.

@@ -42,9 +42,10 @@ impl Driver {
             writer.outbox.expire(now, &mut settled);
             let mut news = News::default();
             writer.settle(settled, &mut news);
+            let room = writer.room.rope();
             drop(writer);
             news.tell();
-            self.shared.room.notify_waiters();
+            room.ring();
             return false;
         }
         let desynced = writer.correlator.as_ref().is_some_and(|correlator| correlator.is_desynced(now));

@@ -2,7 +2,7 @@
 //!
 //! Bytes are read into one buffer per thread. A connection owns memory only while a frame is incomplete.
 
-use super::connection::Connection;
+use super::connection::{Connection, Partial};
 use crate::clock;
 use crate::message::Message;
 use crate::shared::Shared;
@@ -11,7 +11,7 @@ use crate::writer;
 use bytes::{Bytes, BytesMut};
 use keepline_proto::config::{Matcher, Unsolicited};
 use keepline_proto::correlator::Route;
-use keepline_proto::framing::{FramingError, Scan};
+use keepline_proto::framing::{Framer, Framing, FramingError, Scan};
 use keepline_proto::outbox::Urgent;
 use keepline_proto::{Cause, Ending};
 use std::cell::RefCell;
@@ -59,11 +59,13 @@ pub(super) fn receive(connection: &mut Connection, shared: &Shared, scratch: &mu
     let Scratch { bytes, frames, batch } = scratch;
     let fresh = &bytes[..count];
     if let Some(partial) = &mut connection.partial {
-        partial.extend_from_slice(fresh);
+        partial.bytes.extend_from_slice(fresh);
         return receive_owned(connection, shared, scratch);
     }
     frames.clear();
-    let (consumed, failure) = cut(connection, &shared.config.framing, fresh, frames);
+    let framing = &shared.config.framing;
+    let mut framer = Framer::new(framing);
+    let (consumed, failure) = cut(&mut framer, framing, fresh, frames);
     let bytes = match frames.as_slice() {
         [only] => {
             let message = &fresh[only.clone()];
@@ -73,7 +75,8 @@ pub(super) fn receive(connection: &mut Connection, shared: &Shared, scratch: &mu
         [] | [..] => &fresh[..consumed],
     };
     if consumed < fresh.len() {
-        connection.partial.get_or_insert_default().extend_from_slice(&fresh[consumed..]);
+        let bytes = BytesMut::from(&fresh[consumed..]);
+        connection.partial = Some(Box::new(Partial { bytes, framer }));
     }
     hand_on(connection, shared, frames, batch, Region { bytes, owned: None }, failure)
 }
@@ -82,8 +85,9 @@ pub(super) fn receive(connection: &mut Connection, shared: &Shared, scratch: &mu
 pub(super) fn receive_owned(connection: &mut Connection, shared: &Shared, scratch: &mut Scratch) -> Arrived {
     scratch.frames.clear();
     let mut partial = connection.partial.take().unwrap_or_default();
-    let (consumed, failure) = cut(connection, &shared.config.framing, &partial, &mut scratch.frames);
-    let whole = partial.split_to(consumed).freeze();
+    let Partial { bytes, framer } = &mut *partial;
+    let (consumed, failure) = cut(framer, &shared.config.framing, bytes, &mut scratch.frames);
+    let whole = bytes.split_to(consumed).freeze();
     connection.partial = Some(partial);
     let region = Region { bytes: &whole, owned: Some(whole.clone()) };
     hand_on(connection, shared, &mut scratch.frames, &mut scratch.batch, region, failure)
@@ -147,14 +151,14 @@ fn hand_on(
 
 /// Finds the frames in `data`; says how many bytes they take.
 fn cut(
-    connection: &mut Connection,
-    framing: &keepline_proto::framing::Framing,
+    framer: &mut Framer,
+    framing: &Framing,
     data: &[u8],
     frames: &mut Vec<Range<usize>>,
 ) -> (usize, Option<FramingError>) {
     let mut start = 0;
     while start < data.len() {
-        match connection.framer.scan(framing, &data[start..]) {
+        match framer.scan(framing, &data[start..]) {
             Ok(Scan::Frame { consumed, message }) => {
                 frames.push(start + message.start..start + message.end);
                 start += consumed;
@@ -170,7 +174,7 @@ fn cut(
 fn is_direct(connection: &Connection, shared: &Shared) -> bool {
     let heartbeat_consumes = connection.heartbeats_outstanding > 0
         && shared.config.heartbeat.as_ref().is_some_and(|heartbeat| consumes(&heartbeat.reply));
-    connection.greeting.is_none()
+    connection.greeting().is_none()
         && shared.config.auto_replies.is_empty()
         && shared.config.go_away.is_none()
         && shared.config.correlation.is_none()
@@ -193,7 +197,7 @@ fn route(
     news: &mut Arrived,
 ) -> bool {
     let frame = &region.bytes[range.clone()];
-    if let Some(greeting) = &connection.greeting {
+    if let Some(greeting) = connection.greeting() {
         greeting.deliver(region.own().slice(range.clone()));
         return false;
     }
@@ -229,7 +233,7 @@ fn route_correlated(
     range: &Range<usize>,
     news: &mut Arrived,
 ) -> bool {
-    if let Some(own) = &mut connection.correlator {
+    if let Some(own) = connection.own_correlator() {
         // Beside another connection only the heartbeat asks anything.
         return match own.route(&region.bytes[range.clone()]) {
             Route::Inbox => true,
@@ -245,8 +249,9 @@ fn route_correlated(
     match correlator.route(&region.bytes[range.clone()]) {
         Route::Inbox => true,
         Route::Swallowed => {
+            let room = writer.room.rope();
             drop(writer);
-            shared.room.notify_waiters();
+            room.ring();
             false
         }
         Route::Heartbeat => {
@@ -265,9 +270,10 @@ fn route_correlated(
             };
             let mut told = writer::News::default();
             writer.reply(ticket, reply, &mut told);
+            let room = writer.room.rope();
             drop(writer);
             told.tell();
-            shared.room.notify_waiters();
+            room.ring();
             false
         }
     }
@@ -289,14 +295,14 @@ fn deliver(connection: &mut Connection, shared: &Shared, batch: &mut VecDeque<Me
         }
         Unsolicited::Deliver => {
             if connection.is_held() {
-                connection.parked.get_or_insert_default().append(batch);
+                connection.early().parked.append(batch);
                 return;
             }
-            if connection.parked.is_none() {
-                shared.inbox.push(batch);
+            if !connection.has_parked() {
+                shared.inbox.push(batch, shared.config.inbox_bytes);
             }
             if !batch.is_empty() {
-                connection.parked.get_or_insert_default().append(batch);
+                connection.early().parked.append(batch);
                 news.inbox_full = true;
             }
         }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 impl Driver {
     pub(super) fn greet(&mut self, epoch: Epoch) {
         let shared = self.shared.clone();
-        let exchange = match (&shared.config.greeting, shared.login.as_ref().and_then(|login| login.hook())) {
+        let exchange = match (&shared.config.greeting, shared.extras.login().and_then(|login| login.hook())) {
             (Some(Declared::Script(script)), _) => Exchange::Script(script.clone()),
             (Some(Declared::Hook), Some(hook)) => Exchange::Hook(hook.clone()),
             (Some(Declared::Hook), None) => return,
@@ -21,8 +21,8 @@ impl Driver {
         let subscriptions = if is_alone { shared.writer().confirmed_subscriptions(epoch) } else { Vec::new() };
         let plan = Plan { exchange, subscriptions, room: shared.config.inbox_bytes };
         let Some(connection) = self.connection(epoch) else { return };
-        let greeting = Greeting::start(epoch, shared.login.as_deref(), plan);
-        connection.greeting = Some(Box::new(greeting));
+        let greeting = Greeting::start(epoch, shared.extras.login(), plan);
+        connection.early().greeting = Some(greeting);
         shared.wake_driver();
     }
 
@@ -45,7 +45,7 @@ impl Driver {
 
     /// Leaves the end of a connection to its greeting, if one is under way: what the peer said before it left may be why.
     pub(super) fn leave_to_greeting(&mut self, epoch: Epoch, ending: Ending) -> bool {
-        let Some(greeting) = self.connection(epoch).and_then(|connection| connection.greeting.as_mut()) else {
+        let Some(greeting) = self.connection(epoch).and_then(|connection| connection.greeting_mut()) else {
             return false;
         };
         greeting.peer_left(ending);

@@ -42,7 +42,7 @@ impl Connection {
                 }
                 HandedOver::Urgent(Urgent::Heartbeat) => {
                     add(&shared.counters.heartbeats, 1);
-                    if let Some(correlator) = self.correlator.as_mut().or(writer.correlator.as_mut()) {
+                    if let Some(correlator) = self.own_correlator().or(writer.correlator.as_deref_mut()) {
                         correlator.heartbeat_handed_over();
                     }
                 }
@@ -51,15 +51,15 @@ impl Connection {
                 }
             }
         }
-        let is_wanted = std::mem::take(&mut writer.wanted);
+        let wanted = std::mem::take(&mut writer.wanted).then(|| writer.room.rope());
         let wants_look = writer.outbox.wants_look();
         if writer.outbox.is_unsettled() {
             self.look.set_if_none(clock::now());
         }
         drop(guard);
         news.tell();
-        if is_wanted {
-            shared.room.notify_waiters();
+        if let Some(room) = wanted {
+            room.ring();
         }
         if wants_look {
             self.weigh(&self.kernel_figures_at(shared), shared);
@@ -77,14 +77,14 @@ impl Connection {
         let written = if is_first { self.transport.try_write(frame).unwrap_or_default() } else { 0 };
         add(&shared.counters.bytes_out, written as u64);
         if !self.is_open {
-            self.prelude += written as u64;
+            self.note_prelude(written);
         }
         if written == frame.len() {
             if self.is_open {
                 writer.outbox.wrote_urgent(written);
             }
             add(&shared.counters.heartbeats, 1);
-            if let Some(correlator) = self.correlator.as_mut().or(writer.correlator.as_mut()) {
+            if let Some(correlator) = self.own_correlator().or(writer.correlator.as_deref_mut()) {
                 correlator.heartbeat_handed_over();
             }
             return;
@@ -99,7 +99,7 @@ impl Connection {
 
     /// Before it has the gate only greeting, answers and heartbeats leave, and the outbox counts for another connection.
     fn advance_without_gate(&mut self, written: usize, shared: &Shared) {
-        self.prelude += written as u64;
+        self.note_prelude(written);
         let mut heartbeats = 0;
         self.flight.advance_urgent(written, |kind| match kind {
             Urgent::Heartbeat => heartbeats += 1,
@@ -107,7 +107,7 @@ impl Connection {
         });
         for _ in 0..heartbeats {
             add(&shared.counters.heartbeats, 1);
-            if let Some(correlator) = self.correlator.as_mut().or(shared.writer().correlator.as_mut()) {
+            if let Some(correlator) = self.own_correlator().or(shared.writer().correlator.as_deref_mut()) {
                 correlator.heartbeat_handed_over();
             }
         }

@@ -79,8 +79,8 @@ impl Driver {
         let figures = connection.kernel_figures_at(&shared);
         let weighed = connection.weigh(&figures, &shared);
         connection.look.note(now, weighed);
-        self.tell_figures(epoch, figures.1);
-        self.act();
+        let asked = self.tell_figures(epoch, figures.1);
+        self.act_on(asked);
     }
 }
 

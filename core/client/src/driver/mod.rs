@@ -4,6 +4,8 @@
 
 mod connection;
 mod deadlines;
+mod dialing;
+mod early;
 mod frames;
 mod greet;
 mod handover;
@@ -66,20 +68,25 @@ pub(crate) struct Driver {
     /// What the machine waits for; [`Time::FAR_FUTURE`] for nothing but inputs.
     wait: Time,
     io: Io,
+    /// The connection is closed and its requests were not told yet.
+    unsettled: bool,
+    finished: bool,
+    /// Boxed: a living client that nobody watches has none.
+    aside: Option<Box<Aside>>,
+}
+
+/// What few drivers have at a time.
+#[derive(Default)]
+struct Aside {
     /// The second of two while a suspect connection is challenged. Neither place means more than the other: the machine
     /// says by epoch whose turn it is.
     other: Io,
-    /// The connection whose figures the machine asked for, told once it is drained; 0 for none.
-    sample: Epoch,
-    /// The connection is closed and its requests were not told yet.
-    unsettled: bool,
-    /// The stream whose user was not told yet that it is over. Boxed: few clients have streams.
+    /// The stream whose user was not told yet that it is over.
     lent: Option<Box<(Epoch, Arc<Socket>)>>,
-    /// What is told of an attempt beside a connection once it has won. Boxed: nearly always there is none.
-    arrival: Option<Box<Arrival>>,
-    /// What the connection leaves behind when it is closed. Boxed: a living client has none.
-    remains: Option<Box<Remains>>,
-    finished: bool,
+    /// What is told of an attempt beside a connection once it has won.
+    arrival: Option<Arrival>,
+    /// What the connection leaves behind when it is closed.
+    remains: Option<Remains>,
     /// `None` while nobody listens.
     span: Option<Arc<tracing::Span>>,
 }
@@ -105,14 +112,9 @@ impl Driver {
             siblings_heard: 0,
             wait: Time::FAR_FUTURE,
             io: Io::Nothing,
-            other: Io::Nothing,
-            sample: Epoch(0),
             unsettled: false,
-            lent: None,
-            arrival: None,
-            remains: None,
             finished: false,
-            span,
+            aside: span.map(|span| Box::new(Aside { span: Some(span), ..Aside::default() })),
         };
         if driver.shared.one_connection {
             driver.session.set_one_connection();
@@ -159,8 +161,8 @@ impl Driver {
 
     fn io_turn(&mut self, context: &mut Context<'_>) -> bool {
         let mut again = self.slot_turn(context);
-        if !matches!(self.other, Io::Nothing) {
-            std::mem::swap(&mut self.io, &mut self.other);
+        if let Some(aside) = self.aside.as_mut().filter(|aside| !matches!(aside.other, Io::Nothing)) {
+            std::mem::swap(&mut self.io, &mut aside.other);
             again |= self.slot_turn(context);
         }
         again
@@ -201,8 +203,7 @@ impl Driver {
                     #[cfg(feature = "tls")]
                     tls: dialed.tls,
                 };
-                let mut connection =
-                    Box::new(Connection::new(epoch, (dialed.socket, dialed.acked_by), &self.shared.config.framing));
+                let mut connection = Box::new(Connection::new(epoch, (dialed.socket, dialed.acked_by)));
                 let is_alone = self.session.challenger() != Some(epoch);
                 if !is_alone {
                     connection.run_beside(&self.shared.config);
@@ -212,7 +213,7 @@ impl Driver {
                 if is_alone {
                     self.adopt(arrival);
                 } else {
-                    self.arrival = Some(Box::new(arrival));
+                    self.aside().arrival = Some(arrival);
                 }
                 self.session.handle_dialed(clock::now(), epoch, dialed.peer);
             }
@@ -345,7 +346,7 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let driver = self.get_mut();
-        let span = driver.span.clone();
+        let span = driver.aside.as_ref().and_then(|aside| aside.span.clone());
         let _inside = span.as_ref().map(|span| span.enter());
         driver.shared.register_driver(context.waker());
         loop {
@@ -363,6 +364,7 @@ impl Future for Driver {
                 break;
             }
         }
+        driver.tidy();
         driver.arm(context);
         Poll::Pending
     }
@@ -372,7 +374,7 @@ impl Drop for Driver {
     fn drop(&mut self) {
         if !self.finished {
             // The runtime is going away: whoever waits in another one is told, and what the kernel has keeps its outcome.
-            for epoch in [self.io.epoch(), self.other.epoch()].into_iter().flatten() {
+            for epoch in [self.io.epoch(), self.other().and_then(Io::epoch)].into_iter().flatten() {
                 self.close(epoch, CloseHow::Abort);
             }
             self.finish(Ending::new(Cause::Requested, None));

@@ -1,14 +1,12 @@
 //! What the machine asks for, done.
 
-use super::{Connection, Dialing, Driver, Io};
+use super::{Connection, Driver, Io};
 use crate::clock;
-use crate::greeting::{CredentialRequest, Login};
-use crate::io::dial::{Order, dial};
 use crate::io::sockopt;
 use crate::stats::count;
 use crate::writer::News;
 use keepline_proto::config::WhileDown;
-use keepline_proto::endpoints::{Candidates, EndpointId};
+use keepline_proto::endpoints::Candidates;
 use keepline_proto::event::Disconnected;
 use keepline_proto::kernel::KERNEL_PROBE;
 use keepline_proto::outbox::{Accounting, Standing};
@@ -18,14 +16,16 @@ use std::sync::Arc;
 impl Driver {
     /// Drains the machine's outputs, and answers its questions until it has none.
     pub(super) fn act(&mut self) {
+        self.act_on(None);
+    }
+
+    /// As [`Driver::act`], where the figures of a connection were asked for already.
+    pub(super) fn act_on(&mut self, mut asked: Option<Epoch>) {
         loop {
-            self.drain_outputs();
-            let epoch = std::mem::take(&mut self.sample);
-            if epoch == Epoch(0) {
-                break;
-            }
+            asked = self.drain_outputs().or(asked);
+            let Some(epoch) = asked else { break };
             let figures = self.kernel_figures(epoch);
-            self.tell_figures(epoch, figures);
+            asked = self.tell_figures(epoch, figures);
         }
         self.shared.publish(self.session.state(), self.session.epoch());
     }
@@ -40,22 +40,26 @@ impl Driver {
         self.act();
     }
 
-    /// Tells the machine what the kernel knows.
-    pub(super) fn tell_figures(&mut self, epoch: Epoch, figures: KernelFigures) {
+    /// Tells the machine what the kernel knows; gives the connection whose figures it asked for meanwhile.
+    #[must_use]
+    pub(super) fn tell_figures(&mut self, epoch: Epoch, figures: KernelFigures) -> Option<Epoch> {
         tracing::trace!(%epoch, ?figures, "kernel figures");
         // What waits for the end of a frame is in none of the kernel's figures.
         let held = self.connection(epoch).is_some_and(|connection| connection.has_urgent());
         self.session.handle_heartbeat_held(clock::now(), epoch, held);
-        self.drain_outputs();
+        let asked = self.drain_outputs();
         self.session.handle_kernel(clock::now(), epoch, figures);
+        asked
     }
 
-    fn drain_outputs(&mut self) {
+    /// Does what the machine asks for, except that it gives the connection whose figures it asked for last.
+    fn drain_outputs(&mut self) -> Option<Epoch> {
+        let mut asked = None;
         loop {
             match self.session.poll_output() {
                 Output::Wait(deadline) => {
                     self.wait = deadline.unwrap_or(Time::FAR_FUTURE);
-                    return;
+                    return asked;
                 }
                 Output::Dial { epoch, endpoint, deadline, mss } => {
                     count(&self.shared.counters.attempts);
@@ -67,7 +71,7 @@ impl Driver {
                     }
                     let future = self.dial(epoch, endpoint, deadline, mss);
                     let dialing = Io::Dialing(Box::new((epoch, future)));
-                    let slot = if matches!(self.io, Io::Nothing) { &mut self.io } else { &mut self.other };
+                    let slot = if matches!(self.io, Io::Nothing) { &mut self.io } else { &mut self.aside().other };
                     *slot = dialing;
                     // The future has to be polled once before it can wake us.
                     self.shared.wake_driver();
@@ -79,9 +83,11 @@ impl Driver {
                         connection.heartbeat(&shared);
                         self.unwritten = true;
                     }
+                    // Nothing was heard for a whole interval.
+                    shared.rest();
                 }
                 Output::Open { epoch } => self.open(epoch),
-                Output::Sample { epoch } => self.sample = epoch,
+                Output::Sample { epoch } => asked = Some(epoch),
                 Output::SetUserTimeout { epoch, timeout } => {
                     if let Some(stream) = self.tcp(epoch) {
                         tracing::debug!(%epoch, ?timeout, "user timeout");
@@ -112,54 +118,26 @@ impl Driver {
         }
     }
 
-    fn dial(&self, epoch: Epoch, endpoint: EndpointId, deadline: Time, mss: Option<u16>) -> Dialing {
-        let Some(endpoint) = self.shared.target(endpoint) else {
-            // The machine only names what is in its list, and that is this one.
-            return Box::pin(std::future::ready(Err(Ending::new(Cause::Requested, None))));
-        };
-        let login = self.shared.login.as_ref();
-        let request = |refusals: u32| CredentialRequest { epoch, endpoint: endpoint.clone(), refusals };
-        let asked = login.and_then(|login| login.begin(request(self.session.refusals())));
-        let order = Order {
-            epoch,
-            proxy_login: login.and_then(|login| login.of_proxy(request(self.session.proxy_refusals()))),
-            names: self.shared.names(),
-            config: self.shared.config.clone(),
-            socket_hook: self.shared.socket_hook.as_deref().cloned(),
-            deadline,
-            per_address: self.session.connect_per_address(),
-            mss,
-            #[cfg(feature = "tls")]
-            tls_least: self.session.tls_least(),
-            #[cfg(feature = "tls")]
-            tls: self.shared.tls.as_ref().filter(|_| endpoint.is_tls()).map(|tls| tls.connector.clone()),
-            endpoint,
-        };
-        match asked {
-            None => Box::pin(dial(order)),
-            Some(asked) => Box::pin(Login::beside(asked, dial(order))),
-        }
-    }
-
     fn open(&mut self, epoch: Epoch) {
         let shared = self.shared.clone();
-        if let Some(arrival) = self.arrival.take_if(|arrival| arrival.epoch == epoch) {
-            self.adopt(*arrival);
+        let arrival = self.aside.as_mut().and_then(|aside| aside.arrival.take_if(|arrival| arrival.epoch == epoch));
+        if let Some(arrival) = arrival {
+            self.adopt(arrival);
         }
-        if shared.streams.is_some() {
+        if shared.extras.streams().is_some() {
             // It is lent once it has been told of: whoever gets it finds the client connected.
             return;
         }
         let Some(connection) = self.connection(epoch) else { return };
         let has_figures = connection.kernel_figures().send_queue.is_some();
         let accounting = if has_figures { Accounting::Kernel } else { Accounting::HandedOver };
-        {
+        let room = {
             let mut writer = shared.writer();
             if let Some(own) = connection.take_correlator() {
                 writer.correlator = Some(own);
             }
             writer.acked_by = connection.acked_by;
-            writer.outbox.open(epoch, accounting, connection.prelude);
+            writer.outbox.open(epoch, accounting, connection.prelude());
             connection.begin_with(writer.unsent_subscriptions(epoch), &shared.config.framing);
             if connection.has_urgent() {
                 // Nobody writes before these have been written.
@@ -172,12 +150,14 @@ impl Driver {
                 None => {}
             }
             writer.wanted = false;
-        }
+            writer.room.rope()
+        };
         connection.is_open = true;
-        if let Some(login) = &shared.login {
+        connection.leave_early();
+        if let Some(login) = shared.extras.login() {
             login.forget(epoch);
         }
-        shared.room.notify_waiters();
+        room.ring();
         shared.wake_driver();
     }
 
@@ -189,11 +169,13 @@ impl Driver {
     }
 
     pub(super) fn close(&mut self, epoch: Epoch, how: CloseHow) {
-        if let Some(login) = &self.shared.login {
+        if let Some(login) = self.shared.extras.login() {
             login.forget(epoch);
         }
-        self.arrival.take_if(|arrival| arrival.epoch == epoch);
-        self.remains = self.remains(epoch);
+        let remains = self.remains(epoch);
+        let aside = self.aside();
+        aside.arrival.take_if(|arrival| arrival.epoch == epoch);
+        aside.remains = remains;
         let mut settled = Vec::new();
         let Some(slot) = self.slot_mut(epoch) else {
             self.unsettled = true;
@@ -201,7 +183,7 @@ impl Driver {
         };
         let io = std::mem::replace(slot, Io::Nothing);
         // The attempt beside a connection never had the gate: its end concerns neither the outbox nor the requests.
-        let is_beside = !matches!((&self.io, &self.other), (Io::Nothing, Io::Nothing)) && !io.has_had_the_gate();
+        let is_beside = !self.has_nothing() && !io.has_had_the_gate();
         match io {
             Io::Nothing => {}
             Io::Dialing(..) => {}
@@ -217,7 +199,7 @@ impl Driver {
                     }
                 }
                 // Shut down once its user can be told why: before, a read would take that for the peer's own end.
-                self.lent = Some(lent);
+                self.aside().lent = Some(lent);
             }
             Io::Open(mut connection) => {
                 let standing = self.last_standing(&connection, how);
@@ -319,8 +301,8 @@ impl Driver {
 
     /// Completes the report and keeps it before anybody is told, so that the errors of this end have it too.
     fn keep_report(&mut self, end: &mut Disconnected) {
-        let remains = self.remains.take();
-        self.warn_siblings(end, remains.as_deref());
+        let remains = self.aside.as_mut().and_then(|aside| aside.remains.take());
+        self.warn_siblings(end, remains.as_ref());
         if let Some(report) = &mut end.report {
             let figures = remains.map(|remains| remains.figures);
             Arc::make_mut(report).figures = figures.filter(|figures| *figures != KernelFigures::default());
@@ -338,16 +320,17 @@ impl Driver {
         }
         writer.wanted = false;
         let counts = writer.outbox.counts();
+        let room = writer.room.rope();
         drop(writer);
         news.tell();
-        self.shared.room.notify_waiters();
+        room.ring();
         counts
     }
 
     /// Ends the user's reads and writes on a stream at once, wherever it is, and has them say why.
     fn take_back(&mut self, ending: Ending) {
-        let Some(lent) = self.lent.take() else { return };
-        if let Some(streams) = &self.shared.streams {
+        let Some(lent) = self.aside.as_mut().and_then(|aside| aside.lent.take()) else { return };
+        if let Some(streams) = self.shared.extras.streams() {
             streams.revoke(lent.0, ending);
         }
         let _already_gone = lent.1.shutdown(std::net::Shutdown::Both);
@@ -357,7 +340,10 @@ impl Driver {
     pub(super) fn finish(&mut self, ending: Ending) {
         self.finished = true;
         self.take_back(ending);
-        (self.io, self.other) = (Io::Nothing, Io::Nothing);
+        self.io = Io::Nothing;
+        if let Some(aside) = &mut self.aside {
+            aside.other = Io::Nothing;
+        }
         let mut settled = Vec::new();
         let mut news = News::default();
         {
@@ -372,12 +358,13 @@ impl Driver {
         }
         news.tell();
         self.shared.set_ending(ending);
-        if let Some(streams) = &self.shared.streams {
+        if let Some(streams) = self.shared.extras.streams() {
             streams.end(ending);
         }
         self.shared.publish(State::Closed, self.session.epoch());
         self.shared.inbox.end();
         self.shared.set_closed(ending);
-        self.shared.room.notify_waiters();
+        let room = self.shared.writer().room.rope();
+        room.ring();
     }
 }

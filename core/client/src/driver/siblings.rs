@@ -16,10 +16,10 @@ pub(super) struct Remains {
 
 impl Driver {
     /// What is left of a connection that is about to be closed.
-    pub(super) fn remains(&self, epoch: Epoch) -> Option<Box<Remains>> {
+    pub(super) fn remains(&self, epoch: Epoch) -> Option<Remains> {
         let figures = self.kernel_figures(epoch);
         let local = self.local_ip(epoch);
-        (local.is_some() || figures != KernelFigures::default()).then(|| Box::new(Remains { figures, local }))
+        (local.is_some() || figures != KernelFigures::default()).then_some(Remains { figures, local })
     }
 
     /// Warns the others, if this was a connection whose path fell silent.

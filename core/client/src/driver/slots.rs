@@ -1,6 +1,6 @@
 //! The two places for connections: one is enough, until a suspect connection is challenged by a second.
 
-use super::{Connection, Dialing, Driver};
+use super::{Aside, Connection, Dialing, Driver};
 use crate::io::os;
 use crate::io::sockopt::SocketOptions;
 use crate::io::transport::Socket;
@@ -11,8 +11,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 
-/// What the driver holds of the outside world. A pointer each, since there are two of it in every client.
+/// What the driver holds of the outside world. A pointer, whatever it is.
+#[derive(Default)]
 pub(super) enum Io {
+    #[default]
     Nothing,
     Dialing(Box<(Epoch, Dialing)>),
     Open(Box<Connection>),
@@ -63,7 +65,7 @@ impl Driver {
     pub(super) fn adopt(&mut self, arrival: Arrival) {
         self.shared.set_options(arrival.options);
         #[cfg(feature = "tls")]
-        if let (Some(side), Some(facts)) = (&self.shared.tls, arrival.tls) {
+        if let (Some(side), Some(facts)) = (self.shared.extras.tls(), arrival.tls) {
             side.agree(facts);
         }
         self.watch(arrival.peer);
@@ -72,7 +74,7 @@ impl Driver {
     /// Gives the connection of a stream client to its user; does nothing for a client of messages.
     pub(super) fn lend(&mut self, epoch: Epoch) {
         let shared = self.shared.clone();
-        if let Some(streams) = &shared.streams
+        if let Some(streams) = shared.extras.streams()
             && let Some(slot) = self.slot_mut(epoch)
             && let Io::Open(connection) = std::mem::replace(slot, Io::Nothing)
             && let Some(socket) = streams.offer(*connection)
@@ -83,11 +85,35 @@ impl Driver {
 
     /// The place of this epoch.
     pub(super) fn slot(&self, epoch: Epoch) -> Option<&Io> {
-        [&self.io, &self.other].into_iter().find(|io| io.epoch() == Some(epoch))
+        std::iter::once(&self.io).chain(self.other()).find(|io| io.epoch() == Some(epoch))
     }
 
     pub(super) fn slot_mut(&mut self, epoch: Epoch) -> Option<&mut Io> {
-        [&mut self.io, &mut self.other].into_iter().find(|io| io.epoch() == Some(epoch))
+        let other = self.aside.as_mut().map(|aside| &mut aside.other);
+        std::iter::once(&mut self.io).chain(other).find(|io| io.epoch() == Some(epoch))
+    }
+
+    /// The place of a second connection, if there was reason to have one.
+    pub(super) fn other(&self) -> Option<&Io> {
+        self.aside.as_ref().map(|aside| &aside.other)
+    }
+
+    /// Whether there is no connection and no attempt.
+    pub(super) fn has_nothing(&self) -> bool {
+        matches!(self.io, Io::Nothing) && self.other().is_none_or(|other| matches!(other, Io::Nothing))
+    }
+
+    pub(super) fn aside(&mut self) -> &mut Aside {
+        self.aside.get_or_insert_default()
+    }
+
+    /// Gives back the room for what few drivers have, where this one no longer has any of it.
+    pub(super) fn tidy(&mut self) {
+        self.aside.take_if(|aside| {
+            let Aside { other, lent, arrival, remains, span } = &**aside;
+            let is_empty = lent.is_none() && arrival.is_none() && remains.is_none() && span.is_none();
+            is_empty && matches!(other, Io::Nothing)
+        });
     }
 
     pub(super) fn connection(&mut self, epoch: Epoch) -> Option<&mut Connection> {
@@ -110,7 +136,7 @@ impl Driver {
     pub(super) fn last_received(&self) -> Time {
         match self.slot(self.session.epoch()) {
             Some(Io::Open(connection)) => connection.last_received,
-            Some(Io::Lent(..)) => self.shared.streams.as_ref().map_or(Time::ZERO, |streams| streams.last_received()),
+            Some(Io::Lent(..)) => self.shared.extras.streams().map_or(Time::ZERO, |streams| streams.last_received()),
             Some(Io::Nothing | Io::Dialing(..)) | None => Time::ZERO,
         }
     }

@@ -160,11 +160,11 @@ pub(crate) enum Transport {
 
 impl Transport {
     /// Takes the socket over, and gives the half that callers may write to by themselves, if it has one.
-    pub(crate) fn new(socket: Socket) -> (Transport, Option<Box<OwnedWriteHalf>>) {
+    pub(crate) fn new(socket: Socket) -> (Transport, Option<OwnedWriteHalf>) {
         match socket {
             Socket::Tcp(stream) => {
                 let (reader, writer) = stream.into_split();
-                (Transport::Tcp(reader), Some(Box::new(writer)))
+                (Transport::Tcp(reader), Some(writer))
             }
             // Its bytes are counted where they are sealed, by one writer.
             #[cfg(feature = "tls")]

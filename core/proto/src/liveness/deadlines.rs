@@ -32,7 +32,9 @@ impl Liveness {
             Condition::Suspect(
                 Suspicion::HeartbeatLate | Suspicion::Woke | Suspicion::NetworkChanged | Suspicion::SiblingDied,
             ) => {
-                self.write_blocked || self.evidence().delivery.is_late() || self.kernel_probe.is_some() || !verdict_near
+                let evidence = self.evidence();
+                let is_asked = evidence.kernel_probe.is_some();
+                self.write_blocked || evidence.delivery.is_late() || is_asked || !verdict_near
             }
             Condition::Healthy => self.write_blocked,
             Condition::Offline => false,

@@ -12,7 +12,7 @@ use std::time::Duration;
 const LONGEST_RECOVERY: u32 = 20_000;
 
 /// What the kernel's figures say about the outstanding heartbeat.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Delivery {
     /// The kernel took bytes since it was asked for; it goes out ahead of everything that waits.
     is_written: bool,
@@ -32,9 +32,22 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
+    /// Nothing is known of it.
+    pub(super) const fn new() -> Delivery {
+        Delivery {
+            is_written: false,
+            asked_just_now: false,
+            end: None,
+            is_under_way: false,
+            answered_at: Time::ZERO,
+            recovery: 0,
+            is_late: false,
+        }
+    }
+
     /// A heartbeat that is asked for together with figures.
     pub(super) fn asked_with_figures() -> Delivery {
-        Delivery { asked_just_now: true, ..Delivery::default() }
+        Delivery { asked_just_now: true, ..Delivery::new() }
     }
 
     /// The kernel took bytes that had waited.

@@ -2,6 +2,7 @@
 
 use super::delivery::Delivery;
 use super::large::LargeData;
+use super::probe::KernelProbe;
 use super::{Condition, Findings, Liveness, SAMPLE_EVERY, Turn};
 use crate::Time;
 use crate::config::Settings;
@@ -18,36 +19,46 @@ pub(super) struct Evidence {
     /// Up to where the peer's kernel had the data when retransmissions last made the connection suspect; `u64::MAX` for
     /// never, or not known.
     doubted_at: u64,
+    /// When the present doubt began: only a byte after it is a sign of life. [`Time::ZERO`] before the first.
+    pub(super) doubt_since: Time,
+    /// When the writer last got somewhere, or was given a fresh start.
+    pub(super) stall_from: Time,
+    /// The peer's kernel is being asked.
+    pub(super) kernel_probe: Option<KernelProbe>,
     /// Whether the peer's kernel has the outstanding heartbeat.
     pub(super) delivery: Delivery,
     pub(super) large: LargeData,
 }
 
-impl Default for Evidence {
-    fn default() -> Evidence {
+impl Evidence {
+    /// Nothing is known yet of a connection that was established at `since`.
+    const fn new(since: Time) -> Evidence {
         Evidence {
             carried_at: Time::ZERO,
             bytes_acked: None,
             doubted_at: u64::MAX,
-            delivery: Delivery::default(),
-            large: LargeData::default(),
+            doubt_since: Time::ZERO,
+            stall_from: since,
+            kernel_probe: None,
+            delivery: Delivery::new(),
+            large: LargeData::new(),
         }
     }
 }
 
 impl Liveness {
     pub(super) fn evidence(&self) -> Evidence {
-        self.evidence.as_deref().copied().unwrap_or_default()
+        self.evidence.as_deref().copied().unwrap_or(Evidence::new(self.since))
     }
 
     pub(super) fn evidence_mut(&mut self) -> &mut Evidence {
-        self.evidence.get_or_insert_default()
+        self.evidence.get_or_insert_with(|| Box::new(Evidence::new(self.since)))
     }
 
     /// The next heartbeat is asked for: nothing is known of its way yet.
     pub(super) fn forget_delivery(&mut self) {
         if let Some(evidence) = &mut self.evidence {
-            evidence.delivery = Delivery::default();
+            evidence.delivery = Delivery::new();
         }
     }
 
@@ -164,7 +175,7 @@ impl Liveness {
     fn is_stalled_by(&self, now: Time, figures: &KernelFigures) -> bool {
         figures.is_window_shut()
             && (self.write_blocked || figures.has_queue())
-            && now.since(self.stall_from) >= SAMPLE_EVERY
+            && now.since(self.evidence().stall_from) >= SAMPLE_EVERY
     }
 
     fn stall(&mut self, now: Time, settings: &Settings, findings: &mut Findings) {
@@ -172,7 +183,7 @@ impl Liveness {
         self.condition = Condition::Stalled;
         self.stop_watching();
         self.timers.set(Timer::Sample, now + SAMPLE_EVERY);
-        let since = if self.write_blocked { self.stall_from } else { now };
+        let since = if self.write_blocked { self.evidence().stall_from } else { now };
         if self.reading {
             self.timers.set(Timer::Stall, since + settings.stall_limit);
         }
@@ -194,8 +205,8 @@ impl Liveness {
 
     /// The peer's kernel took bytes that were waiting.
     fn carried(&mut self, now: Time, settings: &Settings) {
-        self.evidence_mut().carried_at = now;
-        self.stall_from = now;
+        let evidence = self.evidence_mut();
+        (evidence.carried_at, evidence.stall_from) = (now, now);
         if self.timers.is_set(Timer::Stall) {
             self.timers.set(Timer::Stall, now + settings.stall_limit);
         }

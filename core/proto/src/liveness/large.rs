@@ -7,7 +7,7 @@ use crate::kernel::KernelFigures;
 const LARGE: u64 = 1200;
 
 /// What became of large segments on this connection.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct LargeData {
     /// Some were acknowledged.
     has_passed: bool,
@@ -16,6 +16,11 @@ pub(super) struct LargeData {
 }
 
 impl LargeData {
+    /// None was sent.
+    pub(super) const fn new() -> LargeData {
+        LargeData { has_passed: false, is_stuck: false, segments: 0 }
+    }
+
     /// `before` is what was acknowledged at the last look.
     pub(super) fn weigh(&mut self, before: Option<u64>, figures: &KernelFigures) {
         self.is_stuck = figures.is_large_data_stuck();

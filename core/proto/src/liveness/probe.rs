@@ -60,10 +60,12 @@ impl Liveness {
         };
         findings.heartbeat = settings.heartbeat.is_some();
         self.heartbeat_outstanding = self.expects_reply(settings);
-        if !self.heartbeat_outstanding && self.kernel_probe.is_none() {
-            self.kernel_probe = Some(Box::new(KernelProbe { asked_at: now, ..KernelProbe::default() }));
+        let asks_kernel = !self.heartbeat_outstanding;
+        let evidence = self.evidence_mut();
+        if asks_kernel && evidence.kernel_probe.is_none() {
+            evidence.kernel_probe = Some(KernelProbe { asked_at: now, ..KernelProbe::default() });
         }
-        self.evidence_mut().delivery = Delivery::asked_with_figures();
+        evidence.delivery = Delivery::asked_with_figures();
         // A probe never lengthens the life of a peer that is being waited for already.
         let verdict = self.timers.at(Timer::Verdict).min(now + within);
         self.watch_silence(settings);
@@ -89,7 +91,8 @@ impl Liveness {
         settings: &Settings,
         findings: &mut Findings,
     ) {
-        let Some(probe) = &mut self.kernel_probe else { return };
+        let asked = self.evidence.as_mut().and_then(|evidence| evidence.kernel_probe.as_mut());
+        let Some(probe) = asked else { return };
         let answered_at = figures.last_ack_received.map(|age| now - age);
         if probe.tries_before.is_none() {
             probe.tries_before = Some(figures.unanswered_tries());
@@ -114,7 +117,7 @@ impl Liveness {
     /// The kernel had its time. With a user timeout set it ignores the number of its probes, so they are counted here.
     pub(super) fn judge_kernel_probe(&mut self, now: Time, settings: &Settings) -> Findings {
         let mut findings = Findings::default();
-        let (Some(probe), Some(cause)) = (self.kernel_probe.as_deref().copied(), self.silence) else {
+        let (Some(probe), Some(cause)) = (self.evidence().kernel_probe, self.silence) else {
             // Nothing speaks against the connection.
             self.recover(now, settings, &mut findings);
             return findings;
@@ -134,7 +137,8 @@ impl Liveness {
 
     /// Gives the kernel its configured probes back.
     pub(super) fn stop_asking_kernel(&mut self, findings: &mut Findings) {
-        if self.kernel_probe.take().is_some_and(|probe| probe.tries_before.is_some()) {
+        let asked = self.evidence.as_mut().and_then(|evidence| evidence.kernel_probe.take());
+        if asked.is_some_and(|probe| probe.tries_before.is_some()) {
             findings.probe_kernel = Some(false);
         }
     }

@@ -1,16 +1,16 @@
 //! Messages that their callers write themselves: whether they may, and how they are counted.
 
 use super::chunk::Chunk;
-use super::queue::Queue;
 use super::{Cork, FIRST, Inline, Meta, Outbox, Settled, special};
 use crate::framing::Header;
 use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
 
 impl Outbox {
     /// Whether a caller may write by itself: nothing waits, nobody writes, and no earlier inline write is uncounted.
     #[inline]
     pub fn allows_inline(&self) -> bool {
-        self.cork == Cork::Out && !self.writing && self.messages == 0 && self.is_open
+        self.cork == Cork::Out && !self.writing && self.is_empty() && self.is_open
     }
 
     /// Makes callers append instead of writing: one has written inline, and the driver has not had a turn since.
@@ -21,8 +21,13 @@ impl Outbox {
     /// Allows inline writes again, and lets go of the spare buffers and the room for chunks.
     pub fn uncork(&mut self) {
         self.cork = Cork::Out;
-        self.spares = Queue::new();
-        self.chunks.rest();
+        if let Some(load) = &mut self.load {
+            load.spares = VecDeque::new();
+            if load.chunks.is_empty() {
+                load.chunks = VecDeque::new();
+            }
+        }
+        self.rest();
     }
 
     /// Where the cork is.
@@ -34,29 +39,32 @@ impl Outbox {
     pub fn push_cut(&mut self, meta: Meta, header: Header, message: Bytes, written: usize) {
         let rest = header.as_slice().len() + message.len() - written;
         let chunk = Chunk::one(header, message, special(0, meta));
-        let chunk = if written == 0 { chunk } else { chunk.begun(written, self.ledger.written) };
-        self.ledger.written += written as u64;
-        self.chunks.push_back(chunk);
+        let chunk = if written == 0 { chunk } else { chunk.begun(written, self.written) };
+        self.written += written as u64;
+        self.load().chunks.push_back(chunk);
         self.cork = Cork::Burst;
         self.count(rest, meta);
     }
 
     /// Counts the bytes of a whole urgent frame that the writer wrote past its flight, which was empty.
     pub fn wrote_urgent(&mut self, size: usize) {
-        self.ledger.written += size as u64;
+        self.written += size as u64;
     }
 
     /// Counts a message that a caller wrote inline, whole, and says what became of it, if that is known already.
     pub fn wrote_inline(&mut self, meta: Meta, frame: Inline<'_>) -> Option<Settled> {
         self.counts.accepted += 1;
         let size = frame.size();
-        if !self.ledger.is_kept {
-            self.ledger.written += size as u64;
+        if !self.is_kept {
+            self.written += size as u64;
             return self.hand_over(meta.ticket, meta.request);
         }
         match frame {
             Inline::Small(frame) => {
-                if !self.ledger.keep_written(frame, |index| special(index, meta)) {
+                let offset = self.written;
+                if self.load().ledger.keep_written(frame, offset, |index| special(index, meta)) {
+                    self.written += size as u64;
+                } else {
                     let mut chunk = Chunk::many(BytesMut::with_capacity(size.max(FIRST)));
                     let encode = |buffer: &mut BytesMut| {
                         buffer.extend_from_slice(frame);
@@ -72,7 +80,7 @@ impl Outbox {
     }
 
     fn keep_inline(&mut self, chunk: Chunk, size: usize) {
-        self.ledger.keep(chunk.begun(size, self.ledger.written));
-        self.ledger.written += size as u64;
+        self.keep(chunk.begun(size, self.written));
+        self.written += size as u64;
     }
 }

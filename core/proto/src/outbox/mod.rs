@@ -9,6 +9,7 @@ mod chunk;
 mod flight;
 mod inline;
 mod ledger;
+mod load;
 mod message;
 mod queue;
 mod records;
@@ -30,9 +31,8 @@ use crate::{Epoch, Time};
 use bytes::{Bytes, BytesMut};
 use chunk::{Chunk, Special};
 use flight::Step;
-use ledger::Ledger;
+use load::Load;
 use message::Counts;
-use queue::Queue;
 
 /// Below this size a message is copied into a chunk; from here on it goes by reference. A copy of 8 KiB costs about
 /// what a further slice in `writev` does.
@@ -61,18 +61,15 @@ pub struct Outbox {
     writing: bool,
     /// Messages may grow too old.
     is_aging: bool,
+    /// Whether the kernel's figures will tell of outcomes; otherwise nothing is kept for them.
+    is_kept: bool,
+    /// Bytes handed over on this connection, urgent frames included.
+    written: u64,
     /// The most messages, the most bytes.
     limits: (usize, usize),
-    chunks: Queue<Chunk>,
-    /// Used buffers, kept while there is traffic: fresh ones cost page faults.
-    spares: Queue<BytesMut>,
-    /// In the chunks, and in the flight that a writer holds.
-    messages: usize,
-    bytes: usize,
-    /// [`Time::FAR_FUTURE`] for none.
-    next_expiry: Time,
     counts: Counts,
-    ledger: Ledger,
+    /// Boxed: an idle client pays for a pointer.
+    load: Option<Box<Load>>,
 }
 
 impl Outbox {
@@ -84,14 +81,11 @@ impl Outbox {
             cork: Cork::Out,
             writing: false,
             is_aging: limits.age.is_some(),
+            is_kept: false,
+            written: 0,
             limits: (limits.messages, limits.bytes),
-            chunks: Queue::new(),
-            spares: Queue::new(),
-            messages: 0,
-            bytes: 0,
-            next_expiry: Time::FAR_FUTURE,
             counts: Counts::default(),
-            ledger: Ledger::default(),
+            load: None,
         }
     }
 
@@ -105,8 +99,8 @@ impl Outbox {
     pub fn open(&mut self, epoch: Epoch, accounting: Accounting, prelude: u64) {
         (self.epoch, self.is_open) = (epoch, true);
         self.cork = Cork::Out;
-        self.ledger.written = prelude;
-        self.ledger.is_kept = accounting == Accounting::Kernel;
+        self.written = prelude;
+        self.is_kept = accounting == Accounting::Kernel;
     }
 
     /// Lets nothing pass. Messages in flight get their outcome from [`Outbox::restore`].
@@ -116,43 +110,45 @@ impl Outbox {
 
     /// Bytes handed over on this connection so far, urgent frames included.
     pub fn written(&self) -> u64 {
-        self.ledger.written
+        self.written
     }
 
     /// Whether messages wait for an outcome that the kernel's figures will bring.
     pub fn is_unsettled(&self) -> bool {
-        self.ledger.is_kept && self.counts.in_flight > 0
+        self.is_kept && self.counts.in_flight > 0
     }
 
     /// Whether so much waits for its outcome that the kernel should be asked now.
     pub fn wants_look(&self) -> bool {
-        self.ledger.wants_look()
+        self.load.as_ref().is_some_and(|load| load.ledger.wants_look())
     }
 
     /// Messages accepted and not handed over.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.messages
+        self.load.as_ref().map_or(0, |load| load.messages)
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.messages == 0
+        self.len() == 0
     }
 
     /// Bytes accepted and not handed over, framing included.
+    #[inline]
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.load.as_ref().map_or(0, |load| load.bytes)
     }
 
     /// Whether a writer has something to take.
     #[inline]
     pub fn has_waiting(&self) -> bool {
-        !self.chunks.is_empty()
+        self.load.as_ref().is_some_and(|load| !load.chunks.is_empty())
     }
 
     /// What became of everything accepted so far.
     pub fn counts(&self) -> MessageCounts {
-        self.counts.with_queued(self.messages as u64)
+        self.counts.with_queued(self.len() as u64)
     }
 
     /// Says whether a frame of `size` bytes has room.
@@ -164,7 +160,7 @@ impl Outbox {
         if size > self.limits.1 || size > u32::MAX as usize {
             return Err(Refusal::TooLarge);
         }
-        if self.messages >= self.limits.0 || self.bytes + size > self.limits.1 {
+        if self.len() >= self.limits.0 || self.bytes() + size > self.limits.1 {
             return Err(Refusal::Full);
         }
         Ok(())
@@ -178,7 +174,7 @@ impl Outbox {
         if count > self.limits.0 || size > self.limits.1 || size > u32::MAX as usize {
             return Err(Refusal::TooLarge);
         }
-        if self.messages + count > self.limits.0 || self.bytes + size > self.limits.1 {
+        if self.len() + count > self.limits.0 || self.bytes() + size > self.limits.1 {
             return Err(Refusal::Full);
         }
         Ok(())
@@ -194,12 +190,13 @@ impl Outbox {
         size_hint: usize,
         encode: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Result<(), E> {
-        if !self.chunks.back().is_some_and(|chunk| chunk.accepts(size_hint)) {
-            let buffer = self.buffer(size_hint);
-            self.chunks.push_back(Chunk::many(buffer));
-        }
         self.cork = Cork::Burst;
-        let Some(chunk) = self.chunks.back_mut() else { return Ok(()) };
+        let load = self.load.get_or_insert_default();
+        if !load.chunks.back().is_some_and(|chunk| chunk.accepts(size_hint)) {
+            let buffer = load.buffer(size_hint);
+            load.chunks.push_back(Chunk::many(buffer));
+        }
+        let Some(chunk) = load.chunks.back_mut() else { return Ok(()) };
         let pushed = chunk.push(encode, |index| special(index, meta));
         match pushed {
             Ok(length) => {
@@ -208,7 +205,7 @@ impl Outbox {
             }
             Err(error) => {
                 if chunk.is_done() {
-                    self.chunks.pop_back();
+                    load.chunks.pop_back();
                 }
                 Err(error)
             }
@@ -223,18 +220,19 @@ impl Outbox {
         size: usize,
         encode: impl FnOnce(&mut BytesMut) -> Result<(), E>,
     ) -> Option<Result<(), E>> {
-        let is_behind_others = (self.cork != Cork::Out) | self.writing | (self.messages > 0);
-        let has_room = self.messages < self.limits.0 && self.bytes + size <= self.limits.1;
+        let load = &mut **self.load.as_mut()?;
+        let is_behind_others = (self.cork != Cork::Out) | self.writing | (load.messages > 0);
+        let has_room = load.messages < self.limits.0 && load.bytes + size <= self.limits.1;
         if !is_behind_others || !has_room || !self.is_open || self.is_aging {
             return None;
         }
-        let chunk = self.chunks.back_mut()?;
+        let chunk = load.chunks.back_mut()?;
         if !chunk.accepts(size) {
             return None;
         }
         Some(chunk.push(encode, |_index| None).map(|length| {
-            self.messages += 1;
-            self.bytes += length;
+            load.messages += 1;
+            load.bytes += length;
             self.counts.accepted += 1;
         }))
     }
@@ -242,24 +240,26 @@ impl Outbox {
     /// Accepts a large message by reference: on the wire, `header` goes before it.
     pub fn push_bytes(&mut self, meta: Meta, header: Header, message: Bytes) {
         let size = header.as_slice().len() + message.len();
-        self.chunks.push_back(Chunk::one(header, message, special(0, meta)));
+        self.load().chunks.push_back(Chunk::one(header, message, special(0, meta)));
         self.cork = Cork::Burst;
         self.count(size, meta);
     }
 
     /// Takes what one write should carry. Expired and cancelled messages are dropped on the way.
     pub fn take(&mut self, now: Time, flight: &mut Flight, settled: &mut Vec<Settled>) {
-        if self.next_expiry <= now {
+        if self.load.as_ref().is_some_and(|load| load.next_expiry <= now) {
             self.expire(now, settled);
         }
         let mut bytes = flight.bytes();
-        while let Some(chunk) = self.chunks.front() {
+        while let Some(load) = &mut self.load
+            && let Some(chunk) = load.chunks.front()
+        {
             if bytes > 0 && bytes + chunk.bytes() > FLIGHT {
                 break;
             }
             let is_small = chunk.is_many();
             bytes += chunk.bytes();
-            if let Some(chunk) = self.chunks.pop_front() {
+            if let Some(chunk) = load.chunks.pop_front() {
                 flight.push(chunk);
             }
             // One chunk of small messages is one write: the rest stays where it can expire and be overtaken.
@@ -279,34 +279,41 @@ impl Outbox {
         mut report: impl FnMut(HandedOver, Option<Settled>),
     ) {
         let outbox = &mut *self;
-        let offset = outbox.ledger.written;
-        outbox.ledger.written += written as u64;
+        let offset = outbox.written;
+        outbox.written += written as u64;
         flight.advance(offset, written, |step| match step {
             Step::Finished(chunk) => {
-                if let Some(buffer) = outbox.ledger.keep(chunk)
-                    && outbox.spares.len() < SPARES
-                {
-                    outbox.spares.push_back(buffer);
+                if let Some(buffer) = outbox.keep(chunk) {
+                    let spares = &mut outbox.load().spares;
+                    if spares.len() < SPARES {
+                        spares.push_back(buffer);
+                    }
                 }
             }
             Step::HandedOver(handed, bytes) => {
-                outbox.bytes -= bytes.min(outbox.bytes);
+                let messages = match handed {
+                    HandedOver::Part | HandedOver::Urgent(_) => 0,
+                    HandedOver::Messages(count) => count,
+                    HandedOver::Ticket { .. } => 1,
+                };
+                if let Some(load) = &mut outbox.load {
+                    load.bytes = load.bytes.saturating_sub(bytes);
+                    load.messages = load.messages.saturating_sub(messages);
+                }
                 match handed {
                     HandedOver::Part | HandedOver::Urgent(_) => report(handed, None),
                     HandedOver::Messages(count) => {
-                        outbox.messages -= count.min(outbox.messages);
                         outbox.counts.in_flight += count as u64;
                         report(handed, None);
                     }
                     HandedOver::Ticket { ticket, request } => {
-                        outbox.messages -= 1.min(outbox.messages);
                         let settled = outbox.hand_over(ticket, request);
                         report(handed, settled);
                     }
                 }
             }
         });
-        if !outbox.ledger.is_kept {
+        if !outbox.is_kept {
             flight.forget_done();
         }
         self.writing = !flight.is_empty();
@@ -314,31 +321,43 @@ impl Outbox {
 
     /// When the next message grows too old. May name a time at which none does.
     pub fn next_expiry(&self) -> Option<Time> {
-        (!self.chunks.is_empty() && self.next_expiry != Time::FAR_FUTURE).then_some(self.next_expiry)
+        let load = self.load.as_ref().filter(|load| !load.chunks.is_empty() && load.next_expiry != Time::FAR_FUTURE)?;
+        Some(load.next_expiry)
     }
 
-    /// A buffer for small messages: the first of a burst is small, since many bursts are; the next are whole.
-    fn buffer(&mut self, size: usize) -> BytesMut {
-        self.spares.pop_back().unwrap_or_else(|| {
-            let capacity = if self.chunks.is_empty() { size.max(FIRST) } else { CHUNK };
-            BytesMut::with_capacity(capacity)
-        })
+    /// Keeps a chunk that was handed over whole, if the kernel will tell of it. Gives back a buffer that is no longer needed.
+    fn keep(&mut self, mut chunk: Chunk) -> Option<BytesMut> {
+        if !self.is_kept || chunk.is_settled() {
+            return chunk.hollow();
+        }
+        self.load().ledger.keep(chunk)
+    }
+
+    #[inline]
+    fn load(&mut self) -> &mut Load {
+        self.load.get_or_insert_default()
+    }
+
+    /// Gives back the room that came with traffic, if none of it is left.
+    fn rest(&mut self) {
+        self.load.take_if(|load| load.is_over());
     }
 
     #[inline]
     fn count(&mut self, length: usize, meta: Meta) {
-        self.messages += 1;
-        self.bytes += length;
         self.counts.accepted += 1;
+        let load = self.load();
+        load.messages += 1;
+        load.bytes += length;
         if let Some(expires) = meta.expires {
-            self.next_expiry = self.next_expiry.min(expires);
+            load.next_expiry = load.next_expiry.min(expires);
         }
     }
 
     /// Without the kernel's figures a tracked message that was handed over is `Unknown` at once.
     fn hand_over(&mut self, ticket: Option<Ticket>, request: bool) -> Option<Settled> {
         match ticket {
-            Some(ticket) if !request && !self.ledger.is_kept => {
+            Some(ticket) if !request && !self.is_kept => {
                 self.counts.rare().unknown += 1;
                 Some(Settled { ticket, outcome: Outcome::Unknown, request })
             }

@@ -41,22 +41,8 @@ impl<T> Queue<T> {
     }
 
     #[inline]
-    pub(super) fn back(&self) -> Option<&T> {
-        self.0.as_ref()?.back()
-    }
-
-    #[inline]
-    pub(super) fn back_mut(&mut self) -> Option<&mut T> {
-        self.0.as_mut()?.back_mut()
-    }
-
-    #[inline]
     pub(super) fn push_back(&mut self, item: T) {
         self.made().push_back(item);
-    }
-
-    pub(super) fn push_front(&mut self, item: T) {
-        self.made().push_front(item);
     }
 
     #[inline]
@@ -64,23 +50,8 @@ impl<T> Queue<T> {
         self.0.as_mut()?.pop_front()
     }
 
-    #[inline]
-    pub(super) fn pop_back(&mut self) -> Option<T> {
-        self.0.as_mut()?.pop_back()
-    }
-
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flat_map(|items| items.iter())
-    }
-
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.0.iter_mut().flat_map(|items| items.iter_mut())
-    }
-
-    pub(super) fn retain(&mut self, keeps: impl FnMut(&T) -> bool) {
-        if let Some(items) = &mut self.0 {
-            items.retain(keeps);
-        }
     }
 
     /// Takes everything out, and gives the memory back.
@@ -107,11 +78,11 @@ mod tests {
     fn memory_is_kept_until_the_queue_rests_and_only_while_something_is_in_it() {
         let mut queue = Queue::new();
         assert_eq!(size_of_val(&queue), size_of::<usize>());
+        queue.push_back(1);
         queue.push_back(2);
-        queue.push_front(1);
         queue.rest();
         assert_eq!(queue.iter().copied().collect::<Vec<_>>(), [1, 2]);
-        assert_eq!((queue.pop_front(), queue.pop_back(), queue.pop_front()), (Some(1), Some(2), None));
+        assert_eq!((queue.pop_front(), queue.pop_front(), queue.pop_front()), (Some(1), Some(2), None));
         assert!(queue.is_empty() && queue.0.is_some());
         queue.rest();
         assert!(queue.0.is_none());

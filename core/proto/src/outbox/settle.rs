@@ -1,10 +1,11 @@
 //! How messages leave without being handed over: the end of a connection, policy, age, a change of mind.
 
 use super::chunk::{Chunk, Fate, Special};
-use super::queue::Queue;
+use super::load::Load;
 use super::{Cork, Flight, Outbox, Outcome, SPARES, Settled, Standing};
 use crate::Time;
 use crate::correlator::Ticket;
+use std::collections::VecDeque;
 
 impl Outbox {
     /// Ends a connection: shuts the gate, gives every message that was handed over its outcome, and puts the rest back in
@@ -14,13 +15,15 @@ impl Outbox {
         self.shut();
         self.writing = false;
         self.cork = Cork::Out;
-        self.spares = Queue::new();
-        let standing = if self.ledger.is_kept { standing } else { Standing::unknown() };
-        let mut ended = self.ledger.end();
+        let standing = if self.is_kept { standing } else { Standing::unknown() };
+        (self.is_kept, self.written) = (false, 0);
+        let load = self.load.get_or_insert_default();
+        load.spares = VecDeque::new();
+        let mut ended = load.ledger.end();
         ended.extend(flight.drain());
         // One that its caller began is in nobody's flight while the writer has not had a turn since.
-        if self.chunks.front().is_some_and(Chunk::is_begun) {
-            ended.extend(self.chunks.pop_front());
+        if load.chunks.front().is_some_and(Chunk::is_begun) {
+            ended.extend(load.chunks.pop_front());
         }
         let counts = &mut self.counts;
         for chunk in &mut ended {
@@ -42,13 +45,14 @@ impl Outbox {
         }
         for chunk in ended.into_iter().rev().filter(|chunk| !chunk.is_done()) {
             let expiries = chunk.specials().iter().filter_map(|special| special.expires);
-            self.next_expiry = expiries.fold(self.next_expiry, Time::min);
-            self.chunks.push_front(chunk);
+            load.next_expiry = expiries.fold(load.next_expiry, Time::min);
+            load.chunks.push_front(chunk);
         }
-        self.messages = self.chunks.iter().map(Chunk::frames).sum();
-        self.bytes = self.chunks.iter().map(Chunk::bytes).sum();
-        self.counts.end(self.messages as u64);
+        load.messages = load.chunks.iter().map(Chunk::frames).sum();
+        load.bytes = load.chunks.iter().map(Chunk::bytes).sum();
+        self.counts.end(load.messages as u64);
         self.retain(settled, |special| if special.request { Some(Outcome::NotSent) } else { None });
+        self.rest();
     }
 
     /// Gives the messages of a living connection that are acknowledged their outcome, and forgets the bytes that need not
@@ -61,40 +65,46 @@ impl Outbox {
             counts.in_flight = counts.in_flight.saturating_sub(frames as u64);
             settled.extend(special.and_then(|special| told(&special, Outcome::Acked)));
         };
-        let spares = &mut self.spares;
-        let limit = if self.cork == Cork::Out { 0 } else { SPARES };
-        self.ledger.weigh(standing, &mut report, |buffer| {
-            if spares.len() < limit && buffer.capacity() > 0 {
-                spares.push_back(buffer);
-            }
-        });
+        let is_busy = self.cork != Cork::Out;
+        if let Some(Load { ledger, spares, .. }) = self.load.as_deref_mut() {
+            let limit = if is_busy { SPARES } else { 0 };
+            ledger.weigh(standing, &mut report, |buffer| {
+                if spares.len() < limit && buffer.capacity() > 0 {
+                    spares.push_back(buffer);
+                }
+            });
+        }
         flight.settle(standing, report);
-        counts.acked > before
+        let has_progress = counts.acked > before;
+        if !is_busy {
+            self.rest();
+        }
+        has_progress
     }
 
     /// Drops everything that waits as `NotSent`.
     pub fn drop_all(&mut self, settled: &mut Vec<Settled>) {
-        for chunk in self.chunks.take() {
+        let Some(load) = &mut self.load else { return };
+        for chunk in std::mem::take(&mut load.chunks) {
             for special in chunk.specials_left() {
                 if let Some(ticket) = special.ticket {
                     settled.push(Settled { ticket, outcome: Outcome::NotSent, request: special.request });
                 }
             }
         }
-        if self.messages > 0 {
-            self.counts.rare().not_sent += self.messages as u64;
+        if load.messages > 0 {
+            self.counts.rare().not_sent += load.messages as u64;
         }
-        self.messages = 0;
-        self.bytes = 0;
-        self.next_expiry = Time::FAR_FUTURE;
+        (load.messages, load.bytes, load.next_expiry) = (0, 0, Time::FAR_FUTURE);
+        self.rest();
     }
 
     /// Drops a waiting message whose ticket was given back; `false` if it is being written or is not here.
     pub fn cancel(&mut self, ticket: Ticket) -> bool {
-        let before = self.messages;
+        let before = self.len();
         let mut settled = Vec::new();
         self.retain(&mut settled, |special| (special.ticket == Some(ticket)).then_some(Outcome::NotSent));
-        self.messages < before
+        self.len() < before
     }
 
     /// Drops what has grown too old.
@@ -108,14 +118,17 @@ impl Outbox {
             }
             None => None,
         });
-        self.next_expiry = next;
+        if let Some(load) = &mut self.load {
+            load.next_expiry = next;
+        }
     }
 
     /// Drops the messages for which `verdict` has an outcome. Only whole frames that nobody has begun to write.
     fn retain(&mut self, settled: &mut Vec<Settled>, mut verdict: impl FnMut(&Special) -> Option<Outcome>) {
         let (mut messages, mut bytes) = (0, 0);
+        let Some(load) = &mut self.load else { return };
         let counts = &mut self.counts;
-        for chunk in self.chunks.iter_mut() {
+        for chunk in &mut load.chunks {
             chunk.retain(&mut verdict, |length, special, outcome| {
                 messages += 1;
                 bytes += length;
@@ -131,9 +144,9 @@ impl Outbox {
             });
         }
         if messages > 0 {
-            self.chunks.retain(|chunk| !chunk.is_done());
-            self.messages -= messages;
-            self.bytes -= bytes;
+            load.chunks.retain(|chunk| !chunk.is_done());
+            load.messages -= messages;
+            load.bytes -= bytes;
         }
     }
 }

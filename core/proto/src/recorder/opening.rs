@@ -54,7 +54,7 @@ impl Opening {
     }
 
     /// The attempt so far, as entries.
-    pub(super) fn entries(&self, began: Time) -> impl Iterator<Item = Entry> {
+    pub(super) fn entries(&self, began: Time) -> impl Iterator<Item = Entry> + use<> {
         let at = |moment: Moment| {
             self.has(moment).then(|| began + Duration::from_micros(u64::from(self.0[moment as usize])))
         };

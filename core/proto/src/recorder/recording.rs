@@ -1,5 +1,6 @@
 //! The recording of one connection: the last 256 entries, where ordinary repetition costs nothing.
 
+use super::beats::Beats;
 use super::opening::Opening;
 use super::pairs::{Pair, Place, belongs, place};
 use super::transition::{Entry, Transition};
@@ -10,8 +11,8 @@ use std::collections::VecDeque;
 /// 256 entries, 6 KiB: the whole story of most deaths, and no memory to speak of.
 pub(super) const KEPT: usize = 256;
 
-/// 2 entries: after its opening a healthy client with a heartbeat never needs more, so its ticks allocate nothing.
-const FIRST_ROOM: usize = 2;
+/// 4 entries: the usual beginning, as it is told once something else has happened, and that.
+const FIRST_ROOM: usize = 4;
 
 /// The entries of one connection.
 #[derive(Debug, Clone)]
@@ -19,13 +20,23 @@ pub(super) struct Recording {
     pub(super) epoch: Epoch,
     /// When the attempt started.
     pub(super) began: Time,
-    /// What came before `entries`, as long as it went the usual way.
-    opening: Option<Opening>,
-    entries: VecDeque<Entry>,
-    /// Entries that were given up for later ones.
-    pub(super) overwritten: u32,
+    /// What came first, as long as it went the usual way.
+    opening: Opening,
+    has_opening: bool,
     /// Which pairs wait for their second half.
     open: [bool; 3],
+    /// What followed it, as long as that were heartbeats and nothing else.
+    beats: Beats,
+    /// Boxed: a healthy connection has nothing else to tell.
+    more: Option<Box<More>>,
+}
+
+/// What follows the usual beginning.
+#[derive(Debug, Clone)]
+struct More {
+    entries: VecDeque<Entry>,
+    /// Entries that were given up for later ones.
+    overwritten: u32,
     /// What the kernel's figures came to when they were last weighed.
     kernel: Transition,
 }
@@ -35,26 +46,28 @@ impl Recording {
         Recording {
             epoch,
             began: now,
-            opening: Some(Opening::new()),
-            entries: VecDeque::new(),
-            overwritten: 0,
+            opening: Opening::new(),
+            has_opening: true,
             open: [false; 3],
-            kernel: Transition::KernelAnswers,
+            beats: Beats::new(),
+            more: None,
         }
+    }
+
+    /// Entries that were given up for later ones.
+    pub(super) fn overwritten(&self) -> u32 {
+        self.more.as_ref().map_or(0, |more| more.overwritten)
     }
 
     /// All entries, from the start of the attempt.
     pub(super) fn into_entries(mut self) -> Box<[Entry]> {
         self.spell_out();
-        Vec::from(self.entries).into_boxed_slice()
+        self.more.map(|more| Vec::from(more.entries).into_boxed_slice()).unwrap_or_default()
     }
 
     /// Writes a turn down.
     pub(super) fn note(&mut self, now: Time, what: Transition) {
-        if let Some(opening) = &mut self.opening
-            && !opening.is_over()
-            && opening.take(self.began, now, what)
-        {
+        if self.takes_as_usual(now, what) {
             match place(what) {
                 Place::Opens(pair) => self.open[pair as usize] = true,
                 Place::Closes(pair) => self.open[pair as usize] = false,
@@ -87,12 +100,17 @@ impl Recording {
             return;
         }
         let sign = sign(figures);
-        let before = std::mem::replace(&mut self.kernel, sign);
+        let before = self.more.as_ref().map_or(Transition::KernelAnswers, |more| more.kernel);
+        if before == sign {
+            return;
+        }
         if before.name() != sign.name() {
             self.push(Entry::new(now, sign));
-        } else if let Some(last) = self.entries.back_mut()
+        }
+        let more = self.more();
+        more.kernel = sign;
+        if let Some(last) = more.entries.back_mut()
             && last.what == before
-            && before != sign
         {
             // The same, only longer.
             last.what = sign;
@@ -100,61 +118,100 @@ impl Recording {
         }
     }
 
+    /// Whether it is a part of the beginning that most connections have.
+    fn takes_as_usual(&mut self, now: Time, what: Transition) -> bool {
+        if self.more.is_some() {
+            // Once something else has happened, the order is told by entries.
+            false
+        } else if !self.opening.is_over() {
+            self.opening.take(self.began, now, what)
+        } else if what == Transition::HeartbeatSent {
+            self.beats.take_sent(now)
+        } else {
+            let is_answer = what == Transition::HeartbeatAnswered && self.open[Pair::Heartbeat as usize];
+            is_answer && self.beats.take_answered(now)
+        }
+    }
+
     fn open(&mut self, now: Time, pair: Pair, what: Transition) {
-        self.end_opening();
-        let last = self.usual().rev().find(|index| belongs(&self.entries[*index], pair));
-        let is_same = last.is_some_and(|index| self.entries[index].what == what);
+        let entries = self.entries();
+        let last = usual(entries).rev().find(|index| belongs(&entries[*index], pair));
+        let is_same = last.is_some_and(|index| entries[index].what == what);
         match last {
-            Some(index) if is_same && self.entries[index].count_on(now) => {}
+            Some(index) if is_same && entries[index].count_on(now) => {}
             Some(_) | None => self.push(Entry::new(now, what)),
         }
     }
 
     fn close(&mut self, now: Time, pair: Pair, what: Transition) {
-        self.end_opening();
-        let mut of_pair = self.usual().rev().filter(|index| belongs(&self.entries[*index], pair));
+        let entries = self.entries();
+        let mut of_pair = usual(entries).rev().filter(|index| belongs(&entries[*index], pair));
         let opened = of_pair.next().filter(|index| {
-            let entry = &self.entries[*index];
+            let entry = &entries[*index];
             entry.what != what && entry.count == 1
         });
-        let run = of_pair.next().filter(|index| self.entries[*index].what == what);
+        let run = of_pair.next().filter(|index| entries[*index].what == what);
+        drop(of_pair);
         let Some(opened) = opened else { return self.push(Entry::new(now, what)) };
         if let Some(run) = run
-            && self.entries[run].count_on(now)
+            && entries[run].count_on(now)
         {
-            self.entries.remove(opened);
-        } else if self.entries[opened].reach(now) {
-            self.entries[opened].what = what;
+            entries.remove(opened);
+        } else if entries[opened].reach(now) {
+            entries[opened].what = what;
         } else {
             self.push(Entry::new(now, what));
         }
     }
 
-    /// The last entries, as far back as nothing but pairs happened.
-    fn usual(&self) -> std::ops::Range<usize> {
-        let count = self.entries.iter().rev().take_while(|entry| !matches!(place(entry.what), Place::Alone)).count();
-        self.entries.len() - count..self.entries.len()
+    /// The entries, with the heartbeats that were none so far.
+    fn entries(&mut self) -> &mut VecDeque<Entry> {
+        &mut self.more().entries
     }
 
-    /// Something unusual happened: unless the opening is over, it is told in entries like the rest.
-    fn end_opening(&mut self) {
-        if self.opening.is_some_and(|opening| !opening.is_over()) {
-            self.spell_out();
+    /// What follows the usual beginning. Unless the opening is over, it is told in entries like the rest.
+    fn more(&mut self) -> &mut More {
+        let beats = &self.beats;
+        let opening = (self.has_opening && !self.opening.is_over()).then_some(&self.opening);
+        let more = self.more.get_or_insert_with(|| Box::new(More::after(beats)));
+        if let Some(opening) = opening {
+            self.has_opening = false;
+            more.precede(opening.entries(self.began));
         }
+        more
     }
 
     fn spell_out(&mut self) {
-        let Some(opening) = self.opening.take() else { return };
-        let after = std::mem::take(&mut self.entries);
-        self.entries = opening.entries(self.began).chain(after).collect();
+        let began = self.began;
+        let opening = std::mem::take(&mut self.has_opening).then_some(self.opening);
+        let beats = &self.beats;
+        let more = self.more.get_or_insert_with(|| Box::new(More::after(beats)));
+        if let Some(opening) = opening {
+            more.precede(opening.entries(began));
+        }
     }
 
     fn push(&mut self, entry: Entry) {
-        self.end_opening();
-        let opening = self.opening.map_or(0, |opening| opening.entries(self.began).count());
-        if self.entries.len() + opening == KEPT {
+        let length = self.entries().len();
+        let opening = if self.has_opening { self.opening.entries(self.began).count() } else { 0 };
+        if length + opening == KEPT {
             self.spell_out();
         }
+        self.more().push(entry);
+    }
+}
+
+impl More {
+    fn after(beats: &Beats) -> More {
+        More { entries: beats.entries().collect(), overwritten: 0, kernel: Transition::KernelAnswers }
+    }
+
+    fn precede(&mut self, opening: impl Iterator<Item = Entry>) {
+        let after = std::mem::take(&mut self.entries);
+        self.entries = opening.chain(after).collect();
+    }
+
+    fn push(&mut self, entry: Entry) {
         let length = self.entries.len();
         if length == KEPT {
             self.entries.pop_front();
@@ -165,6 +222,12 @@ impl Recording {
         }
         self.entries.push_back(entry);
     }
+}
+
+/// The last entries, as far back as nothing but pairs happened.
+fn usual(entries: &VecDeque<Entry>) -> std::ops::Range<usize> {
+    let count = entries.iter().rev().take_while(|entry| !matches!(place(entry.what), Place::Alone)).count();
+    entries.len() - count..entries.len()
 }
 
 /// What figures come to, in one turn.
@@ -208,9 +271,9 @@ mod tests {
         let mut recording = connected();
         for tick in 1..=10_000 {
             recording.note(at(tick * 20), Transition::HeartbeatSent);
-            assert_eq!(recording.entries.capacity(), FIRST_ROOM, "tick {tick}");
+            assert!(recording.more.is_none(), "tick {tick}");
             recording.note(at(tick * 20 + 1), Transition::HeartbeatAnswered);
-            assert_eq!(recording.entries.capacity(), FIRST_ROOM, "tick {tick}");
+            assert!(recording.more.is_none(), "tick {tick}");
         }
         let (run, entries) = (all(&recording)[4], all(&recording).len());
         assert_eq!(entries, 5);
@@ -307,12 +370,13 @@ mod tests {
         let mut recording = Recording::new(at(0), Epoch(1));
         for second in 1..=300 {
             recording.note(at(second), Transition::NetworkChanged);
-            assert!(recording.entries.capacity() <= KEPT);
+            assert!(recording.entries().capacity() <= KEPT);
         }
-        assert_eq!(recording.entries.len(), 256);
-        assert_eq!(recording.overwritten, 45);
-        assert_eq!(recording.entries.front().map(|entry| entry.at), Some(at(45)));
-        assert_eq!(recording.entries.back().map(|entry| entry.at), Some(at(300)));
+        assert_eq!(recording.overwritten(), 45);
+        let entries = recording.entries();
+        assert_eq!(entries.len(), 256);
+        assert_eq!(entries.front().map(|entry| entry.at), Some(at(45)));
+        assert_eq!(entries.back().map(|entry| entry.at), Some(at(300)));
     }
 
     #[test]

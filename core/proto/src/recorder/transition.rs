@@ -124,7 +124,7 @@ pub struct Entry {
     /// How often in a row.
     pub count: u32,
     /// Milliseconds from `at` to the end of the last one. 49 days fit; a run that lasts longer goes on in a new entry.
-    span_ms: u32,
+    pub(super) span_ms: u32,
 }
 
 impl Entry {

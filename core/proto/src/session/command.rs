@@ -121,7 +121,8 @@ impl Session {
             // Never wait for the dead: only a healthy connection is drained.
             Phase::Up(link) if link.liveness.state() == State::Connected && !within.is_zero() => {
                 let epoch = link.epoch;
-                let Link { endpoint, since, verified, .. } = *link;
+                let Link { endpoint, verified, .. } = *link;
+                let since = link.liveness.since();
                 self.phase = Phase::Draining(Drain { epoch, endpoint, since, verified, deadline });
                 self.push(Output::Drain { epoch, deadline });
             }

@@ -93,10 +93,9 @@ impl Session {
         if inbox_full {
             liveness.stop_reading();
         }
-        let since = self.now;
         let challenger = None;
         let inbox_full_told = inbox_full;
-        self.phase = Phase::Up(Link { epoch, endpoint, since, verified, inbox_full_told, liveness, challenger });
+        self.phase = Phase::Up(Link { epoch, endpoint, verified, inbox_full_told, liveness, challenger });
         self.failures = 0;
         self.waits.note_success();
         (self.refusals, self.proxy_refusals) = (0, 0);
@@ -249,7 +248,7 @@ impl Session {
     fn leave(&mut self) -> Option<UpFor> {
         self.pool.set_return(Time::FAR_FUTURE);
         let (since, verified) = match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Up(link) => (link.since, link.verified),
+            Phase::Up(link) => (link.liveness.since(), link.verified),
             Phase::Draining(drain) => (drain.since, drain.verified),
             Phase::Idle | Phase::Connecting(_) | Phase::Waiting(_) | Phase::Offline(_) | Phase::Closed => return None,
         };

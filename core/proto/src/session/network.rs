@@ -203,9 +203,9 @@ impl Session {
             return;
         }
         if let Some((link, settings, now)) = self.link()
-            && link.since < died_at
+            && link.liveness.since() < died_at
             && link.liveness.state() == State::Connected
-            && now.since(last_received.max(link.since)) >= HEARD_JUST_NOW
+            && now.since(last_received.max(link.liveness.since())) >= HEARD_JUST_NOW
         {
             let findings = link.liveness.probe(now, Suspicion::SiblingDied, settings);
             self.apply(findings);

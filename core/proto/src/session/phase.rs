@@ -51,7 +51,6 @@ pub(super) enum Step {
 pub(super) struct Link {
     pub(super) epoch: Epoch,
     pub(super) endpoint: EndpointId,
-    pub(super) since: Time,
     pub(super) verified: bool,
     pub(super) inbox_full_told: bool,
     pub(super) liveness: Liveness,

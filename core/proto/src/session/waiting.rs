@@ -57,7 +57,7 @@ impl Session {
     pub(super) fn settle_waits(&mut self) {
         if !self.waits.is_empty()
             && let Phase::Up(link) = &self.phase
-            && self.has_stood(link.since, link.verified)
+            && self.has_stood(link.liveness.since(), link.verified)
         {
             self.waits.reset();
         }
