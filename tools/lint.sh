@@ -5,7 +5,7 @@
 # Crates that others depend on: each must build with its own features only, not with those its neighbours ask for.
 readonly LIBRARIES=(keepline-proto keepline keepline-testkit keepline-cli keepline-bridge)
 # Built by name only: Cargo.toml says why.
-readonly APART=(keepline-bench keepline-python keepline-uniffi keepline-fuzz)
+readonly APART=(keepline-bench keepline-python keepline-uniffi)
 
 # A minimal toolchain comes without them.
 for component in rustfmt clippy; do
@@ -16,10 +16,8 @@ done
 
 say "cargo fmt --check"
 cargo fmt --all --check
-say "cargo clippy, with tests"
-cargo clippy --quiet --locked --all-targets -- -D warnings
-say "cargo clippy, network lab"
-cargo clippy --quiet --locked -p keepline --features lab --test lab -- -D warnings
+say "cargo clippy, with tests and the network lab"
+cargo clippy --quiet --locked --all-targets --features keepline/lab -- -D warnings
 for crate in "${APART[@]}"; do
     say "cargo clippy -p $crate"
     cargo clippy --quiet --locked -p "$crate" --all-targets -- -D warnings

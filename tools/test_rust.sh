@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# The tests of the default members: unit, property, integration against real servers, and every example in the docs.
+# The tests of the default members: unit, property, integration against real servers, the committed inputs of the fuzzer, and
+# every example in the docs. With arguments those of `cargo test`: tools/test_rust.sh -p keepline --test redis
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 tools/setup.sh
 say "cargo test"
-cargo test --locked "$@"
-# The committed inputs of the fuzzer, on any system; it is built by name only.
-if [ $# = 0 ]; then cargo test --quiet --locked -p keepline-fuzz; fi
+if [ $# -gt 0 ] || ! python_has 10; then
+    cargo test --locked "$@"
+else
+    "$PYTHON" -B tools/run_rust_tests.py
+fi
