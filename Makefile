@@ -1,6 +1,6 @@
 # Every target sets up what it needs by itself, and runs alone.
 .PHONY: help demo test test-rust test-lab test-lab-soak test-python test-python-all test-kotlin test-swift test-fuzz fuzz check-docs check-scenarios check-platforms lint fmt bench bench-faults \
-	bench-python clean
+	bench-python bench-kotlin docs-kotlin clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -62,6 +62,12 @@ bench-faults: ## black holes, NAT expiry, frozen peers: who notices when, beside
 
 bench-python: ## the Python library beside asyncio's streams, uvloop's, nats-py and redis-py
 	@tools/bench_python.sh
+
+bench-kotlin: ## the Kotlin library beside NIO, blocking streams and ktor-network
+	@tools/bench_kotlin.sh
+
+docs-kotlin: ## the reference of the Kotlin library, by Dokka; what is public and has no word about it fails
+	@tools/docs_kotlin.sh
 
 clean: ## removes everything that was built
 	@cargo clean && rm -rf target

@@ -289,6 +289,7 @@ public class Config {
         bindInterface = bindInterface,
     )
 
+    /** Numbers with a meaning of their own. */
     public companion object {
         /** A count that is never reached. */
         public const val NEVER: Int = Int.MAX_VALUE

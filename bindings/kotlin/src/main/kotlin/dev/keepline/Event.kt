@@ -15,7 +15,12 @@ public sealed class Event(
     /** When it happened, on the clock of the system that counts suspend (`CLOCK_BOOTTIME`). */
     public abstract val at: Duration
 
-    /** Attempt [epoch] starts, to [endpoint] as it was given (`null` if there is only one). */
+    /**
+     * An attempt starts.
+     *
+     * @property epoch its number.
+     * @property endpoint where it goes, as it was given; `null` if there is only one.
+     */
     public data class Connecting(
         override val seq: Long,
         override val at: Duration,
@@ -23,7 +28,14 @@ public sealed class Event(
         val endpoint: String?,
     ) : Event("connecting")
 
-    /** The connection is usable, [after] the last one ended, or since start. */
+    /**
+     * The connection is usable.
+     *
+     * @property epoch its number.
+     * @property peer the address of the other side; `null` for a Unix socket.
+     * @property after how long after the last one ended, or since start.
+     * @property endpoint where it leads, as it was given; `null` if there is only one.
+     */
     public data class Connected(
         override val seq: Long,
         override val at: Duration,
@@ -33,7 +45,12 @@ public sealed class Event(
         val endpoint: String?,
     ) : Event("connected")
 
-    /** The connection may be dead. */
+    /**
+     * The connection may be dead.
+     *
+     * @property epoch its number.
+     * @property evidence what made it suspect.
+     */
     public data class Suspect(
         override val seq: Long,
         override val at: Duration,
@@ -41,10 +58,18 @@ public sealed class Event(
         val evidence: Suspicion,
     ) : Event("suspect")
 
-    /** A suspect or stalled connection proved alive. */
+    /**
+     * A suspect or stalled connection proved alive.
+     *
+     * @property epoch its number.
+     */
     public data class Recovered(override val seq: Long, override val at: Duration, val epoch: Long) : Event("recovered")
 
-    /** The peer lives and does not read. */
+    /**
+     * The peer lives and does not read.
+     *
+     * @property epoch the connection's number.
+     */
     public data class Stalled(override val seq: Long, override val at: Duration, val epoch: Long) : Event("stalled")
 
     /** A connection or an attempt ended. */
@@ -81,7 +106,11 @@ public sealed class Event(
         val report: Report?,
     ) : Event("disconnected")
 
-    /** The inbox is full: Keepline has stopped reading until you take messages. Told once per connection. */
+    /**
+     * The inbox is full: Keepline has stopped reading until you take messages. Told once per connection.
+     *
+     * @property epoch the connection's number.
+     */
     public data class InboxFull(override val seq: Long, override val at: Duration, val epoch: Long) : Event("inbox_full")
 
     /** The system says that there is no network. */
@@ -93,7 +122,12 @@ public sealed class Event(
     /** The client was resumed. */
     public data class Resumed(override val seq: Long, override val at: Duration) : Event("resumed")
 
-    /** The reader of events was too slow: [count] were overwritten, and the state now is [state]. */
+    /**
+     * The reader of events was too slow.
+     *
+     * @property count how many events were overwritten.
+     * @property state where the client stands now.
+     */
     public data class Missed(
         override val seq: Long,
         override val at: Duration,

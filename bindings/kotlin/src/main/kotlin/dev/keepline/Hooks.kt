@@ -20,7 +20,11 @@ import kotlin.time.Duration
 public class AuthRefused @JvmOverloads constructor(reason: String = "the server refused the credentials") :
     Exception(reason)
 
-/** To be thrown in `onConnect`: the server asked to come back after this time, of which at most an hour is honoured. */
+/**
+ * To be thrown in `onConnect`: the server asked to come back later.
+ *
+ * @property after when; at most an hour is honoured.
+ */
 public class RetryLater @JvmOverloads constructor(
     public val after: Duration,
     reason: String = "the server asked to come back later",

@@ -38,6 +38,10 @@ public sealed class Keepalive {
     /**
      * The first after [idle] without traffic, then one each [interval], dead after [retries]. Whole seconds; the core
      * rounds up and says so.
+     *
+     * @property idle how long nothing is heard before the first.
+     * @property interval the time between two of them.
+     * @property retries how many may go unanswered.
      */
     public data class Probes(val idle: Duration, val interval: Duration, val retries: Int) : Keepalive()
 }

@@ -17,6 +17,7 @@ public class Framing private constructor(internal val record: FramingRecord) {
 
     override fun toString(): String = "Framing.$record"
 
+    /** Makes them. */
     public companion object {
         /** Bytes as they come: what one read brings is one message. */
         @JvmStatic
@@ -94,6 +95,7 @@ public class Matcher private constructor(internal val record: MatcherRecord) {
         is MatcherRecord.None -> "Matcher.none()"
     }
 
+    /** Makes them. */
     public companion object {
         /** Any bytes at all. Consumes nothing. */
         @JvmStatic
@@ -130,6 +132,7 @@ public class Correlation private constructor(internal val record: CorrelationRec
 
     override fun toString(): String = "Correlation.$record"
 
+    /** Makes them. */
     public companion object {
         /** Replies come in the order of the requests. */
         @JvmStatic

@@ -171,7 +171,12 @@ public data class Ending(
     }
 }
 
-/** Something you should know about a configuration: [text] follows from the option [field]. */
+/**
+ * Something you should know about a configuration.
+ *
+ * @property field the option that it follows from.
+ * @property text a sentence.
+ */
 public data class Notice(val field: String, val text: String) {
     override fun toString(): String = "$field: $text"
 
@@ -184,6 +189,7 @@ public data class Notice(val field: String, val text: String) {
  * One fault's worst case, with the formula it comes from.
  *
  * @property within from the fault to the verdict at most; `null` if this configuration never notices.
+ * @property formula what it is the sum of.
  */
 public data class Bound(val within: Duration?, val formula: String) {
     internal companion object {
