@@ -20,6 +20,16 @@ skip() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# Builds keepline-chaos, the servers and proxies that the tests of every language are played against. It is built with a test of
+# its own: for a test cargo turns on what tests ask of their dependencies, so this is what `cargo test` built, not one more.
+build_chaos() { cargo build --quiet --locked --bin keepline-chaos --test process; }
+
+# Builds what Kotlin and Swift load, and the tests in Rust of what it exports: together, for the same reason.
+build_foreign() {
+    cargo build --quiet --locked -p keepline-bridge -p keepline-uniffi --features keepline-bridge/uniffi --lib \
+        --test foreign --test foreign_hooks
+}
+
 # True if the interpreter is at least this version of Python 3.
 python_has() { "$PYTHON" -c "import sys; sys.exit(sys.version_info < (3, $1))" 2>/dev/null; }
 

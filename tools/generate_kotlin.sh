@@ -10,14 +10,14 @@ readonly LIBRARY=libkeepline_ffi.so
 
 main() {
     local profile=debug
-    local arguments=()
-    if [ "${1:-}" = release ]; then
-        profile=release
-        arguments=(--release)
-    fi
+    if [ "${1:-}" = release ]; then profile=release; fi
     say "cargo build ($profile), what Kotlin loads"
-    # Each by itself: together they would be built with the features of all.
-    cargo build --quiet --locked -p keepline-uniffi "${arguments[@]}"
+    # The generator by itself: together they would be built with the features of both.
+    if [ "$profile" = release ]; then
+        cargo build --quiet --locked -p keepline-uniffi --release
+    else
+        build_foreign
+    fi
     cargo build --quiet --locked -p keepline-uniffi-bindgen --bin uniffi-bindgen
     # Generated anew each time, so that it cannot be older than the library.
     rm -rf "$PROJECT/target/generated" "$PROJECT/target/natives"

@@ -18,8 +18,9 @@ main() {
         return
     fi
     say "cargo build, what Kotlin is tested against"
-    cargo build --quiet --locked -p keepline-testkit --bin keepline-chaos
-    cargo test --quiet --locked -p keepline-bridge --features uniffi --test foreign --test foreign_hooks
+    build_chaos
+    build_foreign
+    cargo test --quiet --locked -p keepline-bridge -p keepline-uniffi --features keepline-bridge/uniffi --test foreign --test foreign_hooks
     tools/generate_kotlin.sh
     say "mvn verify"
     local log=$PROJECT/target/maven.log

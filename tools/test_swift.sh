@@ -67,10 +67,10 @@ cannot() {
 
 build() {
     say "cargo build, what Swift links and is tested against"
-    # Each by itself: together they would be built with the features of all.
-    cargo build --quiet --locked -p keepline-uniffi
+    build_foreign
+    # By itself: together with the library it would turn on features of that.
     cargo build --quiet --locked -p keepline-uniffi-bindgen --bin uniffi-bindgen
-    cargo build --quiet --locked -p keepline-testkit --bin keepline-chaos
+    build_chaos
 }
 
 # Generated anew each time, so that it cannot be older than the library. What did not change keeps its time, for the compiler.

@@ -15,8 +15,8 @@ from .report import Report
 
 # These are compiled and run by their own crate (cargo test).
 DOCTESTED = {Path("core/testkit/README.md")}
-# What the examples may use, beside keepline itself; with the features they need.
-DEPENDENCIES = {"bytes": [], "tokio": ["full"], "tokio-modbus": [], "hyper": [], "hyper-util": [], "http-body-util": []}
+# What the examples may use, beside keepline itself; with the features they need, or that the tests need and have built.
+DEPENDENCIES = {"bytes": [], "tokio": ["full", "test-util"], "tokio-modbus": [], "hyper": [], "hyper-util": [], "http-body-util": []}
 
 FRAGMENT = """\
 use keepline::*;
