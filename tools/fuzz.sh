@@ -40,12 +40,12 @@ build() {
     say "building what fuzzes"
     local host
     host=$(rustc -vV | sed -n 's/^host: //p')
-    # Overflow and debug assertions are found, too. One unit for each crate, or the counters of LLVM clash.
+    # Overflow and debug assertions are found, too. Hardly optimised: it searches long enough. One unit for each crate, or the counters of LLVM clash.
     RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 -Cdebug-assertions -Coverflow-checks -Cpasses=sancov-module \
 -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares \
 -Cllvm-args=-simplifycfg-branch-fold-threshold=0" \
-        cargo build --quiet --locked --release --config 'profile.release.lto=false' --target "$host" \
+        cargo build --quiet --locked --release --config 'profile.release.lto=false' --config 'profile.release.opt-level=1' --target "$host" \
         --target-dir "$BUILD" -p keepline-fuzz --features libfuzzer --bin fuzz
     FUZZ=$BUILD/$host/release/fuzz
 }
