@@ -1,4 +1,4 @@
-//! Hooks in another language: who greets, who gives credentials, who finds addresses.
+//! Hooks in another language: who greets, who gives credentials to the peer and to a proxy, who finds addresses.
 //!
 //! There are two ways to be asked. [`Hooks`] is a trait that a language with foreign traits implements. A language whose
 //! interpreter no thread of the runtime may enter pulls [`Question`]s from a [`BridgeQuestions`] and answers them by number.
@@ -11,11 +11,11 @@ mod sockets;
 
 pub use error::{HOOK_ERRORS, HookError};
 pub use greeting::BridgeGreeting;
-pub use questions::{BridgeQuestions, Question, QuestionKind};
+pub use questions::{Answered, BridgeQuestions, Question, QuestionKind};
 
 use crate::config::SecretRecord;
 use greeting::Over;
-use keepline::{Builder, CredentialRequest, GreetingIo, ResolveError, Resolver, Resolving};
+use keepline::{Builder, CredentialRequest, GreetingIo, ProxyCredentials, ResolveError, Resolver, Resolving};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -26,7 +26,7 @@ use tokio::runtime::Handle;
 pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, HookError>> + Send>>;
 
 /// The hooks of one client. Only those that the configuration declares are asked (`greeting_hook`, `credentials_hook`),
-/// and the resolver if there is one.
+/// the resolver if there is one, and who logs in to a proxy if there is somebody.
 ///
 /// They are called on a thread of the runtime, which they must not block. A panic ends the attempt.
 pub trait Hooks: Send + Sync + 'static {
@@ -40,6 +40,12 @@ pub trait Hooks: Send + Sync + 'static {
     fn credentials(&self, asked: CredentialsQuestion) -> Answer<SecretRecord> {
         drop(asked);
         not_there("credentials")
+    }
+
+    /// Gives the name and the password that one attempt tells the proxy. `refusals` are the proxy's.
+    fn proxy_credentials(&self, asked: CredentialsQuestion) -> Answer<ProxyCredentials> {
+        drop(asked);
+        not_there("a proxy's credentials")
     }
 
     /// Finds the addresses of a name, the preferred ones first: `1.2.3.4:port`, `[::1]:port`.
@@ -59,6 +65,11 @@ pub trait Hooks: Send + Sync + 'static {
         false
     }
 
+    /// Whether [`Hooks::proxy_credentials`] is asked.
+    fn has_proxy_credentials(&self) -> bool {
+        false
+    }
+
     /// Whether [`Hooks::addresses`] is asked instead of the system.
     fn has_addresses(&self) -> bool {
         false
@@ -73,8 +84,15 @@ pub struct CredentialsQuestion {
     pub epoch: u64,
     /// Where it goes.
     pub endpoint: String,
-    /// How often the peer refused them since a greeting passed last.
+    /// How often the peer refused them since a greeting passed last; the proxy, since an attempt succeeded last.
     pub refusals: u32,
+}
+
+impl From<CredentialRequest> for CredentialsQuestion {
+    fn from(request: CredentialRequest) -> CredentialsQuestion {
+        let CredentialRequest { epoch, endpoint, refusals, .. } = request;
+        CredentialsQuestion { epoch: epoch.0, endpoint: endpoint.to_string(), refusals }
+    }
 }
 
 /// What a resolver is asked.
@@ -110,12 +128,15 @@ pub(crate) fn install(mut builder: Builder, asked: Asked, hooks: Arc<dyn Hooks>,
     if asked.credentials {
         let hooks = hooks.clone();
         builder = builder.credentials(move |request: CredentialRequest| {
-            let answer = hooks.credentials(CredentialsQuestion {
-                epoch: request.epoch.0,
-                endpoint: request.endpoint.to_string(),
-                refusals: request.refusals,
-            });
+            let answer = hooks.credentials(request.into());
             async move { Ok(answer.await?.0.into()) }
+        });
+    }
+    if hooks.has_proxy_credentials() {
+        let hooks = hooks.clone();
+        builder = builder.proxy_credentials(move |request: CredentialRequest| {
+            let answer = hooks.proxy_credentials(request.into());
+            async move { Ok(answer.await?) }
         });
     }
     if asked.greeting {

@@ -40,8 +40,8 @@ pub use event::EventRecord;
 pub use events::BridgeEvents;
 pub use fork::{Here, is_forked_since, process_generation};
 pub use hooks::{
-    BridgeGreeting, BridgeQuestions, CredentialsQuestion, HookError, Hooks, NameQuestion, Question, QuestionKind,
-    SocketQuestion,
+    Answered, BridgeGreeting, BridgeQuestions, CredentialsQuestion, HookError, Hooks, NameQuestion, Question,
+    QuestionKind, SocketQuestion,
 };
 pub use mailbox::Mailbox;
 pub use message::{MessageReader, MessageRecord};

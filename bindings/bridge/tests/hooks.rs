@@ -4,8 +4,8 @@ use bytes::Bytes;
 use keepline_bridge::config::{FramingRecord, SecretRecord};
 use keepline_bridge::hooks::Answer;
 use keepline_bridge::{
-    BridgeClient, BridgeError, BridgeGreeting, BridgeQuestions, ClientConfig, CredentialsQuestion, EndpointRecord,
-    EventRecord, HookError, Hooks, NameQuestion, Question, QuestionKind,
+    Answered, BridgeClient, BridgeError, BridgeGreeting, BridgeQuestions, ClientConfig, CredentialsQuestion,
+    EndpointRecord, EventRecord, HookError, Hooks, NameQuestion, Question, QuestionKind,
 };
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -57,7 +57,7 @@ fn errors_of_hooks_are_causes_of_the_attempt() {
 #[test]
 fn questions_are_pulled_and_answered_by_number() {
     let (port, lines) = gate();
-    let (questions, hooks) = BridgeQuestions::new(true);
+    let (questions, hooks) = BridgeQuestions::new(Answered { addresses: true, ..Answered::default() });
     let client = start(&format!("machine.plant:{port}"), hooks);
     let mut answered = Vec::new();
     while answered.len() < 3 {
@@ -74,6 +74,7 @@ fn questions_are_pulled_and_answered_by_number() {
                     assert_eq!(wait(io.recv(None)).unwrap_err().kind, "closed");
                     was_asked
                 }
+                QuestionKind::ProxyCredentials(_) => panic!("there is no proxy"),
                 QuestionKind::Withdrawn => panic!("nothing was withdrawn"),
             };
             assert!(was_asked.unwrap());
@@ -94,7 +95,7 @@ fn questions_are_pulled_and_answered_by_number() {
 #[test]
 fn question_that_nobody_answers_ends_with_the_attempt_and_is_withdrawn() {
     let (port, _lines) = gate();
-    let (questions, hooks) = BridgeQuestions::new(false);
+    let (questions, hooks) = BridgeQuestions::new(Answered::default());
     let config = ClientConfig {
         connect_per_address_ms: Some(500),
         connect_total_ms: Some(1_000),
@@ -115,7 +116,7 @@ fn question_that_nobody_answers_ends_with_the_attempt_and_is_withdrawn() {
 
 #[test]
 fn question_that_was_never_pulled_is_forgotten_with_its_attempt() {
-    let (questions, hooks) = BridgeQuestions::new(true);
+    let (questions, hooks) = BridgeQuestions::new(Answered { addresses: true, ..Answered::default() });
     let config = ClientConfig {
         connect_per_address_ms: Some(500),
         connect_total_ms: Some(1_000),
@@ -134,7 +135,7 @@ fn question_that_was_never_pulled_is_forgotten_with_its_attempt() {
 
 #[test]
 fn script_and_hook_at_once_are_refused() {
-    let (_questions, hooks) = BridgeQuestions::new(false);
+    let (_questions, hooks) = BridgeQuestions::new(Answered::default());
     let config = ClientConfig { greeting: Some(Vec::new()), ..hooked() };
     let error = BridgeClient::start_with(&[endpoint(1)], config, hooks).unwrap_err();
     assert_eq!((error.kind.as_str(), error.field.as_deref()), ("invalid_config", Some("greeting")));
@@ -188,6 +189,7 @@ fn kind_of(kind: &QuestionKind) -> &'static str {
     match kind {
         QuestionKind::Greeting(_) => "greeting",
         QuestionKind::Credentials(_) => "credentials",
+        QuestionKind::ProxyCredentials(_) => "proxy credentials",
         QuestionKind::Addresses(_) => "addresses",
         QuestionKind::Withdrawn => "withdrawn",
     }

@@ -5,8 +5,8 @@ use crate::errors::raised;
 use crate::operations::{Operations, Value};
 use keepline_bridge::config::SecretRecord;
 use keepline_bridge::{
-    BridgeError, BridgeGreeting, BridgeQuestions, CredentialsQuestion, Here, HookError, Hooks as Asked, NameQuestion,
-    Question, QuestionKind,
+    Answered, BridgeError, BridgeGreeting, BridgeQuestions, CredentialsQuestion, Here, HookError, Hooks as Asked,
+    NameQuestion, Question, QuestionKind,
 };
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -30,8 +30,8 @@ pub(crate) struct Greeting {
 #[pymethods]
 impl Hooks {
     #[new]
-    fn new(has_addresses: bool) -> Hooks {
-        let (questions, asked) = BridgeQuestions::new(has_addresses);
+    fn new(addresses: bool, proxy_credentials: bool) -> Hooks {
+        let (questions, asked) = BridgeQuestions::new(Answered { addresses, proxy_credentials });
         Hooks { questions, asked: Here::new(Mutex::new(Some(asked))) }
     }
 
@@ -48,6 +48,10 @@ impl Hooks {
     fn credentials(&self, number: u64, secret: &Bound<'_, PyAny>) -> PyResult<bool> {
         let copied = SecretRecord(data::owned(secret)?.into());
         on(secret.py(), self.questions.credentials(number, copied))
+    }
+
+    fn proxy_credentials(&self, py: Python<'_>, number: u64, user: String, password: String) -> PyResult<bool> {
+        on(py, self.questions.proxy_credentials(number, user, password))
     }
 
     fn addresses(&self, py: Python<'_>, number: u64, addresses: Vec<String>) -> PyResult<bool> {
@@ -112,6 +116,9 @@ pub(crate) fn list(py: Python<'_>, questions: Vec<Question>) -> PyResult<Bound<'
             QuestionKind::Greeting(greeting) => (number, "greeting", Greeting { greeting }).into_bound_py_any(py)?,
             QuestionKind::Credentials(CredentialsQuestion { epoch, endpoint, refusals }) => {
                 (number, "credentials", epoch, endpoint, refusals).into_bound_py_any(py)?
+            }
+            QuestionKind::ProxyCredentials(CredentialsQuestion { epoch, endpoint, refusals }) => {
+                (number, "proxy_credentials", epoch, endpoint, refusals).into_bound_py_any(py)?
             }
             QuestionKind::Addresses(NameQuestion { host, port }) => {
                 (number, "addresses", host, port).into_bound_py_any(py)?

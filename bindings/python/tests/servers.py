@@ -245,6 +245,31 @@ async def redis_process(*options: str) -> AsyncIterator[Process]:
             process.kill()
 
 
+@contextmanager
+def real_proxy(scheme: str, user: str, password: str) -> Iterator[Process]:
+    """microsocks or tinyproxy, which lets in whoever says this; not ready yet."""
+    name = {"socks5": "microsocks", "http": "tinyproxy"}[scheme]
+    program = shutil.which(name)
+    if program is None:
+        pytest.fail(f"{name} is not installed: apt-get install {name}")
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="keepline-proxy-") as directory:
+        command = [program, "-i", "127.0.0.1", "-p", str(port), "-u", user, "-P", password]
+        if name == "tinyproxy":
+            configuration = Path(directory, "tinyproxy.conf")
+            # 600 s: longer than any test is silent.
+            configuration.write_text(
+                f"Port {port}\nListen 127.0.0.1\nTimeout 600\nAllow 127.0.0.1\nBasicAuth {user} {password}\n"
+            )
+            command = [program, "-d", "-c", str(configuration)]
+        process = Process(command, port, directory)
+        process.start()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 MODBUS = """
 import asyncio, sys
 from pymodbus.server import StartAsyncTcpServer

@@ -10,6 +10,7 @@ use crate::fork::Here;
 use crate::guard::caught;
 use crate::operation::Operation;
 use crate::runtime;
+use keepline::ProxyCredentials;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,11 +32,22 @@ pub enum QuestionKind {
     Greeting(BridgeGreeting),
     /// Credentials; [`BridgeQuestions::credentials`] answers.
     Credentials(CredentialsQuestion),
+    /// What is told to the proxy; [`BridgeQuestions::proxy_credentials`] answers.
+    ProxyCredentials(CredentialsQuestion),
     /// The addresses of a name; [`BridgeQuestions::addresses`] answers.
     Addresses(NameQuestion),
     /// The question of this number, which was pulled before, is not asked any more: its deadline is over, the connection
     /// is lost, or the client is closed.
     Withdrawn,
+}
+
+/// Which questions are asked beside those that the configuration declares.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// The addresses of names.
+    pub addresses: bool,
+    /// The credentials for a proxy.
+    pub proxy_credentials: bool,
 }
 
 /// The questions of one client, where they are pulled.
@@ -47,7 +59,7 @@ pub struct BridgeQuestions {
 /// The questions of one client, where they are asked. Dropping it ends the pulls.
 pub(crate) struct Asking {
     desk: Arc<Desk>,
-    has_addresses: bool,
+    answered: Answered,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +68,8 @@ struct Desk {
     arrived: Notify,
 }
 
-/// There are few questions at any time: a greeting, credentials and a name for each of two attempts.
+/// There are few questions at any time: a greeting, credentials for the peer and for a proxy, and a name for each of two
+/// attempts.
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<Question>,
@@ -69,14 +82,15 @@ struct State {
 enum Waiting {
     Greeting(oneshot::Sender<Result<(), HookError>>, Option<Over>),
     Credentials(oneshot::Sender<Result<SecretRecord, HookError>>),
+    ProxyCredentials(oneshot::Sender<Result<ProxyCredentials, HookError>>),
     Addresses(oneshot::Sender<Result<Vec<String>, HookError>>),
 }
 
 impl BridgeQuestions {
-    /// Makes a queue, and the hooks that fill it, for one client. `has_addresses` says whether names are asked, too.
-    pub fn new(has_addresses: bool) -> (BridgeQuestions, Arc<dyn Hooks>) {
+    /// Makes a queue, and the hooks that fill it, for one client.
+    pub fn new(answered: Answered) -> (BridgeQuestions, Arc<dyn Hooks>) {
         let desk = Arc::new(Desk::default());
-        let asking = Asking { desk: desk.clone(), has_addresses };
+        let asking = Asking { desk: desk.clone(), answered };
         (BridgeQuestions { desk: Here::new(desk) }, Arc::new(asking))
     }
 
@@ -104,7 +118,9 @@ impl BridgeQuestions {
     pub fn greeted(&self, number: u64) -> Result<bool, BridgeError> {
         self.answer(number, |waiting| match waiting {
             Waiting::Greeting(teller, _) => Ok(teller.send(Ok(())).is_ok()),
-            other @ (Waiting::Credentials(_) | Waiting::Addresses(_)) => other.misunderstood(),
+            other @ (Waiting::Credentials(_) | Waiting::ProxyCredentials(_) | Waiting::Addresses(_)) => {
+                other.misunderstood()
+            }
         })
     }
 
@@ -115,7 +131,21 @@ impl BridgeQuestions {
     pub fn credentials(&self, number: u64, secret: SecretRecord) -> Result<bool, BridgeError> {
         self.answer(number, |waiting| match waiting {
             Waiting::Credentials(teller) => Ok(teller.send(Ok(secret)).is_ok()),
-            other @ (Waiting::Greeting(..) | Waiting::Addresses(_)) => other.misunderstood(),
+            other @ (Waiting::Greeting(..) | Waiting::ProxyCredentials(_) | Waiting::Addresses(_)) => {
+                other.misunderstood()
+            }
+        })
+    }
+
+    /// Answers with what the proxy is told. What its protocol cannot tell fails the attempt.
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn proxy_credentials(&self, number: u64, user: String, password: String) -> Result<bool, BridgeError> {
+        let login = ProxyCredentials::new(user, password);
+        self.answer(number, |waiting| match waiting {
+            Waiting::ProxyCredentials(teller) => Ok(teller.send(Ok(login)).is_ok()),
+            other @ (Waiting::Greeting(..) | Waiting::Credentials(_) | Waiting::Addresses(_)) => other.misunderstood(),
         })
     }
 
@@ -126,7 +156,9 @@ impl BridgeQuestions {
     pub fn addresses(&self, number: u64, addresses: Vec<String>) -> Result<bool, BridgeError> {
         self.answer(number, |waiting| match waiting {
             Waiting::Addresses(teller) => Ok(teller.send(Ok(addresses)).is_ok()),
-            other @ (Waiting::Greeting(..) | Waiting::Credentials(_)) => other.misunderstood(),
+            other @ (Waiting::Greeting(..) | Waiting::Credentials(_) | Waiting::ProxyCredentials(_)) => {
+                other.misunderstood()
+            }
         })
     }
 
@@ -174,8 +206,17 @@ impl Hooks for Asking {
         self.ask(Waiting::Addresses(teller), QuestionKind::Addresses(asked), told)
     }
 
+    fn proxy_credentials(&self, asked: CredentialsQuestion) -> Answer<ProxyCredentials> {
+        let (teller, told) = oneshot::channel();
+        self.ask(Waiting::ProxyCredentials(teller), QuestionKind::ProxyCredentials(asked), told)
+    }
+
     fn has_addresses(&self) -> bool {
-        self.has_addresses
+        self.answered.addresses
+    }
+
+    fn has_proxy_credentials(&self) -> bool {
+        self.answered.proxy_credentials
     }
 }
 
@@ -266,6 +307,7 @@ impl Waiting {
         match self {
             Waiting::Greeting(teller, _) => teller.send(Err(error)).is_ok(),
             Waiting::Credentials(teller) => teller.send(Err(error)).is_ok(),
+            Waiting::ProxyCredentials(teller) => teller.send(Err(error)).is_ok(),
             Waiting::Addresses(teller) => teller.send(Err(error)).is_ok(),
         }
     }
@@ -278,6 +320,6 @@ impl Waiting {
 
 impl fmt::Debug for Asking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Asking").field("has_addresses", &self.has_addresses).finish_non_exhaustive()
+        f.debug_struct("Asking").field("answered", &self.answered).finish_non_exhaustive()
     }
 }

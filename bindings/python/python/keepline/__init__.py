@@ -9,7 +9,7 @@
 """
 
 from keepline import events
-from keepline._asking import CredentialsProvider, GreetingIo, OnConnect, ResolverHook
+from keepline._asking import CredentialsProvider, GreetingIo, OnConnect, ProxyCredentialsProvider, ResolverHook
 from keepline._client import Batches, Client
 from keepline._config import Config, ConfigOptions, Resolved, default_config
 from keepline._connect import Connecting, connect, start
@@ -102,6 +102,7 @@ __all__ = [
     "OnEvent",
     "Outbox",
     "Outcome",
+    "ProxyCredentialsProvider",
     "Receipt",
     "Rejected",
     "Report",

@@ -11,7 +11,8 @@ from keepline import _core
 from keepline._core import Greeting as CoreGreeting
 from keepline._core import Hooks as CoreHooks
 from keepline._errors import ForkedError
-from keepline._hooks import INSIDE, Asked, CredentialRequest, GreetingHandle, LastError, addresses, give_up, secret
+from keepline._hooks import INSIDE, Asked, CredentialRequest, GreetingHandle, LastError
+from keepline._hooks import addresses, give_up, proxy_login, secret
 from keepline._loop import Loop, LoopBridge, Weakly, running_loop
 from keepline._values import Data, Duration, wait_millis
 
@@ -57,6 +58,9 @@ OnConnect = Callable[[GreetingIo], Awaitable[object]]
 CredentialsProvider = Callable[[CredentialRequest], Data | Awaitable[Data]]
 """Gives the credentials of one attempt. In `keepline.sync` it is a plain function."""
 
+ProxyCredentialsProvider = Callable[[CredentialRequest], tuple[str, str] | Awaitable[tuple[str, str]]]
+"""Gives the name and the password that one attempt tells the proxy. In `keepline.sync` it is a plain function."""
+
 ResolverHook = Callable[[str, int], Any]
 """Finds the addresses of a name and a port: ``"1.2.3.4"`` or ``("1.2.3.4", 502)`` each, the preferred ones first."""
 
@@ -74,7 +78,7 @@ class Asking:
     __slots__ = ("__weakref__", "_asked", "_bridge", "_context", "_loop", "_number", "_tasks", "core", "last")
 
     def __init__(self, asked: Asked, bridge: LoopBridge) -> None:
-        self.core: _core.Hooks = _core.Hooks(asked.resolver is not None)
+        self.core: _core.Hooks = asked.core()
         self.last: LastError = LastError()
         self._asked = asked
         self._bridge = bridge
@@ -197,6 +201,9 @@ async def _answer(
             case (number, "credentials", epoch, endpoint, refusals) if asked.credentials is not None:
                 request = CredentialRequest(epoch, endpoint, refusals)
                 hooks.credentials(number, secret(await value(asked.credentials(request))))
+            case (number, "proxy_credentials", epoch, endpoint, refusals) if asked.proxy_credentials is not None:
+                request = CredentialRequest(epoch, endpoint, refusals)
+                hooks.proxy_credentials(number, *proxy_login(await value(asked.proxy_credentials(request))))
             case (number, "addresses", host, port) if asked.resolver is not None:
                 hooks.addresses(number, addresses(await value(asked.resolver(host, port)), port))
             case _:

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Unpack
 
 from keepline import _core
-from keepline._asking import Asking, OnConnect, ResolverHook
+from keepline._asking import Asking, OnConnect, ProxyCredentialsProvider, ResolverHook
 from keepline._client import DEFAULT_DRAIN, Client
 from keepline._config import Config, ConfigOptions, declared
 from keepline._endpoint import Target, endpoints
@@ -78,10 +78,12 @@ class _Plan(NamedTuple):
         on_connect: OnConnect | None,
         on_event: OnEvent | None,
         resolver: ResolverHook | None,
+        proxy_credentials: ProxyCredentialsProvider | None,
     ) -> "_Plan":
         record = declared(config)
         check_callback(on_event)
-        return cls(endpoints, record, Asked.of(config, on_connect, resolver, record), on_event)
+        asked = Asked.of(config, on_connect, resolver, proxy_credentials, record)
+        return cls(endpoints, record, asked, on_event)
 
     def start(self) -> Client:
         bridge = LoopBridge.running()
@@ -98,6 +100,7 @@ def connect(
     on_connect: OnConnect | None = None,
     on_event: OnEvent | None = None,
     resolver: ResolverHook | None = None,
+    proxy_credentials: ProxyCredentialsProvider | None = None,
     config: Config | None = None,
     **options: Unpack[ConfigOptions],
 ) -> Connecting:
@@ -119,6 +122,8 @@ def connect(
             raises goes to the log; it may call the client, close it, or be an ``async def``. What it misses by being
             slow is told as `keepline.events.Missed`. Neither it nor the hooks keep the client alive.
         resolver: finds the addresses of a name instead of the system: ``resolver(host, port)``, plain or async.
+        proxy_credentials: gives ``(user, password)`` for the ``proxy``, asked once in each attempt with a
+            `CredentialRequest`, plain or async. It has ``credentials_within`` to answer; the proxy's own refusals are told.
         config: a whole configuration, over which single options are put.
         **options: the fields of `Config`; durations are seconds or a `timedelta`.
 
@@ -127,7 +132,8 @@ def connect(
         Unavailable: no connection in time, with the last cause; the client is then closed.
         Exhausted: the client gave up (``max_attempts``, or a cause that retrying cannot heal).
     """
-    return Connecting(_Plan.of(endpoints(address, more), Config.of(config, options), on_connect, on_event, resolver))
+    targets, declaration = endpoints(address, more), Config.of(config, options)
+    return Connecting(_Plan.of(targets, declaration, on_connect, on_event, resolver, proxy_credentials))
 
 
 def start(
@@ -136,6 +142,7 @@ def start(
     on_connect: OnConnect | None = None,
     on_event: OnEvent | None = None,
     resolver: ResolverHook | None = None,
+    proxy_credentials: ProxyCredentialsProvider | None = None,
     config: Config | None = None,
     **options: Unpack[ConfigOptions],
 ) -> Client:
@@ -150,13 +157,15 @@ def start(
         on_connect: as for `connect`.
         on_event: as for `connect`.
         resolver: as for `connect`.
+        proxy_credentials: as for `connect`.
         config: as for `connect`.
         **options: as for `connect`.
 
     Raises:
         InvalidConfig: names the field, the value and the rule.
     """
-    client = _Plan.of(endpoints(address, more), Config.of(config, options), on_connect, on_event, resolver).start()
+    targets, declaration = endpoints(address, more), Config.of(config, options)
+    client = _Plan.of(targets, declaration, on_connect, on_event, resolver, proxy_credentials).start()
     if client._asking is not None:
         client._asking.last.forget()
     return client

@@ -44,14 +44,15 @@ class RetryLater(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CredentialRequest:
-    """What a provider of credentials is asked."""
+    """What a provider of credentials is asked, those of the client and those of a proxy."""
 
     epoch: int
     """The attempt that needs them."""
     endpoint: str
     """Where it goes, as it was given."""
     refusals: int
-    """How often the server refused them since a greeting passed last: above 0 a token from a cache will not do."""
+    """How often they were refused since an attempt succeeded last, by the server or by the proxy, whichever they are for:
+    above 0 a token from a cache will not do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,25 @@ class Asked:
     on_connect: Callable[[Any], Any] | None
     credentials: Callable[[CredentialRequest], Any] | None
     resolver: Callable[[str, int], Any] | None
+    proxy_credentials: Callable[[CredentialRequest], Any] | None
 
     @classmethod
-    def of(cls, config: Any, on_connect: object, resolver: object, record: dict[str, Any]) -> "Asked | None":
+    def of(
+        cls, config: Any, on_connect: object, resolver: object, proxy_credentials: object, record: dict[str, Any]
+    ) -> "Asked | None":
         """Notes the hooks of a client in its ``record``; ``None`` if there are none."""
-        given = config.credentials if callable(config.credentials) else None
-        asked = cls(_callable("on_connect", on_connect), given, _callable("resolver", resolver))
+        asked = cls(
+            on_connect=_callable("on_connect", on_connect),
+            credentials=config.credentials if callable(config.credentials) else None,
+            resolver=_callable("resolver", resolver),
+            proxy_credentials=_callable("proxy_credentials", proxy_credentials),
+        )
         record["greeting_hook"] = asked.on_connect is not None
-        return asked if asked != cls(None, None, None) else None
+        return asked if asked != cls(None, None, None, None) else None
+
+    def core(self) -> CoreHooks:
+        """Makes the questions of one client."""
+        return CoreHooks(self.resolver is not None, self.proxy_credentials is not None)
 
 
 class GreetingHandle:
@@ -133,7 +145,8 @@ class LastError:
 
     def reason_of(self, told: KeeplineError) -> BaseException | None:
         """What led to this exception, if a hook did."""
-        return self.error if told.cause is not None and str(told.cause).startswith(("greeting.", "dns.")) else None
+        hooks = ("greeting.", "dns.", "proxy.credentials")
+        return self.error if told.cause is not None and str(told.cause).startswith(hooks) else None
 
 
 def give_up(hooks: _core.Hooks, question: tuple[Any, ...], error: BaseException, last: LastError) -> None:
@@ -144,10 +157,10 @@ def give_up(hooks: _core.Hooks, question: tuple[Any, ...], error: BaseException,
         log.debug("%s raised after its attempt was over", _NAMES[kind], exc_info=error)
         return
     last.note(error)
-    if kind == "credentials":
+    if kind in ("credentials", "proxy_credentials"):
         # Its text may hold what it tried to give.
-        log.warning("credentials failed: %s", type(error).__name__)
-        log.debug("credentials failed", exc_info=error)
+        log.warning("%s failed: %s", _NAMES[kind], type(error).__name__)
+        log.debug("%s failed", _NAMES[kind], exc_info=error)
     elif isinstance(error, (AuthRefused, RetryLater, KeeplineError)):
         log.info("%s ended with %s", _NAMES[kind], _text(error))
     elif isinstance(error, Exception):
@@ -159,6 +172,16 @@ def secret(given: object) -> bytes:
     if not isinstance(given, (bytes, bytearray, memoryview)):
         raise TypeError(f"credentials must be bytes, not {type(given).__name__}")
     return data("credentials", given)
+
+
+def proxy_login(given: object) -> tuple[str, str]:
+    """Checks what a provider gave for a proxy."""
+    match given:
+        case (str(user), str(password)):
+            return user, password
+        case _:
+            # Not shown: it may hold the password.
+            raise TypeError("a proxy's credentials must be (user, password), each a str")
 
 
 def addresses(found: Iterable[object], port: int) -> list[str]:
@@ -205,7 +228,9 @@ def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"[:256].encode("utf-8", "backslashreplace").decode()
 
 
-def _callable(field: Literal["on_connect", "resolver"], value: object) -> Callable[..., Any] | None:
+def _callable(
+    field: Literal["on_connect", "resolver", "proxy_credentials"], value: object
+) -> Callable[..., Any] | None:
     if value is not None and not callable(value):
         raise invalid(field, type(value).__name__, "must be callable")
     return value
@@ -217,4 +242,9 @@ def check_callback(value: object) -> None:
         raise invalid("on_event", type(value).__name__, "must be callable")
 
 
-_NAMES = {"greeting": "on_connect", "credentials": "credentials", "addresses": "resolver"}
+_NAMES = {
+    "greeting": "on_connect",
+    "credentials": "credentials",
+    "addresses": "resolver",
+    "proxy_credentials": "proxy_credentials",
+}

@@ -8,13 +8,15 @@ from typing import Any
 
 from keepline import _core
 from keepline._errors import Closed, KeeplineError
-from keepline._hooks import INSIDE, Asked, CredentialRequest, GreetingHandle, LastError, addresses, give_up, log, secret
+from keepline._hooks import INSIDE, Asked, CredentialRequest, GreetingHandle, LastError
+from keepline._hooks import addresses, give_up, log, proxy_login, secret
 from keepline._values import Duration, wait_millis
 from keepline._waiting import Waiting
 from keepline.events import Event, read
 
-MOST_AT_ONCE = 8
-"""Two attempts may be under way, each with a name, credentials and a greeting; a third of their hooks may hang besides."""
+MOST_AT_ONCE = 11
+"""Two attempts may be under way, each with a name, credentials for proxy and peer and a greeting; a third of their hooks
+may hang besides."""
 
 
 class GreetingIo(GreetingHandle):
@@ -61,7 +63,7 @@ class Asking:
     __slots__ = ("__weakref__", "_asked", "_lock", "_running", "core", "last")
 
     def __init__(self, asked: Asked) -> None:
-        self.core: _core.Hooks = _core.Hooks(asked.resolver is not None)
+        self.core: _core.Hooks = asked.core()
         self.last: LastError = LastError()
         self._asked = asked
         self._lock = threading.Lock()
@@ -160,6 +162,10 @@ def _answer(asking: Asking, asked: Asked, question: tuple[Any, ...]) -> None:
             case (number, "credentials", epoch, endpoint, refusals) if asked.credentials is not None:
                 given = _plain("credentials", asked.credentials(CredentialRequest(epoch, endpoint, refusals)))
                 hooks.credentials(number, secret(given))
+            case (number, "proxy_credentials", epoch, endpoint, refusals) if asked.proxy_credentials is not None:
+                request = CredentialRequest(epoch, endpoint, refusals)
+                given = _plain("proxy_credentials", asked.proxy_credentials(request))
+                hooks.proxy_credentials(number, *proxy_login(given))
             case (number, "addresses", host, port) if asked.resolver is not None:
                 hooks.addresses(number, addresses(_plain("resolver", asked.resolver(host, port)), port))
             case _:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from keepline import _core, _log_thread
-from keepline._asking import ResolverHook
+from keepline._asking import ProxyCredentialsProvider, ResolverHook
 from keepline._client import DEFAULT_DRAIN, closed_error
 from keepline._config import Config, ConfigOptions, declared
 from keepline._core import Message
@@ -261,6 +261,7 @@ def connect(
     on_connect: OnConnect | None = None,
     on_event: OnEvent | None = None,
     resolver: ResolverHook | None = None,
+    proxy_credentials: ProxyCredentialsProvider | None = None,
     config: Config | None = None,
     **options: Unpack[ConfigOptions],
 ) -> Client:
@@ -282,6 +283,8 @@ def connect(
             raises goes to the log; it may block, call the client, or close it. What it misses by being slow is told as
             `keepline.events.Missed`. Neither it nor the hooks keep the client alive.
         resolver: finds the addresses of a name instead of the system: ``resolver(host, port)``.
+        proxy_credentials: gives ``(user, password)`` for the ``proxy``, asked once in each attempt with a
+            `keepline.CredentialRequest`. It has ``credentials_within`` to answer; the proxy's own refusals are told.
         config: a whole configuration, over which single options are put.
         **options: the fields of `Config`; durations are seconds or a `timedelta`.
 
@@ -290,7 +293,8 @@ def connect(
         Unavailable: no connection in time, with the last cause; the client is then closed.
         Exhausted: the client gave up (``max_attempts``, or a cause that retrying cannot heal).
     """
-    client = _started(endpoints(address, more), Config.of(config, options), on_connect, on_event, resolver)
+    targets, declaration = endpoints(address, more), Config.of(config, options)
+    client = _started(targets, declaration, on_connect, on_event, resolver, proxy_credentials)
     last = None if client._asking is None else client._asking.last
     try:
         with Waiting() as waiting:
@@ -317,6 +321,7 @@ def start(
     on_connect: OnConnect | None = None,
     on_event: OnEvent | None = None,
     resolver: ResolverHook | None = None,
+    proxy_credentials: ProxyCredentialsProvider | None = None,
     config: Config | None = None,
     **options: Unpack[ConfigOptions],
 ) -> Client:
@@ -328,13 +333,15 @@ def start(
         on_connect: as for `connect`.
         on_event: as for `connect`.
         resolver: as for `connect`.
+        proxy_credentials: as for `connect`.
         config: as for `connect`.
         **options: as for `connect`.
 
     Raises:
         InvalidConfig: names the field, the value and the rule.
     """
-    client = _started(endpoints(address, more), Config.of(config, options), on_connect, on_event, resolver)
+    targets, declaration = endpoints(address, more), Config.of(config, options)
+    client = _started(targets, declaration, on_connect, on_event, resolver, proxy_credentials)
     if client._asking is not None:
         client._asking.last.forget()
     return client
@@ -346,10 +353,11 @@ def _started(
     on_connect: OnConnect | None,
     on_event: OnEvent | None,
     resolver: ResolverHook | None,
+    proxy_credentials: ProxyCredentialsProvider | None,
 ) -> Client:
     record = declared(config)
     check_callback(on_event)
-    asked = Asked.of(config, on_connect, resolver, record)
+    asked = Asked.of(config, on_connect, resolver, proxy_credentials, record)
     if asked is None:
         return Client(_core.Client.start(endpoints, record), on_event=on_event)
     asking = Asking(asked)
