@@ -2,7 +2,7 @@
 
     [`silent_peer_is_declared_dead`](../../core/proto/tests/liveness.rs)
 
-A promise of `docs/explain/guarantees.md` without such a link is a failure too.
+A promise of `docs/explain/guarantees.md` and a fault of `docs/explain/faults-tested.md` without such a link are failures too.
 """
 
 import re
@@ -16,6 +16,12 @@ GUARANTEES = Path("docs/explain/guarantees.md")
 PROMISE = re.compile(r"^## (G\d+)\b")
 # Twelve: what reliability was designed for; one that is dropped is dropped here too.
 PROMISES = [f"G{number}" for number in range(1, 13)]
+
+FAULTS = Path("docs/explain/faults-tested.md")
+# A row is for one fault, for some, or for all from one to another.
+ROW = re.compile(r"^\| ([\d–, ]+) \|")
+# As many as the connection itself can suffer; what peers send and callers do is proved elsewhere.
+LAST_FAULT = 58
 
 PROOF = re.compile(r"\[`(\w+)`\]\(([^)#\s]+\.(?:rs|py))\)")
 # A test of Rust carries its attribute right above; that of a random one stands above its parameters, inside a macro.
@@ -31,6 +37,7 @@ def check(root: Path, documents: list[Document], report: Report) -> None:
             problem = follow(root, document.path, name, target)
             report.expect(problem is None, f"{document.path}:{line}: {problem}")
     check_promises((root / GUARANTEES).read_text(), report)
+    check_faults((root / FAULTS).read_text(), report)
 
 
 def proofs(text: str) -> Iterator[tuple[int, str, str]]:
@@ -68,6 +75,18 @@ def check_promises(text: str, report: Report) -> None:
         report.expect(count > 0, f"{GUARANTEES}: {promise} is linked to no test")
 
 
+def check_faults(text: str, report: Report) -> None:
+    """Every fault has a row of its own or with its neighbours, and every row a proof. A span adds to rows, it is none."""
+    told: set[int] = set()
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := ROW.match(line):
+            report.expect(PROOF.search(line) is not None, f"{FAULTS}:{number}: a fault that is linked to no test")
+            if "–" not in found[1]:
+                told |= {int(row) for row in found[1].split(",")}
+    missing = sorted(set(range(1, LAST_FAULT + 1)) - told)
+    report.expect(not missing, f"{FAULTS}: no row for {', '.join(map(str, missing))}")
+
+
 def check_itself(root: Path, report: Report) -> None:
     """A check that cannot fail proves nothing: each of these has to be found wrong, or right."""
     here, there = Path("docs/explain/x.md"), "../../core/proto/tests/liveness.rs"
@@ -92,3 +111,8 @@ def check_itself(root: Path, report: Report) -> None:
     silent.quiet = True
     check_promises("\n".join(f"## {promise}: words\n\n[`a`](b.rs)" for promise in PROMISES[:-1]) + "\n## G12: words\n", silent)
     report.expect(silent.failed == 1, "check of proofs: a promise without a test goes unseen")
+    silent.failed = 0
+    rows = [f"| {row} | words | [`a`](b.rs) |" for row in range(1, LAST_FAULT)]
+    check_faults("\n".join([*rows, "| 1–58 | words | [`a`](b.rs) |"]), silent)
+    check_faults("\n".join([*rows, f"| {LAST_FAULT} | words | a |"]), silent)
+    report.expect(silent.failed == 2, "check of proofs: a fault without a row or a test goes unseen")

@@ -1,7 +1,7 @@
 //! What a client does when the network misbehaves, on real kernels: NAT expiry, black holes, roaming, frozen peers.
 //!
 //! Each test has a network of its own (`core/testkit/netlab`), so they run beside each other. They need root, and are
-//! run by `make test-lab`. The numbers are rows of the fault matrix in `core/testkit/netlab/README.md`.
+//! run by `make test-lab`. The numbers are rows of `docs/explain/faults-tested.md`.
 
 mod support;
 
