@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The Python package: its own script builds the wheel, installs it, and runs pytest and mypy. The wheel is then installed and
+# The Python package: its own script builds the wheel, installs it, and runs pytest and mypy. Beside that the wheel is installed and
 # tested in a fresh environment of every other CPython from 3.11 on that is here: on the path, or among pyenv's.
 #
-#   test_python.sh [all] [ARGUMENTS OF PYTEST]    all: every test on every CPython, and the wheel and the source distribution as a user
-#                                                 installs them; asks the package index
+#   test_python.sh [all] [ARGUMENTS OF PYTEST]    all: every test on every CPython, with the optimised wheel that users get; the
+#                                                 wheel and the source distribution as a user installs them; asks the package index
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # Newest first, as far ahead as there may be wheels of what the tests need.
@@ -17,11 +17,14 @@ readonly ALSO=(3.12)
 readonly ONCE=(--ignore=tests/test_examples.py --ignore=tests/conformance/test_asyncua.py --ignore=tests/conformance/test_pymodbus.py)
 
 main() {
-    local all=false once=("${ONCE[@]}") others=("${NEWER[@]}")
+    # Not optimised, it shares what other tests built, and checks itself as it runs. How large the optimised one is, and that it
+    # works: `make test-python-all`.
+    local all=false once=("${ONCE[@]}") others=("${NEWER[@]}") profile=dev
     if [ "${1:-}" = all ]; then
         all=true
         once=()
         others+=("${ALSO[@]}")
+        profile=release
         shift
     fi
     tools/setup.sh
@@ -35,11 +38,11 @@ main() {
     fi
     local first
     first=$(version_of "$PYTHON")
-    say "Python $first ($PYTHON): built, checked and tested"
-    KEEPLINE_VENV="$PWD/target/venv-python" PYTHON=$PYTHON bindings/python/test.sh "$@"
+    say "Python $first ($PYTHON): the wheel, profile $profile"
+    export PYTHON KEEPLINE_VENV=$PWD/target/venv-python KEEPLINE_PROFILE=$profile
+    KEEPLINE_STEPS=build bindings/python/test.sh
 
-    local wheel version interpreter tested=("$first")
-    wheel=$(ls "${CARGO_TARGET_DIR:-$PWD/target}"/wheels/keepline-*.whl)
+    local version interpreter tested=("$first") found=()
     for version in "${others[@]}"; do
         [ "$version" != "$first" ] || continue
         if ! interpreter=$(interpreter_of "$version"); then
@@ -47,17 +50,36 @@ main() {
             continue
         fi
         say "Python $version ($interpreter): the same wheel, tested${once[*]:+ but for ${once[*]#--ignore=}}"
-        rm -rf "target/venv-python$version"
-        KEEPLINE_WHEEL=$wheel KEEPLINE_VENV="$PWD/target/venv-python$version" PYTHON=$interpreter \
-            bindings/python/test.sh "${once[@]}" "$@"
-        ! $all || bindings/python/test_wheel.sh "$wheel" "$interpreter"
+        found+=("$version=$interpreter")
         tested+=("$version")
     done
+    wheel=$(ls "${CARGO_TARGET_DIR:-$PWD/target}"/wheels/keepline-*.whl)
+    export wheel
+    export -f other_pythons
+    # What checks the types takes the processors; what tests mostly waits.
+    "$PYTHON" -B tools/side_by_side.py target/logs \
+        ::: "python$first" env KEEPLINE_STEPS=test bindings/python/test.sh "$@" \
+        ::: python-others bash -euo pipefail -c 'other_pythons "$@"' - ${found[@]+"${found[@]}"} -- ${once[@]+"${once[@]}"} "$@"
     if $all; then
-        bindings/python/test_wheel.sh "$wheel" "$PYTHON"
+        for interpreter in "$PYTHON" ${found[@]+"${found[@]#*=}"}; do bindings/python/test_wheel.sh "$wheel" "$interpreter"; done
         bindings/python/test_sdist.sh target/venv-python
     fi
     say "one wheel, tested on Python ${tested[*]}"
+}
+
+# The types; then the tests on each VERSION=INTERPRETER before `--`, with the arguments of pytest after it.
+other_pythons() {
+    local others=() other
+    while [ "$1" != -- ]; do
+        others+=("$1")
+        shift
+    done
+    shift
+    KEEPLINE_STEPS=check bindings/python/test.sh
+    for other in ${others[@]+"${others[@]}"}; do
+        rm -rf "target/venv-python${other%%=*}"
+        KEEPLINE_WHEEL=$wheel KEEPLINE_VENV="$PWD/target/venv-python${other%%=*}" PYTHON=${other#*=} bindings/python/test.sh "$@"
+    done
 }
 
 version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
