@@ -144,10 +144,10 @@ impl Client {
     pub fn stats(&self) -> Stats {
         let shared = self.shared();
         let counters = &shared.counters;
-        let (messages, outbox_bytes, requests_in_flight, inline_bytes) = {
+        let (messages, outbox_bytes, requests_in_flight, bytes_out) = {
             let writer = shared.writer();
             let in_flight = writer.correlator.as_ref().map_or(0, |correlator| correlator.in_flight());
-            (writer.outbox.counts(), writer.outbox.bytes(), in_flight, writer.inline_bytes)
+            (writer.outbox.counts(), writer.outbox.bytes(), in_flight, writer.bytes_out)
         };
         Stats {
             state: shared.state(),
@@ -158,11 +158,11 @@ impl Client {
             messages,
             outbox_bytes,
             received: counters.received.load(Ordering::Relaxed),
-            discarded: counters.discarded.load(Ordering::Relaxed),
+            discarded: shared.extras.discarded().map_or(0, |count| count.load(Ordering::Relaxed)),
             inbox: shared.inbox.len(),
-            bytes_out: counters.bytes_out.load(Ordering::Relaxed) + inline_bytes,
+            bytes_out,
             bytes_in: counters.bytes_in.load(Ordering::Relaxed),
-            heartbeats: counters.heartbeats.load(Ordering::Relaxed),
+            heartbeats: counters.heartbeats.load(Ordering::Relaxed).into(),
             heartbeat_rtt: counters.heartbeat_rtt(),
             requests_in_flight,
             options: shared.options(),

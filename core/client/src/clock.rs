@@ -10,22 +10,25 @@ const SLEEP_THRESHOLD: Duration = Duration::from_secs(2);
 /// Reads the time, and notices that the machine has slept.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    /// Nanoseconds spent asleep since boot, as last seen.
-    asleep: u64,
+    /// Milliseconds spent asleep since boot, as last seen. They come round after 49 days, which is no matter: what counts is
+    /// how many there are more.
+    asleep: u32,
 }
 
 impl Clock {
     pub(crate) fn new() -> Clock {
-        Clock { asleep: asleep_nanos() }
+        Clock { asleep: asleep_millis() }
     }
 
     /// How long the machine slept since the last question, if it did.
     pub(crate) fn slept(&mut self) -> Option<Duration> {
-        let asleep = asleep_nanos();
-        let gap = Duration::from_nanos(asleep.saturating_sub(self.asleep));
-        if gap < SLEEP_THRESHOLD {
+        let asleep = asleep_millis();
+        let gap = asleep.wrapping_sub(self.asleep);
+        // Noise may take a little back.
+        if gap > u32::MAX / 2 || Duration::from_millis(gap.into()) < SLEEP_THRESHOLD {
             return None;
         }
+        let gap = Duration::from_millis(gap.into());
         self.asleep = asleep;
         Some(gap)
     }
@@ -36,8 +39,10 @@ pub(crate) fn now() -> Time {
     Time::from_nanos(os::suspend_aware_nanos())
 }
 
-fn asleep_nanos() -> u64 {
+fn asleep_millis() -> u32 {
     // Read in this order, the difference is never larger than it was.
     let boot = os::suspend_aware_nanos();
-    boot.saturating_sub(os::awake_nanos())
+    let asleep = Duration::from_nanos(boot.saturating_sub(os::awake_nanos()));
+    // The low bits are meant.
+    asleep.as_millis() as u32
 }

@@ -6,7 +6,9 @@ use crate::hooks::SocketHook;
 use crate::streams::StreamSlot;
 #[cfg(feature = "tls")]
 use crate::tls::TlsSide;
+use keepline_proto::config::Unsolicited;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// Given when the client is made, and the same for all its life.
 #[derive(Debug, Default)]
@@ -18,6 +20,7 @@ struct Given {
     socket_hook: Option<SocketHook>,
     governor: Option<Governor>,
     streams: Option<Arc<StreamSlot>>,
+    discarded: AtomicU64,
     #[cfg(feature = "tls")]
     tls: Option<Box<TlsSide>>,
 }
@@ -43,6 +46,11 @@ impl Extras {
         self.0.as_ref()?.streams.as_ref()
     }
 
+    /// Messages dropped because nobody asked for them, where that is declared.
+    pub(crate) fn discarded(&self) -> Option<&AtomicU64> {
+        self.0.as_ref().map(|given| &given.discarded)
+    }
+
     /// What encrypts.
     #[cfg(feature = "tls")]
     pub(crate) fn tls(&self) -> Option<&TlsSide> {
@@ -66,6 +74,14 @@ impl Extras {
     pub(crate) fn with_governor(mut self, governor: Option<Governor>) -> Extras {
         if governor.is_some() {
             self.given().governor = governor;
+        }
+        self
+    }
+
+    pub(crate) fn with_discarded(mut self, unsolicited: Unsolicited) -> Extras {
+        match unsolicited {
+            Unsolicited::Deliver => {}
+            Unsolicited::Discard => self.given().discarded = AtomicU64::new(0),
         }
         self
     }

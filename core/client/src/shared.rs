@@ -18,7 +18,7 @@ use keepline_proto::endpoints::{Candidates, EndpointId};
 use keepline_proto::session::{Command, NetworkPath};
 use keepline_proto::{Cause, ConfigError, Ending, Epoch, ErrorKind, State};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The options that were read back last: thousands of clients with the same ones share them.
@@ -55,7 +55,6 @@ pub(crate) struct Shared {
     desk: Mutex<Desk>,
     driver: AtomicWaker,
     state: AtomicU8,
-    epoch: AtomicU64,
     /// Clients, counted apart from what readers and receipts hold: the last one ends the client.
     handles: AtomicU32,
 }
@@ -92,7 +91,6 @@ impl Shared {
             desk: Mutex::new(Desk { targets, names, options: None, news: None }),
             driver: AtomicWaker::new(),
             state: AtomicU8::new(0),
-            epoch: AtomicU64::new(0),
             handles: AtomicU32::new(0),
             config,
             extras,
@@ -241,7 +239,7 @@ impl Shared {
     }
 
     pub(crate) fn epoch(&self) -> Epoch {
-        Epoch(self.epoch.load(Ordering::Acquire))
+        Epoch(self.counters.epoch.load(Ordering::Acquire).into())
     }
 
     /// Publishes where the machine stands. Driver only.
@@ -264,7 +262,7 @@ impl Shared {
             State::Closed => 7,
             _ => 7,
         };
-        self.epoch.store(epoch.0, Ordering::Release);
+        self.counters.epoch.store(u32::try_from(epoch.0).unwrap_or(u32::MAX), Ordering::Release);
         self.state.swap(number, Ordering::AcqRel) != number
     }
 

@@ -49,17 +49,17 @@ pub struct Stats {
 
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    // 32 bits: one attempt each second for 136 years.
+    // 32 bits: one attempt, or heartbeat, each second for 136 years.
     pub(crate) attempts: AtomicU32,
     pub(crate) connections: AtomicU32,
     pub(crate) failures: AtomicU32,
     pub(crate) received: AtomicU64,
-    pub(crate) discarded: AtomicU64,
-    pub(crate) bytes_out: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
-    pub(crate) heartbeats: AtomicU64,
+    pub(crate) heartbeats: AtomicU32,
     /// Microseconds; 0 means none yet.
     pub(crate) heartbeat_rtt: AtomicU32,
+    /// The epoch that is published.
+    pub(crate) epoch: AtomicU32,
 }
 
 impl Counters {

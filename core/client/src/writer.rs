@@ -1,5 +1,7 @@
 //! The outbox with what belongs under its lock: the way to write inline, the correlator, and who waits for what.
 
+mod news;
+
 use crate::bell::Bell;
 use crate::error::Error;
 use crate::message::Payload;
@@ -10,6 +12,8 @@ use keepline_proto::framing::{Framing, FramingError, Header};
 use keepline_proto::outbox::{AckedBy, BY_REFERENCE, Gate, Inline, Meta, Outbox, Outcome, Refusal, Settled};
 use keepline_proto::subscriptions::{Subscription, Subscriptions};
 use keepline_proto::{Ending, Epoch, ErrorKind};
+pub(crate) use news::News;
+use news::Told;
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::num::NonZeroU64;
@@ -58,16 +62,12 @@ pub(crate) struct Writer {
     pub(crate) correlator: Option<Box<Correlator>>,
     /// The socket, while callers may write by themselves.
     pub(crate) inline: Option<OwnedWriteHalf>,
-    /// Bytes that callers wrote by themselves.
-    pub(crate) inline_bytes: u64,
+    /// Bytes handed to the kernel, by the driver and by callers.
+    pub(crate) bytes_out: u64,
     /// Boxed: who only sends and receives has none.
-    #[expect(clippy::box_collection, reason = "8 bytes instead of 24 in each idle client")]
-    waiters: Option<Box<BTreeMap<Ticket, Waiter>>>,
-    last_ticket: u64,
+    asked: Option<Box<Asked>>,
     /// Whose kernel acknowledges on the connection that has the gate, or had it last.
     pub(crate) acked_by: AckedBy,
-    /// What each connection begins with. Boxed: most clients are subscribed to nothing.
-    pub(crate) subscriptions: Option<Box<Subscriptions>>,
     /// Nothing more is accepted: draining or closed.
     pub(crate) ended: bool,
     /// Somebody wants room in the outbox.
@@ -76,17 +76,24 @@ pub(crate) struct Writer {
     pub(crate) room: Bell,
 }
 
+/// What outlasts the message that it was asked with.
+#[derive(Debug, Default)]
+struct Asked {
+    waiters: BTreeMap<Ticket, Waiter>,
+    last_ticket: u64,
+    /// What each connection begins with.
+    subscriptions: Subscriptions,
+}
+
 impl Writer {
     pub(crate) fn new(config: &ValidConfig) -> Writer {
         Writer {
             outbox: Outbox::new(config.outbox),
             correlator: correlator(config),
             inline: None,
-            inline_bytes: 0,
-            waiters: None,
-            last_ticket: 0,
+            bytes_out: 0,
+            asked: None,
             acked_by: AckedBy::Peer,
-            subscriptions: None,
             ended: false,
             wanted: false,
             room: Bell::default(),
@@ -95,7 +102,7 @@ impl Writer {
 
     /// Whether the peer confirms any of the subscriptions.
     pub(crate) fn confirms_subscriptions(&self) -> bool {
-        self.subscriptions.as_ref().is_some_and(|list| list.is_confirmed())
+        self.subscriptions().is_some_and(Subscriptions::is_confirmed)
     }
 
     /// What the greeting of this connection ends with: all subscriptions, if the peer confirms any.
@@ -103,9 +110,18 @@ impl Writer {
         if self.confirms_subscriptions() { self.unsent_subscriptions(epoch) } else { Vec::new() }
     }
 
+    /// What each connection begins with, if the user ever asked for anything.
+    pub(crate) fn subscriptions(&self) -> Option<&Subscriptions> {
+        self.asked.as_ref().map(|asked| &asked.subscriptions)
+    }
+
+    pub(crate) fn subscriptions_mut(&mut self) -> &mut Subscriptions {
+        &mut self.asked.get_or_insert_default().subscriptions
+    }
+
     /// The subscriptions that this connection has not been told.
     pub(crate) fn unsent_subscriptions(&mut self, epoch: Epoch) -> Vec<Subscription> {
-        self.subscriptions.as_mut().map(|list| list.take_unsent(epoch)).unwrap_or_default()
+        self.asked.as_mut().map(|asked| asked.subscriptions.take_unsent(epoch)).unwrap_or_default()
     }
 
     /// Accepts a message that belongs to the living connection alone: it never waits for the next, which begins with the
@@ -127,27 +143,33 @@ impl Writer {
 
     /// A ticket nobody has had.
     pub(crate) fn ticket(&mut self) -> Ticket {
-        self.last_ticket += 1;
-        Ticket(NonZeroU64::new(self.last_ticket).unwrap_or(NonZeroU64::MIN))
+        let last_ticket = &mut self.asked.get_or_insert_default().last_ticket;
+        *last_ticket += 1;
+        Ticket(NonZeroU64::new(*last_ticket).unwrap_or(NonZeroU64::MIN))
     }
 
     pub(crate) fn await_outcome(&mut self, ticket: Ticket) -> oneshot::Receiver<(Outcome, AckedBy)> {
         let (sender, receiver) = oneshot::channel();
-        self.waiters.get_or_insert_default().insert(ticket, Waiter::Receipt(sender));
+        self.asked.get_or_insert_default().waiters.insert(ticket, Waiter::Receipt(sender));
         receiver
     }
 
     pub(crate) fn await_reply(&mut self, ticket: Ticket) -> oneshot::Receiver<Reply> {
         let (sender, receiver) = oneshot::channel();
-        self.waiters.get_or_insert_default().insert(ticket, Waiter::Request { reply: sender, handed_over: false });
+        self.asked
+            .get_or_insert_default()
+            .waiters
+            .insert(ticket, Waiter::Request { reply: sender, handed_over: false });
         receiver
     }
 
     /// The user no longer waits.
     pub(crate) fn forget(&mut self, ticket: Ticket) {
-        if let Some(waiters) = &mut self.waiters {
-            waiters.remove(&ticket);
-        }
+        self.take_waiter(ticket);
+    }
+
+    fn take_waiter(&mut self, ticket: Ticket) -> Option<Waiter> {
+        self.asked.as_mut()?.waiters.remove(&ticket)
     }
 
     /// Says whether a message may enter now, before any of it is copied.
@@ -248,7 +270,7 @@ impl Writer {
     /// Counts a message that is handed over whole. Says whether the driver has to be woken: to look for its outcome, if
     /// somebody waits for that. Otherwise nothing is left for it to do before its next turn, when it un-corks.
     fn wrote_inline(&mut self, meta: Meta, frame: Inline<'_>) -> bool {
-        self.inline_bytes += frame.size() as u64;
+        self.bytes_out += frame.size() as u64;
         self.outbox.cork();
         let settled = self.outbox.wrote_inline(meta, frame);
         self.note_handed_over(meta.ticket, meta.request);
@@ -262,7 +284,7 @@ impl Writer {
 
     /// Leaves the rest of a message to the driver.
     fn wrote_a_part(&mut self, meta: Meta, (header, body): (Header, Bytes), written: usize) -> bool {
-        self.inline_bytes += written as u64;
+        self.bytes_out += written as u64;
         self.outbox.cork();
         self.outbox.push_cut(meta, header, body, written);
         true
@@ -275,7 +297,7 @@ impl Writer {
             Some(ticket) if request => {
                 correlator.handed_over(ticket);
                 if let Some(Waiter::Request { handed_over, .. }) =
-                    self.waiters.as_mut().and_then(|waiters| waiters.get_mut(&ticket))
+                    self.asked.as_mut().and_then(|asked| asked.waiters.get_mut(&ticket))
                 {
                     *handed_over = true;
                 }
@@ -290,15 +312,13 @@ impl Writer {
             if settled.request {
                 // Requests are told by `fail_requests`, once, with their cause: this one never left.
                 if let Some(Waiter::Request { handed_over, .. }) =
-                    self.waiters.as_mut().and_then(|waiters| waiters.get_mut(&settled.ticket))
+                    self.asked.as_mut().and_then(|asked| asked.waiters.get_mut(&settled.ticket))
                 {
                     *handed_over = false;
                 }
                 continue;
             }
-            if let Some(Waiter::Receipt(sender)) =
-                self.waiters.as_mut().and_then(|waiters| waiters.remove(&settled.ticket))
-            {
+            if let Some(Waiter::Receipt(sender)) = self.take_waiter(settled.ticket) {
                 news.0.push(Told::Outcome(sender, (settled.outcome, self.acked_by)));
             }
         }
@@ -306,7 +326,7 @@ impl Writer {
 
     /// Finds who waits for a reply; nobody does if the request was given up.
     pub(crate) fn reply(&mut self, ticket: Ticket, frame: Bytes, news: &mut News) {
-        if let Some(Waiter::Request { reply, .. }) = self.waiters.as_mut().and_then(|waiters| waiters.remove(&ticket)) {
+        if let Some(Waiter::Request { reply, .. }) = self.take_waiter(ticket) {
             news.0.push(Told::Reply(reply, Reply::Frame(frame)));
         }
     }
@@ -315,33 +335,8 @@ impl Writer {
     pub(crate) fn fail_requests(&mut self, ending: Option<Ending>, news: &mut News) {
         let Some(correlator) = &mut self.correlator else { return };
         for ticket in correlator.clear() {
-            if let Some(Waiter::Request { reply, handed_over }) =
-                self.waiters.as_mut().and_then(|waiters| waiters.remove(&ticket))
-            {
+            if let Some(Waiter::Request { reply, handed_over }) = self.take_waiter(ticket) {
                 news.0.push(Told::Reply(reply, Reply::Lost { ending, maybe_executed: handed_over }));
-            }
-        }
-    }
-}
-
-/// What has to be told once the writer lock is released: telling wakes somebody else's task.
-#[derive(Debug, Default)]
-#[must_use = "whoever waits has to be told"]
-pub(crate) struct News(Vec<Told>);
-
-#[derive(Debug)]
-enum Told {
-    Outcome(oneshot::Sender<(Outcome, AckedBy)>, (Outcome, AckedBy)),
-    Reply(oneshot::Sender<Reply>, Reply),
-}
-
-impl News {
-    /// Tells everybody. Whoever no longer waits is not missed.
-    pub(crate) fn tell(self) {
-        for told in self.0 {
-            match told {
-                Told::Outcome(sender, outcome) => drop(sender.send(outcome)),
-                Told::Reply(sender, reply) => drop(sender.send(reply)),
             }
         }
     }

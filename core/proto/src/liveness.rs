@@ -62,7 +62,9 @@ pub(crate) enum Turn {
 #[derive(Debug)]
 pub(crate) struct Liveness {
     condition: Condition,
-    timers: Timers,
+    /// Beside them, what the kernel's figures, a blocked writer and doubts told: a connection that only beats has none of
+    /// that, and no room for any.
+    timers: Timers<Evidence>,
     /// When it was established.
     since: Time,
     /// The last inbound byte, or the moment from which silence counts.
@@ -72,9 +74,6 @@ pub(crate) struct Liveness {
     heartbeat_outstanding: bool,
     /// The outstanding heartbeat waits for the end of a frame that is longer than what the kernel takes.
     heartbeat_held: bool,
-    /// What the kernel's figures, a blocked writer and doubts told: a connection that only beats has none of them, and no
-    /// room for any.
-    evidence: Option<Box<Evidence>>,
     reading: bool,
     write_blocked: bool,
     frame_open: bool,
@@ -90,7 +89,6 @@ impl Liveness {
             silence: None,
             heartbeat_outstanding: false,
             heartbeat_held: false,
-            evidence: None,
             reading: true,
             write_blocked: false,
             frame_open: false,

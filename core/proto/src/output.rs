@@ -127,11 +127,28 @@ pub(crate) struct OutputQueue {
     /// What `inline` is about. What comes after so many connections spills.
     epoch: u32,
     inline: [Option<Usual>; INLINE],
+    /// Inputs were taken since it was last found empty.
+    is_open: bool,
     #[expect(clippy::box_collection, reason = "8 bytes instead of 32 in each idle client")]
     spill: Option<Box<VecDeque<Output>>>,
 }
 
 impl OutputQueue {
+    /// Whether everything was taken out that the last input led to.
+    pub(crate) fn is_drained(&self) -> bool {
+        !self.is_open
+    }
+
+    /// It was found empty.
+    pub(crate) fn drained(&mut self) {
+        self.is_open = false;
+    }
+
+    /// An input is taken.
+    pub(crate) fn refill(&mut self) {
+        self.is_open = true;
+    }
+
     pub(crate) fn push(&mut self, output: Output) {
         if self.spill.is_none()
             && let Some((usual, epoch)) = Usual::of(&output)

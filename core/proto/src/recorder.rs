@@ -4,6 +4,7 @@
 //! crate only: no address, no payload, no secret can get into it.
 
 mod beats;
+mod entries;
 mod opening;
 mod pairs;
 mod recording;
@@ -23,10 +24,8 @@ use recording::Recording;
 /// The recordings of the attempts and connections that live now: one, or two while one races another.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
-    only: Option<Recording>,
-    /// Boxed: nearly always there are none.
-    #[expect(clippy::box_collection, reason = "8 bytes instead of 24 in each idle client")]
-    others: Option<Box<Vec<Recording>>>,
+    /// The first of them, which has the others with it.
+    first: Option<Recording>,
 }
 
 impl Recorder {
@@ -79,7 +78,11 @@ impl Recorder {
 
     /// Writes down a turn that concerns every connection.
     pub(crate) fn note_all(&mut self, now: Time, what: Transition) {
-        self.all().for_each(|recording| recording.note(now, what));
+        let Some(first) = &mut self.first else { return };
+        first.note(now, what);
+        if let Some(more) = &mut first.more {
+            more.others.iter_mut().for_each(|recording| recording.note(now, what));
+        }
     }
 
     /// Takes the kernel's figures of one connection.
@@ -109,32 +112,35 @@ impl Recorder {
 
     fn begin(&mut self, now: Time, epoch: Epoch) {
         let recording = Recording::new(now, epoch);
-        if self.only.is_none() {
-            self.only = Some(recording);
-        } else {
-            self.others.get_or_insert_default().push(recording);
+        match &mut self.first {
+            Some(first) => first.more().others.push(recording),
+            None => self.first = Some(recording),
         }
     }
 
     fn take(&mut self, epoch: Epoch) -> Option<Recording> {
-        if let Some(only) = self.only.take_if(|only| only.epoch == epoch) {
-            return Some(only);
+        let first = self.first.as_mut()?;
+        if first.epoch != epoch {
+            let others = &mut first.more.as_mut()?.others;
+            let index = others.iter().position(|recording| recording.epoch == epoch)?;
+            return Some(others.swap_remove(index));
         }
-        let others = self.others.as_mut()?;
-        let index = others.iter().position(|recording| recording.epoch == epoch)?;
-        let taken = others.swap_remove(index);
-        if others.is_empty() {
-            self.others = None;
+        let mut others = first.more.as_mut().map(|more| std::mem::take(&mut more.others)).unwrap_or_default();
+        let mut next = others.pop();
+        if let Some(next) = &mut next
+            && !others.is_empty()
+        {
+            next.more().others = others;
         }
-        Some(taken)
+        std::mem::replace(&mut self.first, next)
     }
 
     fn of(&mut self, epoch: Epoch) -> Option<&mut Recording> {
-        self.all().find(|recording| recording.epoch == epoch)
-    }
-
-    fn all(&mut self) -> impl Iterator<Item = &mut Recording> {
-        self.only.iter_mut().chain(self.others.iter_mut().flat_map(|others| others.iter_mut()))
+        let first = self.first.as_mut()?;
+        if first.epoch == epoch {
+            return Some(first);
+        }
+        first.more.as_mut()?.others.iter_mut().find(|recording| recording.epoch == epoch)
     }
 }
 

@@ -34,16 +34,35 @@ const USUAL: usize = Timer::ReadIdle as usize - FIRST_USUAL;
 const RARE: usize = Timer::ALL.len() - USUAL;
 
 /// One deadline for each [`Timer`]; [`Time::FAR_FUTURE`] is one that is not set. Room for the rare ones comes with the
-/// first of them, and stays: frames may be many.
-#[derive(Debug, Clone)]
-pub(crate) struct Timers {
+/// first of them, and stays: frames may be many. It is shared with `Beside`, which is as rare.
+#[derive(Debug)]
+pub(crate) struct Timers<Beside> {
     usual: [Time; USUAL],
-    rare: Option<Box<[Time; RARE]>>,
+    rare: Option<Box<Rare<Beside>>>,
 }
 
-impl Timers {
-    pub(crate) const fn new() -> Timers {
+#[derive(Debug)]
+struct Rare<Beside> {
+    timers: [Time; RARE],
+    beside: Option<Beside>,
+}
+
+impl<Beside> Timers<Beside> {
+    pub(crate) const fn new() -> Timers<Beside> {
         Timers { usual: [Time::FAR_FUTURE; USUAL], rare: None }
+    }
+
+    /// What lies beside the rare timers.
+    pub(crate) fn beside(&self) -> Option<&Beside> {
+        self.rare.as_ref()?.beside.as_ref()
+    }
+
+    pub(crate) fn beside_mut(&mut self) -> Option<&mut Beside> {
+        self.rare.as_mut()?.beside.as_mut()
+    }
+
+    pub(crate) fn beside_or(&mut self, make: impl FnOnce() -> Beside) -> &mut Beside {
+        self.rare().beside.get_or_insert_with(make)
     }
 
     pub(crate) fn set(&mut self, timer: Timer, at: Time) {
@@ -51,7 +70,7 @@ impl Timers {
             Place::Usual(index) => self.usual[index] = at,
             Place::Rare(index) => {
                 if at != Time::FAR_FUTURE || self.rare.is_some() {
-                    self.rare.get_or_insert_with(|| Box::new([Time::FAR_FUTURE; RARE]))[index] = at;
+                    self.rare().timers[index] = at;
                 }
             }
         }
@@ -72,13 +91,16 @@ impl Timers {
     }
 
     pub(crate) fn clear_all(&mut self) {
-        *self = Timers::new();
+        self.usual = [Time::FAR_FUTURE; USUAL];
+        if let Some(rare) = &mut self.rare {
+            rare.timers = [Time::FAR_FUTURE; RARE];
+        }
     }
 
     pub(crate) fn at(&self, timer: Timer) -> Time {
         match Place::of(timer) {
             Place::Usual(index) => self.usual[index],
-            Place::Rare(index) => self.rare.as_ref().map_or(Time::FAR_FUTURE, |rare| rare[index]),
+            Place::Rare(index) => self.rare.as_ref().map_or(Time::FAR_FUTURE, |rare| rare.timers[index]),
         }
     }
 
@@ -99,6 +121,10 @@ impl Timers {
         }
         self.clear(timer);
         Some((timer, at))
+    }
+
+    fn rare(&mut self) -> &mut Rare<Beside> {
+        self.rare.get_or_insert_with(|| Box::new(Rare { timers: [Time::FAR_FUTURE; RARE], beside: None }))
     }
 
     fn earliest(&self) -> (Timer, Time) {
@@ -134,7 +160,7 @@ mod tests {
 
     #[test]
     fn due_timers_leave_in_order_and_only_once() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::<()>::new();
         timers.set(Timer::Verdict, Time::from_nanos(20));
         timers.set(Timer::Stall, Time::from_nanos(10));
         timers.set(Timer::Frame, Time::from_nanos(30));
@@ -147,7 +173,7 @@ mod tests {
 
     #[test]
     fn evidence_is_taken_before_a_verdict_of_the_same_moment() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::<()>::new();
         timers.set(Timer::Verdict, Time::from_nanos(20));
         timers.set(Timer::Sample, Time::from_nanos(20));
         assert_eq!(timers.pop_due(Time::from_nanos(20)).map(|due| due.0), Some(Timer::Sample));
@@ -155,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_far_future_is_never_due() {
-        assert_eq!(Timers::new().pop_due(Time::FAR_FUTURE), None);
+        assert_eq!(Timers::<()>::new().pop_due(Time::FAR_FUTURE), None);
     }
 
     #[test]

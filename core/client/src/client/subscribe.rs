@@ -42,7 +42,7 @@ impl Client {
         if writer.ended {
             return Err(Error::closed(shared.closed_with()));
         }
-        let list = writer.subscriptions.get_or_insert_default();
+        let list = writer.subscriptions_mut();
         if list.has(key, &subscription) {
             return Ok(());
         }
@@ -55,7 +55,7 @@ impl Client {
                 (accepted.map_err(refused)?, epoch)
             }
         };
-        writer.subscriptions.get_or_insert_default().put(key, subscription, sent);
+        writer.subscriptions_mut().put(key, subscription, sent);
         drop(guard);
         self.wake_if(wake);
         Ok(())
@@ -76,16 +76,14 @@ impl Client {
         if writer.ended {
             return Err(Error::closed(shared.closed_with()));
         }
-        let Some(answered) = writer.subscriptions.as_ref().and_then(|list| list.is_answered(key)) else {
+        let Some(answered) = writer.subscriptions().and_then(|list| list.is_answered(key)) else {
             return Ok(false);
         };
         let wake = match (frame, writer.outbox.gate()) {
             (Some(frame), Gate::Open(_)) => writer.accept_for_now(&shared.config, frame, answered).map_err(refused)?,
             (Some(_), Gate::Shut) | (None, _) => false,
         };
-        if let Some(list) = &mut writer.subscriptions {
-            list.remove(key);
-        }
+        writer.subscriptions_mut().remove(key);
         drop(guard);
         self.wake_if(wake);
         Ok(true)
@@ -93,7 +91,7 @@ impl Client {
 
     /// How many subscriptions each new connection begins with.
     pub fn subscriptions(&self) -> usize {
-        self.shared().writer().subscriptions.as_ref().map_or(0, |list| list.len())
+        self.shared().writer().subscriptions().map_or(0, |list| list.len())
     }
 
     fn check(&self, frame: &[u8]) -> Result<(), Error> {

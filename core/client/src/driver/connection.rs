@@ -2,7 +2,6 @@
 
 use super::early::Early;
 use super::frames::{self, Arrived};
-use super::look::Look;
 use crate::clock;
 use crate::io::ending_of;
 use crate::io::transport::{Socket, Transport};
@@ -51,17 +50,16 @@ pub(crate) struct Connection {
     pub(super) is_busy: bool,
     pub(super) draining: bool,
     pub(super) half_closed: bool,
-    pub(super) look: Look,
-    /// Whose kernel acknowledges.
-    pub(super) acked_by: AckedBy,
+    /// When the kernel is asked next what became of messages, and how long that is after the last time.
+    pub(super) look_at: Time,
+    pub(super) look_pause_ms: u16,
     /// An empty turn has passed since the last message.
     pub(super) yielded: bool,
-    /// It runs beside another connection, until it takes over: what arrives for the user is held.
-    pub(super) is_beside: bool,
     /// The declared heartbeat waits to be written: it takes no place in the flight unless something is before it.
     pub(super) heartbeat_due: bool,
-    pub(super) heartbeats_outstanding: u32,
-    pub(super) heartbeat_sent: Time,
+    pub(super) heartbeats_outstanding: u16,
+    /// In microseconds of the clock, which come round after 71 minutes: later than any answer.
+    heartbeat_sent: u32,
     pub(super) last_received: Time,
 }
 
@@ -79,7 +77,7 @@ impl Connection {
             epoch,
             transport,
             partial: None,
-            early: inline_half.map(|half| Box::new(Early { inline_half: Some(half), ..Early::default() })),
+            early: Some(Box::new(Early { inline_half, acked_by, ..Early::default() })),
             frame_open: false,
             flight: Flight::new(),
             is_open: false,
@@ -87,20 +85,19 @@ impl Connection {
             is_busy: false,
             draining: false,
             half_closed: false,
-            look: Look::default(),
-            acked_by,
+            look_at: Time::FAR_FUTURE,
+            look_pause_ms: 0,
             yielded: false,
-            is_beside: false,
             heartbeat_due: false,
             heartbeats_outstanding: 0,
-            heartbeat_sent: Time::ZERO,
+            heartbeat_sent: 0,
             last_received: clock::now(),
         }
     }
 
     /// Whether what arrives for the user waits for the gate.
     pub(super) fn is_held(&self) -> bool {
-        self.is_beside && !self.is_open
+        !self.is_open && self.early.as_ref().is_some_and(|early| early.is_beside)
     }
 
     pub(super) fn kernel_figures(&self) -> KernelFigures {
@@ -171,7 +168,13 @@ impl Connection {
             Some(frame) => self.flight.push_urgent(frame, Urgent::Heartbeat),
         }
         self.heartbeats_outstanding = self.heartbeats_outstanding.saturating_add(1);
-        self.heartbeat_sent = clock::now();
+        self.heartbeat_sent = micros_now();
+    }
+
+    /// A heartbeat was answered: how many microseconds after the last one was sent.
+    pub(super) fn heartbeat_answered(&mut self) -> u32 {
+        self.heartbeats_outstanding = self.heartbeats_outstanding.saturating_sub(1);
+        micros_now().wrapping_sub(self.heartbeat_sent)
     }
 
     /// Whether a heartbeat, or anything else that is urgent, was asked for and not handed over whole.
@@ -298,4 +301,9 @@ impl Connection {
             }
         }
     }
+}
+
+/// The low bits are meant.
+fn micros_now() -> u32 {
+    (clock::now().as_nanos() / 1_000) as u32
 }

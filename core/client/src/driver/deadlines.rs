@@ -22,16 +22,21 @@ impl Driver {
             acted = true;
         }
         // Judged by the time after the look: what is due is never told to be due in the past.
-        let now = if self.wait <= now && self.look_before_attempt() { clock::now() } else { now };
-        if self.wait <= now && self.is_held(now) {
+        let now = if self.wait() <= now && self.look_before_attempt() { clock::now() } else { now };
+        if self.wait() <= now && self.is_held(now) {
             acted = true;
-        } else if self.wait <= now {
+        } else if self.wait() <= now {
             let last_received = self.last_received();
             self.session.handle_deadline(now, last_received);
             self.act();
             acted = true;
         }
         acted | self.writer_deadlines(now)
+    }
+
+    /// What the machine waits for; [`Time::FAR_FUTURE`] for nothing but inputs.
+    fn wait(&self) -> Time {
+        self.session.deadline().unwrap_or(Time::FAR_FUTURE)
     }
 
     /// Expiry of what waits, and replies that can no longer be told apart.
@@ -61,8 +66,8 @@ impl Driver {
     /// Makes the wheel wake us for the earliest deadline. A seat that is armed too early is left, for deadlines move with
     /// each byte; but not after a heartbeat, which would otherwise cost two wake-ups.
     pub(super) fn arm(&mut self, context: &mut Context<'_>) {
-        let wait = (self.wait != Time::FAR_FUTURE).then_some(self.wait);
-        let mut earliest = [wait, self.look_at(), self.look_for_network_at()].into_iter().flatten().min();
+        let mut earliest =
+            [self.session.deadline(), self.look_at(), self.look_for_network_at()].into_iter().flatten().min();
         if self.shared.config.outbox.age.is_some() || self.shared.config.correlation.is_some() {
             let writer = self.shared.writer();
             let desync = writer.correlator.as_ref().and_then(|correlator| correlator.desync_deadline());

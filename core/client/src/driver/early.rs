@@ -6,6 +6,7 @@ use crate::message::Message;
 use crate::writer::correlator;
 use keepline_proto::config::ValidConfig;
 use keepline_proto::correlator::Correlator;
+use keepline_proto::outbox::AckedBy;
 use std::collections::VecDeque;
 use tokio::net::tcp::OwnedWriteHalf;
 
@@ -20,6 +21,10 @@ pub(super) struct Early {
     pub(super) parked: VecDeque<Message>,
     /// Bytes handed over before it had the gate.
     pub(super) prelude: u64,
+    /// Whose kernel acknowledges.
+    pub(super) acked_by: AckedBy,
+    /// It runs beside another connection, until it takes over: what arrives for the user is held.
+    pub(super) is_beside: bool,
 }
 
 impl Connection {
@@ -57,6 +62,11 @@ impl Connection {
         self.early.as_mut()?.inline_half.take()
     }
 
+    /// Whose kernel acknowledges; known until it has the gate.
+    pub(super) fn acked_by(&self) -> AckedBy {
+        self.early.as_ref().map(|early| early.acked_by).unwrap_or_default()
+    }
+
     /// Bytes handed over before it had the gate.
     pub(super) fn prelude(&self) -> u64 {
         self.early.as_ref().map_or(0, |early| early.prelude)
@@ -70,8 +80,9 @@ impl Connection {
 
     /// Makes it keep to itself while another connection has the gate.
     pub(super) fn run_beside(&mut self, config: &ValidConfig) {
-        self.is_beside = true;
-        self.early().correlator = correlator(config);
+        let early = self.early();
+        early.is_beside = true;
+        early.correlator = correlator(config);
     }
 
     /// It has the gate: only messages that wait for their reader are left of what came before.

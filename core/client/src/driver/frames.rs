@@ -3,7 +3,6 @@
 //! Bytes are read into one buffer per thread. A connection owns memory only while a frame is incomplete.
 
 use super::connection::{Connection, Partial};
-use crate::clock;
 use crate::message::Message;
 use crate::shared::Shared;
 use crate::stats::add;
@@ -280,9 +279,7 @@ fn route_correlated(
 }
 
 fn heartbeat_answered(connection: &mut Connection, shared: &Shared, news: &mut Arrived) {
-    connection.heartbeats_outstanding = connection.heartbeats_outstanding.saturating_sub(1);
-    let rtt = clock::now().since(connection.heartbeat_sent);
-    let micros = u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX).max(1);
+    let micros = connection.heartbeat_answered().max(1);
     shared.counters.heartbeat_rtt.store(micros, Ordering::Relaxed);
     news.heartbeat_reply = true;
 }
@@ -290,7 +287,9 @@ fn heartbeat_answered(connection: &mut Connection, shared: &Shared, news: &mut A
 fn deliver(connection: &mut Connection, shared: &Shared, batch: &mut VecDeque<Message>, news: &mut Arrived) {
     match shared.config.unsolicited {
         Unsolicited::Discard => {
-            add(&shared.counters.discarded, batch.len() as u64);
+            if let Some(discarded) = shared.extras.discarded() {
+                add(discarded, batch.len() as u64);
+            }
             batch.clear();
         }
         Unsolicited::Deliver => {

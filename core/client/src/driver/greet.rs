@@ -1,6 +1,6 @@
 //! The greeting of a connection: begun, carried on, and heard out when the peer leaves in the middle of it.
 
-use super::{Driver, Io};
+use super::Driver;
 use crate::clock;
 use crate::greeting::{Exchange, Greeting, Plan};
 use keepline_proto::config::Greeting as Declared;
@@ -27,7 +27,7 @@ impl Driver {
     }
 
     pub(super) fn greeting_turn(&mut self, context: &mut Context<'_>) -> bool {
-        let Io::Open(connection) = &mut self.io else { return false };
+        let Some(connection) = self.io.connection_mut() else { return false };
         let epoch = connection.epoch;
         match connection.poll_greeting(context, &self.shared) {
             Poll::Pending => false,

@@ -4,7 +4,7 @@ use super::connection::Connection;
 use super::look::Weighed;
 use crate::clock;
 use crate::shared::Shared;
-use crate::stats::add;
+use crate::stats::count;
 use crate::writer::News;
 use keepline_proto::KernelFigures;
 use keepline_proto::outbox::{HandedOver, Standing, Urgent};
@@ -12,13 +12,13 @@ use keepline_proto::outbox::{HandedOver, Standing, Urgent};
 impl Connection {
     /// Counts what a write handed over, and tells everybody whom it concerns.
     pub(super) fn advance(&mut self, written: usize, shared: &Shared) {
-        add(&shared.counters.bytes_out, written as u64);
         if !self.is_open {
             return self.advance_without_gate(written, shared);
         }
         let mut news = News::default();
         let mut guard = shared.writer();
         let writer = &mut *guard;
+        writer.bytes_out += written as u64;
         // The report needs the correlator while the outbox is at work: both are behind the same lock.
         // Most writes hand over one thing to tell of: a heartbeat then allocates nothing.
         let mut first: Option<(HandedOver, Option<keepline_proto::outbox::Settled>)> = None;
@@ -41,7 +41,7 @@ impl Connection {
                     writer.settle(settled, &mut news);
                 }
                 HandedOver::Urgent(Urgent::Heartbeat) => {
-                    add(&shared.counters.heartbeats, 1);
+                    count(&shared.counters.heartbeats);
                     if let Some(correlator) = self.own_correlator().or(writer.correlator.as_deref_mut()) {
                         correlator.heartbeat_handed_over();
                     }
@@ -54,7 +54,7 @@ impl Connection {
         let wanted = std::mem::take(&mut writer.wanted).then(|| writer.room.rope());
         let wants_look = writer.outbox.wants_look();
         if writer.outbox.is_unsettled() {
-            self.look.set_if_none(clock::now());
+            self.look_soon(clock::now());
         }
         drop(guard);
         news.tell();
@@ -75,7 +75,7 @@ impl Connection {
         let is_first = self.flight.is_empty() && !(self.is_open && writer.outbox.has_waiting());
         // An error is met again, and judged, by the write that follows.
         let written = if is_first { self.transport.try_write(frame).unwrap_or_default() } else { 0 };
-        add(&shared.counters.bytes_out, written as u64);
+        writer.bytes_out += written as u64;
         if !self.is_open {
             self.note_prelude(written);
         }
@@ -83,7 +83,7 @@ impl Connection {
             if self.is_open {
                 writer.outbox.wrote_urgent(written);
             }
-            add(&shared.counters.heartbeats, 1);
+            count(&shared.counters.heartbeats);
             if let Some(correlator) = self.own_correlator().or(writer.correlator.as_deref_mut()) {
                 correlator.heartbeat_handed_over();
             }
@@ -100,13 +100,14 @@ impl Connection {
     /// Before it has the gate only greeting, answers and heartbeats leave, and the outbox counts for another connection.
     fn advance_without_gate(&mut self, written: usize, shared: &Shared) {
         self.note_prelude(written);
+        shared.writer().bytes_out += written as u64;
         let mut heartbeats = 0;
         self.flight.advance_urgent(written, |kind| match kind {
             Urgent::Heartbeat => heartbeats += 1,
             Urgent::AutoReply | Urgent::Greeting | Urgent::Subscription { .. } => {}
         });
         for _ in 0..heartbeats {
-            add(&shared.counters.heartbeats, 1);
+            count(&shared.counters.heartbeats);
             if let Some(correlator) = self.own_correlator().or(shared.writer().correlator.as_deref_mut()) {
                 correlator.heartbeat_handed_over();
             }

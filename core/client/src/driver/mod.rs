@@ -27,9 +27,9 @@ pub(crate) use connection::Connection;
 use connection::ReadStep;
 use keepline_proto::endpoints::Candidates;
 use keepline_proto::session::{Command, NetworkChange};
-use keepline_proto::{Cause, CloseHow, Ending, Epoch, Session, State, Time};
+use keepline_proto::{Cause, CloseHow, Ending, Epoch, Session, State};
 use siblings::Remains;
-use slots::{Arrival, Io};
+use slots::{Arrival, Io, Place};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -65,8 +65,6 @@ pub(crate) struct Driver {
     permitted: bool,
     /// The last silent death of a sibling that this client has heard of.
     siblings_heard: u32,
-    /// What the machine waits for; [`Time::FAR_FUTURE`] for nothing but inputs.
-    wait: Time,
     io: Io,
     /// The connection is closed and its requests were not told yet.
     unsettled: bool,
@@ -82,11 +80,11 @@ struct Aside {
     /// says by epoch whose turn it is.
     other: Io,
     /// The stream whose user was not told yet that it is over.
-    lent: Option<Box<(Epoch, Arc<Socket>)>>,
+    lent: Option<(Epoch, Arc<Socket>)>,
     /// What is told of an attempt beside a connection once it has won.
-    arrival: Option<Arrival>,
+    arrival: Option<Box<Arrival>>,
     /// What the connection leaves behind when it is closed.
-    remains: Option<Remains>,
+    remains: Option<Box<Remains>>,
     /// `None` while nobody listens.
     span: Option<Arc<tracing::Span>>,
 }
@@ -110,8 +108,7 @@ impl Driver {
             answered: false,
             permitted: false,
             siblings_heard: 0,
-            wait: Time::FAR_FUTURE,
-            io: Io::Nothing,
+            io: Io::default(),
             unsettled: false,
             finished: false,
             aside: span.map(|span| Box::new(Aside { span: Some(span), ..Aside::default() })),
@@ -161,7 +158,7 @@ impl Driver {
 
     fn io_turn(&mut self, context: &mut Context<'_>) -> bool {
         let mut again = self.slot_turn(context);
-        if let Some(aside) = self.aside.as_mut().filter(|aside| !matches!(aside.other, Io::Nothing)) {
+        if let Some(aside) = self.aside.as_mut().filter(|aside| !aside.other.is_nothing()) {
             std::mem::swap(&mut self.io, &mut aside.other);
             again |= self.slot_turn(context);
         }
@@ -169,15 +166,15 @@ impl Driver {
     }
 
     fn slot_turn(&mut self, context: &mut Context<'_>) -> bool {
-        match &mut self.io {
-            Io::Nothing | Io::Lent(..) => false,
-            Io::Dialing(dialing) => {
-                let (epoch, future) = (dialing.0, &mut dialing.1);
+        match self.io.place_mut() {
+            None | Some(Place::Lent(..)) => false,
+            Some(Place::Dialing(epoch, future)) => {
+                let epoch = *epoch;
                 let Poll::Ready(result) = future.as_mut().poll(context) else { return false };
                 self.dialed(epoch, result);
                 true
             }
-            Io::Open(_) => {
+            Some(Place::Open(_)) => {
                 let mut again = self.greeting_turn(context);
                 again |= self.read_turn(context);
                 again |= self.write_turn(context);
@@ -187,7 +184,7 @@ impl Driver {
     }
 
     fn dialed(&mut self, epoch: Epoch, result: Result<Dialed, Ending>) {
-        self.io = Io::Nothing;
+        self.io = Io::default();
         self.tell_failed_addresses(epoch);
         match result {
             Ok(dialed) => {
@@ -203,17 +200,17 @@ impl Driver {
                     #[cfg(feature = "tls")]
                     tls: dialed.tls,
                 };
-                let mut connection = Box::new(Connection::new(epoch, (dialed.socket, dialed.acked_by)));
+                let mut connection = Connection::new(epoch, (dialed.socket, dialed.acked_by));
                 let is_alone = self.session.challenger() != Some(epoch);
                 if !is_alone {
                     connection.run_beside(&self.shared.config);
                 }
                 self.session.set_resubscribes(is_alone && self.shared.writer().confirms_subscriptions());
-                self.io = Io::Open(connection);
+                self.io = Io::holding(Place::Open(connection));
                 if is_alone {
                     self.adopt(arrival);
                 } else {
-                    self.aside().arrival = Some(arrival);
+                    self.aside().arrival = Some(Box::new(arrival));
                 }
                 self.session.handle_dialed(clock::now(), epoch, dialed.peer);
             }
@@ -227,7 +224,7 @@ impl Driver {
 
     fn read_turn(&mut self, context: &mut Context<'_>) -> bool {
         for _ in 0..READS_PER_TURN {
-            let Io::Open(connection) = &mut self.io else { return true };
+            let Some(connection) = self.io.connection_mut() else { return true };
             let epoch = connection.epoch;
             let step = connection.read(context, &self.shared);
             let now = clock::now();
@@ -292,7 +289,7 @@ impl Driver {
 
     fn write_turn(&mut self, context: &mut Context<'_>) -> bool {
         for _ in 0..WRITES_PER_TURN {
-            let Io::Open(connection) = &mut self.io else { return true };
+            let Some(connection) = self.io.connection_mut() else { return true };
             let epoch = connection.epoch;
             let was_blocked = connection.blocked;
             match connection.write(context, &self.shared) {
@@ -322,7 +319,7 @@ impl Driver {
                     if self.leave_to_greeting(epoch, ending) {
                         return false;
                     }
-                    if gone || matches!(&self.io, Io::Open(connection) if connection.epoch == epoch) {
+                    if gone || self.io.connection().is_some_and(|connection| connection.epoch == epoch) {
                         self.end(epoch, ending);
                     }
                     return true;

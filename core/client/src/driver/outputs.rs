@@ -1,6 +1,7 @@
 //! What the machine asks for, done.
 
-use super::{Connection, Driver, Io};
+use super::slots::{Io, Place};
+use super::{Connection, Driver};
 use crate::clock;
 use crate::io::sockopt;
 use crate::stats::count;
@@ -10,7 +11,7 @@ use keepline_proto::endpoints::Candidates;
 use keepline_proto::event::Disconnected;
 use keepline_proto::kernel::KERNEL_PROBE;
 use keepline_proto::outbox::{Accounting, Standing};
-use keepline_proto::{Cause, CloseHow, Ending, Epoch, Event, EventKind, KernelFigures, Output, State, Time};
+use keepline_proto::{Cause, CloseHow, Ending, Epoch, Event, EventKind, KernelFigures, Output, State};
 use std::sync::Arc;
 
 impl Driver {
@@ -57,10 +58,7 @@ impl Driver {
         let mut asked = None;
         loop {
             match self.session.poll_output() {
-                Output::Wait(deadline) => {
-                    self.wait = deadline.unwrap_or(Time::FAR_FUTURE);
-                    return asked;
-                }
+                Output::Wait(_) => return asked,
                 Output::Dial { epoch, endpoint, deadline, mss } => {
                     count(&self.shared.counters.attempts);
                     self.count_retry(epoch, endpoint);
@@ -70,9 +68,8 @@ impl Driver {
                         );
                     }
                     let future = self.dial(epoch, endpoint, deadline, mss);
-                    let dialing = Io::Dialing(Box::new((epoch, future)));
-                    let slot = if matches!(self.io, Io::Nothing) { &mut self.io } else { &mut self.aside().other };
-                    *slot = dialing;
+                    let slot = if self.io.is_nothing() { &mut self.io } else { &mut self.aside().other };
+                    *slot = Io::holding(Place::Dialing(epoch, future));
                     // The future has to be polled once before it can wake us.
                     self.shared.wake_driver();
                 }
@@ -122,7 +119,7 @@ impl Driver {
         let shared = self.shared.clone();
         let arrival = self.aside.as_mut().and_then(|aside| aside.arrival.take_if(|arrival| arrival.epoch == epoch));
         if let Some(arrival) = arrival {
-            self.adopt(arrival);
+            self.adopt(*arrival);
         }
         if shared.extras.streams().is_some() {
             // It is lent once it has been told of: whoever gets it finds the client connected.
@@ -136,7 +133,7 @@ impl Driver {
             if let Some(own) = connection.take_correlator() {
                 writer.correlator = Some(own);
             }
-            writer.acked_by = connection.acked_by;
+            writer.acked_by = connection.acked_by();
             writer.outbox.open(epoch, accounting, connection.prelude());
             connection.begin_with(writer.unsent_subscriptions(epoch), &shared.config.framing);
             if connection.has_urgent() {
@@ -175,22 +172,21 @@ impl Driver {
         let remains = self.remains(epoch);
         let aside = self.aside();
         aside.arrival.take_if(|arrival| arrival.epoch == epoch);
-        aside.remains = remains;
+        aside.remains = remains.map(Box::new);
         let mut settled = Vec::new();
         let Some(slot) = self.slot_mut(epoch) else {
             self.unsettled = true;
             return;
         };
-        let io = std::mem::replace(slot, Io::Nothing);
+        let place = slot.take();
         // The attempt beside a connection never had the gate: its end concerns neither the outbox nor the requests.
-        let is_beside = !self.has_nothing() && !io.has_had_the_gate();
-        match io {
-            Io::Nothing => {}
-            Io::Dialing(..) => {}
-            Io::Open(connection) if is_beside => connection.transport.abort_on_close(),
-            Io::Lent(lent) => {
+        let is_beside = !self.has_nothing() && !place.as_ref().is_some_and(Place::has_had_the_gate);
+        match place {
+            None | Some(Place::Dialing(..)) => {}
+            Some(Place::Open(connection)) if is_beside => connection.transport.abort_on_close(),
+            Some(Place::Lent(epoch, socket)) => {
                 if matches!(how, CloseHow::Abort)
-                    && let Some(stream) = lent.1.tcp()
+                    && let Some(stream) = socket.tcp()
                 {
                     sockopt::abort_on_close(stream);
                     if self.shared.config.single_connection {
@@ -199,9 +195,9 @@ impl Driver {
                     }
                 }
                 // Shut down once its user can be told why: before, a read would take that for the peer's own end.
-                self.aside().lent = Some(lent);
+                self.aside().lent = Some((epoch, socket));
             }
-            Io::Open(mut connection) => {
+            Some(Place::Open(mut connection)) => {
                 let standing = self.last_standing(&connection, how);
                 let mut news = News::default();
                 let mut writer = self.shared.writer();
@@ -302,7 +298,7 @@ impl Driver {
     /// Completes the report and keeps it before anybody is told, so that the errors of this end have it too.
     fn keep_report(&mut self, end: &mut Disconnected) {
         let remains = self.aside.as_mut().and_then(|aside| aside.remains.take());
-        self.warn_siblings(end, remains.as_ref());
+        self.warn_siblings(end, remains.as_deref());
         if let Some(report) = &mut end.report {
             let figures = remains.map(|remains| remains.figures);
             Arc::make_mut(report).figures = figures.filter(|figures| *figures != KernelFigures::default());
@@ -340,9 +336,9 @@ impl Driver {
     pub(super) fn finish(&mut self, ending: Ending) {
         self.finished = true;
         self.take_back(ending);
-        self.io = Io::Nothing;
+        self.io = Io::default();
         if let Some(aside) = &mut self.aside {
-            aside.other = Io::Nothing;
+            aside.other = Io::default();
         }
         let mut settled = Vec::new();
         let mut news = News::default();

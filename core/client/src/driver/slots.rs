@@ -13,40 +13,74 @@ use tokio::net::TcpStream;
 
 /// What the driver holds of the outside world. A pointer, whatever it is.
 #[derive(Default)]
-pub(super) enum Io {
-    #[default]
-    Nothing,
-    Dialing(Box<(Epoch, Dialing)>),
-    Open(Box<Connection>),
+pub(super) struct Io(Option<Box<Place>>);
+
+pub(super) enum Place {
+    Dialing(Epoch, Dialing),
+    Open(Connection),
     /// A stream client's connection, in the user's hands.
-    Lent(Box<(Epoch, Arc<Socket>)>),
+    Lent(Epoch, Arc<Socket>),
 }
 
 impl Io {
-    pub(super) fn epoch(&self) -> Option<Epoch> {
-        match self {
-            Io::Nothing => None,
-            Io::Dialing(dialing) => Some(dialing.0),
-            Io::Lent(lent) => Some(lent.0),
-            Io::Open(connection) => Some(connection.epoch),
+    pub(super) fn holding(place: Place) -> Io {
+        Io(Some(Box::new(place)))
+    }
+
+    pub(super) fn is_nothing(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(super) fn place(&self) -> Option<&Place> {
+        self.0.as_deref()
+    }
+
+    pub(super) fn place_mut(&mut self) -> Option<&mut Place> {
+        self.0.as_deref_mut()
+    }
+
+    pub(super) fn take(&mut self) -> Option<Place> {
+        self.0.take().map(|place| *place)
+    }
+
+    pub(super) fn connection(&self) -> Option<&Connection> {
+        match self.place()? {
+            Place::Open(connection) => Some(connection),
+            Place::Dialing(..) | Place::Lent(..) => None,
         }
     }
 
-    /// Whether the outbox was open for it, or a user has it.
-    pub(super) fn has_had_the_gate(&self) -> bool {
-        match self {
-            Io::Open(connection) => connection.is_open,
-            Io::Lent(..) => true,
-            Io::Nothing | Io::Dialing(..) => false,
+    pub(super) fn connection_mut(&mut self) -> Option<&mut Connection> {
+        match self.place_mut()? {
+            Place::Open(connection) => Some(connection),
+            Place::Dialing(..) | Place::Lent(..) => None,
+        }
+    }
+
+    pub(super) fn epoch(&self) -> Option<Epoch> {
+        match self.place()? {
+            Place::Dialing(epoch, _) | Place::Lent(epoch, _) => Some(*epoch),
+            Place::Open(connection) => Some(connection.epoch),
         }
     }
 
     /// The TCP socket, if there is one.
     pub(super) fn tcp(&self) -> Option<&TcpStream> {
+        match self.place()? {
+            Place::Open(connection) => connection.transport.tcp(),
+            Place::Lent(_, socket) => socket.tcp(),
+            Place::Dialing(..) => None,
+        }
+    }
+}
+
+impl Place {
+    /// Whether the outbox was open for it, or a user has it.
+    pub(super) fn has_had_the_gate(&self) -> bool {
         match self {
-            Io::Open(connection) => connection.transport.tcp(),
-            Io::Lent(lent) => lent.1.tcp(),
-            Io::Nothing | Io::Dialing(..) => None,
+            Place::Open(connection) => connection.is_open,
+            Place::Lent(..) => true,
+            Place::Dialing(..) => false,
         }
     }
 }
@@ -76,10 +110,10 @@ impl Driver {
         let shared = self.shared.clone();
         if let Some(streams) = shared.extras.streams()
             && let Some(slot) = self.slot_mut(epoch)
-            && let Io::Open(connection) = std::mem::replace(slot, Io::Nothing)
-            && let Some(socket) = streams.offer(*connection)
+            && let Some(Place::Open(connection)) = slot.take()
+            && let Some(socket) = streams.offer(connection)
         {
-            *slot = Io::Lent(Box::new((epoch, socket)));
+            *slot = Io::holding(Place::Lent(epoch, socket));
         }
     }
 
@@ -100,7 +134,7 @@ impl Driver {
 
     /// Whether there is no connection and no attempt.
     pub(super) fn has_nothing(&self) -> bool {
-        matches!(self.io, Io::Nothing) && self.other().is_none_or(|other| matches!(other, Io::Nothing))
+        self.io.is_nothing() && self.other().is_none_or(Io::is_nothing)
     }
 
     pub(super) fn aside(&mut self) -> &mut Aside {
@@ -112,15 +146,12 @@ impl Driver {
         self.aside.take_if(|aside| {
             let Aside { other, lent, arrival, remains, span } = &**aside;
             let is_empty = lent.is_none() && arrival.is_none() && remains.is_none() && span.is_none();
-            is_empty && matches!(other, Io::Nothing)
+            is_empty && other.is_nothing()
         });
     }
 
     pub(super) fn connection(&mut self, epoch: Epoch) -> Option<&mut Connection> {
-        match self.slot_mut(epoch)? {
-            Io::Open(connection) => Some(connection),
-            Io::Nothing | Io::Dialing(..) | Io::Lent(..) => None,
-        }
+        self.slot_mut(epoch)?.connection_mut()
     }
 
     /// The TCP socket of this epoch, in whoever's hands.
@@ -134,10 +165,10 @@ impl Driver {
 
     /// When the last byte of the connection came in.
     pub(super) fn last_received(&self) -> Time {
-        match self.slot(self.session.epoch()) {
-            Some(Io::Open(connection)) => connection.last_received,
-            Some(Io::Lent(..)) => self.shared.extras.streams().map_or(Time::ZERO, |streams| streams.last_received()),
-            Some(Io::Nothing | Io::Dialing(..)) | None => Time::ZERO,
+        match self.slot(self.session.epoch()).and_then(Io::place) {
+            Some(Place::Open(connection)) => connection.last_received,
+            Some(Place::Lent(..)) => self.shared.extras.streams().map_or(Time::ZERO, |streams| streams.last_received()),
+            Some(Place::Dialing(..)) | None => Time::ZERO,
         }
     }
 }

@@ -48,7 +48,7 @@ impl Connection {
             writer.settle(settled, &mut news);
             if self.flight.is_empty() {
                 if writer.outbox.is_unsettled() {
-                    self.look.set_if_none(now);
+                    self.look_soon(now);
                 }
                 match writer.outbox.corked() {
                     Cork::Out => {}

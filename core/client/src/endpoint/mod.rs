@@ -1,5 +1,6 @@
 //! Where to connect to: `host:port`, `[v6]:port`, `tls://host:port`, `unix:/path`.
 
+mod host;
 mod into;
 mod parse;
 mod targets;
@@ -7,6 +8,7 @@ mod targets;
 pub use into::{IntoEndpoint, IntoEndpoints};
 pub(crate) use targets::Targets;
 
+use host::Host;
 use keepline_proto::ConfigError;
 use keepline_proto::endpoints::WEIGHT_MAX;
 use keepline_proto::proxy::Proxy;
@@ -14,7 +16,6 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
 
 /// How an endpoint is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,7 +33,7 @@ pub enum Scheme {
 #[derive(Clone)]
 pub struct Endpoint {
     /// The host, or the path of a Unix socket.
-    host: Arc<str>,
+    host: Host,
     port: u16,
     /// How often it is drawn beside others; no more than fits, see [`WEIGHT_MAX`].
     weight: u16,

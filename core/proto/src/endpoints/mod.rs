@@ -121,6 +121,11 @@ impl EndpointPool {
         has_new
     }
 
+    /// Whether there is one endpoint, which is number 0.
+    pub(crate) const fn is_one(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.0.as_ref().map_or(1, |many| many.candidates.len())

@@ -48,16 +48,16 @@ impl Evidence {
 
 impl Liveness {
     pub(super) fn evidence(&self) -> Evidence {
-        self.evidence.as_deref().copied().unwrap_or(Evidence::new(self.since))
+        self.timers.beside().copied().unwrap_or(Evidence::new(self.since))
     }
 
     pub(super) fn evidence_mut(&mut self) -> &mut Evidence {
-        self.evidence.get_or_insert_with(|| Box::new(Evidence::new(self.since)))
+        self.timers.beside_or(|| Evidence::new(self.since))
     }
 
     /// The next heartbeat is asked for: nothing is known of its way yet.
     pub(super) fn forget_delivery(&mut self) {
-        if let Some(evidence) = &mut self.evidence {
+        if let Some(evidence) = self.timers.beside_mut() {
             evidence.delivery = Delivery::new();
         }
     }

@@ -43,6 +43,6 @@ impl Liveness {
 
     /// Whether large segments are stuck and none ever passed.
     pub(crate) fn is_large_data_stuck(&self) -> bool {
-        self.evidence.as_ref().is_some_and(|evidence| evidence.large.is_stuck && !evidence.large.has_passed)
+        self.timers.beside().is_some_and(|evidence| evidence.large.is_stuck && !evidence.large.has_passed)
     }
 }

@@ -91,7 +91,7 @@ impl Liveness {
         settings: &Settings,
         findings: &mut Findings,
     ) {
-        let asked = self.evidence.as_mut().and_then(|evidence| evidence.kernel_probe.as_mut());
+        let asked = self.timers.beside_mut().and_then(|evidence| evidence.kernel_probe.as_mut());
         let Some(probe) = asked else { return };
         let answered_at = figures.last_ack_received.map(|age| now - age);
         if probe.tries_before.is_none() {
@@ -137,7 +137,7 @@ impl Liveness {
 
     /// Gives the kernel its configured probes back.
     pub(super) fn stop_asking_kernel(&mut self, findings: &mut Findings) {
-        let asked = self.evidence.as_mut().and_then(|evidence| evidence.kernel_probe.take());
+        let asked = self.timers.beside_mut().and_then(|evidence| evidence.kernel_probe.take());
         if asked.is_some_and(|probe| probe.tries_before.is_some()) {
             findings.probe_kernel = Some(false);
         }

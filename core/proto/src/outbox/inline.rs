@@ -10,7 +10,7 @@ impl Outbox {
     /// Whether a caller may write by itself: nothing waits, nobody writes, and no earlier inline write is uncounted.
     #[inline]
     pub fn allows_inline(&self) -> bool {
-        self.cork == Cork::Out && !self.writing && self.is_empty() && self.is_open
+        self.cork == Cork::Out && !self.writing && self.is_empty() && self.pass.is_open()
     }
 
     /// Makes callers append instead of writing: one has written inline, and the driver has not had a turn since.
@@ -55,7 +55,7 @@ impl Outbox {
     pub fn wrote_inline(&mut self, meta: Meta, frame: Inline<'_>) -> Option<Settled> {
         self.counts.accepted += 1;
         let size = frame.size();
-        if !self.is_kept {
+        if !self.pass.is_kept() {
             self.written += size as u64;
             return self.hand_over(meta.ticket, meta.request);
         }

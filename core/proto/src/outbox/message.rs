@@ -17,6 +17,30 @@ pub enum Gate {
     Open(Epoch),
 }
 
+/// Whether messages may pass on the connection, and whether the kernel's figures tell what becomes of those that do; the
+/// second outlives the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    Shut,
+    ShutKept,
+    Open,
+    OpenKept,
+}
+
+impl Pass {
+    pub(super) const fn is_open(self) -> bool {
+        matches!(self, Pass::Open | Pass::OpenKept)
+    }
+
+    pub(super) const fn is_kept(self) -> bool {
+        matches!(self, Pass::ShutKept | Pass::OpenKept)
+    }
+
+    pub(super) const fn shut(self) -> Pass {
+        if self.is_kept() { Pass::ShutKept } else { Pass::Shut }
+    }
+}
+
 /// Whether callers append instead of writing inline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Cork {
@@ -103,7 +127,6 @@ pub enum Accounting {
 pub(super) struct Counts {
     pub(super) accepted: u64,
     pub(super) acked: u64,
-    pub(super) in_flight: u64,
     /// Boxed: a client that never lost a connection with messages on it has none.
     rare: Option<Box<RareCounts>>,
 }
@@ -121,15 +144,20 @@ impl Counts {
         self.rare.get_or_insert_default()
     }
 
+    /// Handed over and without an outcome: what is in none of the other places.
+    pub(super) fn in_flight(&self, queued: u64) -> u64 {
+        let RareCounts { not_sent, unknown, expired } = self.rare.as_deref().copied().unwrap_or_default();
+        self.accepted.saturating_sub(self.acked + not_sent + unknown + expired + queued)
+    }
+
     pub(super) fn with_queued(&self, queued: u64) -> MessageCounts {
         let RareCounts { not_sent, unknown, expired } = self.rare.as_deref().copied().unwrap_or_default();
-        let Counts { accepted, acked, in_flight, rare: _ } = *self;
+        let (accepted, acked, in_flight) = (self.accepted, self.acked, self.in_flight(queued));
         MessageCounts { accepted, acked, not_sent, unknown, expired, queued, in_flight }
     }
 
     /// A connection ended: what is neither known nor waiting is unknown.
     pub(super) fn end(&mut self, queued: u64) {
-        self.in_flight = 0;
         let counts = self.with_queued(queued);
         let known = counts.acked + counts.not_sent + counts.expired + queued;
         let unknown = counts.accepted.saturating_sub(known);

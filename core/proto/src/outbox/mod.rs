@@ -32,7 +32,7 @@ use bytes::{Bytes, BytesMut};
 use chunk::{Chunk, Special};
 use flight::Step;
 use load::Load;
-use message::Counts;
+use message::{Counts, Pass};
 
 /// Below this size a message is copied into a chunk; from here on it goes by reference. A copy of 8 KiB costs about
 /// what a further slice in `writev` does.
@@ -56,17 +56,16 @@ pub(crate) const FLIGHT: usize = 1024 * 1024;
 pub struct Outbox {
     /// The connection of an open gate, or of the last one.
     epoch: Epoch,
-    is_open: bool,
+    pass: Pass,
     cork: Cork,
     writing: bool,
     /// Messages may grow too old.
     is_aging: bool,
-    /// Whether the kernel's figures will tell of outcomes; otherwise nothing is kept for them.
-    is_kept: bool,
     /// Bytes handed over on this connection, urgent frames included.
     written: u64,
-    /// The most messages, the most bytes.
-    limits: (usize, usize),
+    /// 32 bits: as many messages as any memory holds.
+    most_messages: u32,
+    most_bytes: usize,
     counts: Counts,
     /// Boxed: an idle client pays for a pointer.
     load: Option<Box<Load>>,
@@ -77,13 +76,13 @@ impl Outbox {
     pub fn new(limits: OutboxLimits) -> Outbox {
         Outbox {
             epoch: Epoch(0),
-            is_open: false,
+            pass: Pass::Shut,
             cork: Cork::Out,
             writing: false,
             is_aging: limits.age.is_some(),
-            is_kept: false,
             written: 0,
-            limits: (limits.messages, limits.bytes),
+            most_messages: u32::try_from(limits.messages).unwrap_or(u32::MAX),
+            most_bytes: limits.bytes,
             counts: Counts::default(),
             load: None,
         }
@@ -92,20 +91,23 @@ impl Outbox {
     /// Where the gate stands.
     #[inline]
     pub fn gate(&self) -> Gate {
-        if self.is_open { Gate::Open(self.epoch) } else { Gate::Shut }
+        if self.pass.is_open() { Gate::Open(self.epoch) } else { Gate::Shut }
     }
 
     /// Lets messages pass on the connection `epoch`, on which `prelude` bytes were handed over before.
     pub fn open(&mut self, epoch: Epoch, accounting: Accounting, prelude: u64) {
-        (self.epoch, self.is_open) = (epoch, true);
+        self.epoch = epoch;
+        self.pass = match accounting {
+            Accounting::Kernel => Pass::OpenKept,
+            Accounting::HandedOver => Pass::Open,
+        };
         self.cork = Cork::Out;
         self.written = prelude;
-        self.is_kept = accounting == Accounting::Kernel;
     }
 
     /// Lets nothing pass. Messages in flight get their outcome from [`Outbox::restore`].
     pub fn shut(&mut self) {
-        self.is_open = false;
+        self.pass = self.pass.shut();
     }
 
     /// Bytes handed over on this connection so far, urgent frames included.
@@ -115,7 +117,7 @@ impl Outbox {
 
     /// Whether messages wait for an outcome that the kernel's figures will bring.
     pub fn is_unsettled(&self) -> bool {
-        self.is_kept && self.counts.in_flight > 0
+        self.pass.is_kept() && self.counts.in_flight(self.len() as u64) > 0
     }
 
     /// Whether so much waits for its outcome that the kernel should be asked now.
@@ -130,6 +132,7 @@ impl Outbox {
     }
 
     /// Whether nothing waits.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -157,10 +160,10 @@ impl Outbox {
     /// [`Refusal::Full`] now, [`Refusal::TooLarge`] ever.
     #[inline]
     pub fn admit(&self, size: usize) -> Result<(), Refusal> {
-        if size > self.limits.1 || size > u32::MAX as usize {
+        if size > self.most_bytes || size > u32::MAX as usize {
             return Err(Refusal::TooLarge);
         }
-        if self.len() >= self.limits.0 || self.bytes() + size > self.limits.1 {
+        if self.len() >= self.most_messages as usize || self.bytes() + size > self.most_bytes {
             return Err(Refusal::Full);
         }
         Ok(())
@@ -171,10 +174,10 @@ impl Outbox {
     /// # Errors
     /// [`Refusal::Full`] now, [`Refusal::TooLarge`] ever.
     pub fn admit_many(&self, count: usize, size: usize) -> Result<(), Refusal> {
-        if count > self.limits.0 || size > self.limits.1 || size > u32::MAX as usize {
+        if count > self.most_messages as usize || size > self.most_bytes || size > u32::MAX as usize {
             return Err(Refusal::TooLarge);
         }
-        if self.len() + count > self.limits.0 || self.bytes() + size > self.limits.1 {
+        if self.len() + count > self.most_messages as usize || self.bytes() + size > self.most_bytes {
             return Err(Refusal::Full);
         }
         Ok(())
@@ -222,8 +225,8 @@ impl Outbox {
     ) -> Option<Result<(), E>> {
         let load = &mut **self.load.as_mut()?;
         let is_behind_others = (self.cork != Cork::Out) | self.writing | (load.messages > 0);
-        let has_room = load.messages < self.limits.0 && load.bytes + size <= self.limits.1;
-        if !is_behind_others || !has_room || !self.is_open || self.is_aging {
+        let has_room = load.messages < self.most_messages as usize && load.bytes + size <= self.most_bytes;
+        if !is_behind_others || !has_room || !self.pass.is_open() || self.is_aging {
             return None;
         }
         let chunk = load.chunks.back_mut()?;
@@ -301,11 +304,7 @@ impl Outbox {
                     load.messages = load.messages.saturating_sub(messages);
                 }
                 match handed {
-                    HandedOver::Part | HandedOver::Urgent(_) => report(handed, None),
-                    HandedOver::Messages(count) => {
-                        outbox.counts.in_flight += count as u64;
-                        report(handed, None);
-                    }
+                    HandedOver::Part | HandedOver::Urgent(_) | HandedOver::Messages(_) => report(handed, None),
                     HandedOver::Ticket { ticket, request } => {
                         let settled = outbox.hand_over(ticket, request);
                         report(handed, settled);
@@ -313,7 +312,7 @@ impl Outbox {
                 }
             }
         });
-        if !outbox.is_kept {
+        if !outbox.pass.is_kept() {
             flight.forget_done();
         }
         self.writing = !flight.is_empty();
@@ -327,7 +326,7 @@ impl Outbox {
 
     /// Keeps a chunk that was handed over whole, if the kernel will tell of it. Gives back a buffer that is no longer needed.
     fn keep(&mut self, mut chunk: Chunk) -> Option<BytesMut> {
-        if !self.is_kept || chunk.is_settled() {
+        if !self.pass.is_kept() || chunk.is_settled() {
             return chunk.hollow();
         }
         self.load().ledger.keep(chunk)
@@ -357,14 +356,11 @@ impl Outbox {
     /// Without the kernel's figures a tracked message that was handed over is `Unknown` at once.
     fn hand_over(&mut self, ticket: Option<Ticket>, request: bool) -> Option<Settled> {
         match ticket {
-            Some(ticket) if !request && !self.is_kept => {
+            Some(ticket) if !request && !self.pass.is_kept() => {
                 self.counts.rare().unknown += 1;
                 Some(Settled { ticket, outcome: Outcome::Unknown, request })
             }
-            Some(_) | None => {
-                self.counts.in_flight += 1;
-                None
-            }
+            Some(_) | None => None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::chunk::{Chunk, Fate, Special};
 use super::load::Load;
+use super::message::Pass;
 use super::{Cork, Flight, Outbox, Outcome, SPARES, Settled, Standing};
 use crate::Time;
 use crate::correlator::Ticket;
@@ -15,8 +16,8 @@ impl Outbox {
         self.shut();
         self.writing = false;
         self.cork = Cork::Out;
-        let standing = if self.is_kept { standing } else { Standing::unknown() };
-        (self.is_kept, self.written) = (false, 0);
+        let standing = if self.pass.is_kept() { standing } else { Standing::unknown() };
+        (self.pass, self.written) = (Pass::Shut, 0);
         let load = self.load.get_or_insert_default();
         load.spares = VecDeque::new();
         let mut ended = load.ledger.end();
@@ -62,7 +63,6 @@ impl Outbox {
         let before = counts.acked;
         let mut report = |frames: usize, special: Option<Special>| {
             counts.acked += frames as u64;
-            counts.in_flight = counts.in_flight.saturating_sub(frames as u64);
             settled.extend(special.and_then(|special| told(&special, Outcome::Acked)));
         };
         let is_busy = self.cork != Cork::Out;

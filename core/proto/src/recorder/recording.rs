@@ -1,18 +1,13 @@
 //! The recording of one connection: the last 256 entries, where ordinary repetition costs nothing.
 
 use super::beats::Beats;
+use super::entries::{KEPT, More, usual};
 use super::opening::Opening;
 use super::pairs::{Pair, Place, belongs, place};
 use super::transition::{Entry, Transition};
 use crate::kernel::KernelFigures;
 use crate::{Epoch, Time};
 use std::collections::VecDeque;
-
-/// 256 entries, 6 KiB: the whole story of most deaths, and no memory to speak of.
-pub(super) const KEPT: usize = 256;
-
-/// 4 entries: the usual beginning, as it is told once something else has happened, and that.
-const FIRST_ROOM: usize = 4;
 
 /// The entries of one connection.
 #[derive(Debug, Clone)]
@@ -28,17 +23,7 @@ pub(super) struct Recording {
     /// What followed it, as long as that were heartbeats and nothing else.
     beats: Beats,
     /// Boxed: a healthy connection has nothing else to tell.
-    more: Option<Box<More>>,
-}
-
-/// What follows the usual beginning.
-#[derive(Debug, Clone)]
-struct More {
-    entries: VecDeque<Entry>,
-    /// Entries that were given up for later ones.
-    overwritten: u32,
-    /// What the kernel's figures came to when they were last weighed.
-    kernel: Transition,
+    pub(super) more: Option<Box<More>>,
 }
 
 impl Recording {
@@ -170,7 +155,7 @@ impl Recording {
     }
 
     /// What follows the usual beginning. Unless the opening is over, it is told in entries like the rest.
-    fn more(&mut self) -> &mut More {
+    pub(super) fn more(&mut self) -> &mut More {
         let beats = &self.beats;
         let opening = (self.has_opening && !self.opening.is_over()).then_some(&self.opening);
         let more = self.more.get_or_insert_with(|| Box::new(More::after(beats)));
@@ -199,35 +184,6 @@ impl Recording {
         }
         self.more().push(entry);
     }
-}
-
-impl More {
-    fn after(beats: &Beats) -> More {
-        More { entries: beats.entries().collect(), overwritten: 0, kernel: Transition::KernelAnswers }
-    }
-
-    fn precede(&mut self, opening: impl Iterator<Item = Entry>) {
-        let after = std::mem::take(&mut self.entries);
-        self.entries = opening.chain(after).collect();
-    }
-
-    fn push(&mut self, entry: Entry) {
-        let length = self.entries.len();
-        if length == KEPT {
-            self.entries.pop_front();
-            self.overwritten = self.overwritten.saturating_add(1);
-        } else if length == self.entries.capacity() {
-            // By half: a client that has trouble once does not pay for 256.
-            self.entries.reserve_exact(FIRST_ROOM.max(length / 2).min(KEPT - length));
-        }
-        self.entries.push_back(entry);
-    }
-}
-
-/// The last entries, as far back as nothing but pairs happened.
-fn usual(entries: &VecDeque<Entry>) -> std::ops::Range<usize> {
-    let count = entries.iter().rev().take_while(|entry| !matches!(place(entry.what), Place::Alone)).count();
-    entries.len() - count..entries.len()
 }
 
 /// What figures come to, in one turn.

@@ -14,7 +14,7 @@ use crate::output::CloseHow;
 impl Session {
     /// Starts an attempt beside the suspect connection: one for each suspicion.
     pub(super) fn challenge(&mut self) {
-        if !self.config.concurrent_ok || self.network.is_down() || self.phase.challenger().is_some() {
+        if !self.config.concurrent_ok || self.known.network.is_down() || self.phase.challenger().is_some() {
             return;
         }
         if !matches!(self.phase, Phase::Up(_)) {

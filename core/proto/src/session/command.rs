@@ -17,7 +17,7 @@ impl Session {
             return;
         }
         self.started = true;
-        self.absent_since = self.now;
+        self.known.absent_since = self.now;
         if !self.paused {
             self.dial_if_online();
         }

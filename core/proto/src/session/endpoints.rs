@@ -20,17 +20,18 @@ impl Session {
         if !self.admit(now) {
             return;
         }
-        let has_new = self.pool.set(candidates, self.config.endpoint_order);
-        if self.phase.challenger().is_some_and(|challenger| !self.pool.contains(challenger.endpoint)) {
+        let has_new = self.known.pool.set(candidates, self.config.endpoint_order);
+        if self.phase.challenger().is_some_and(|challenger| !self.known.pool.contains(challenger.endpoint)) {
             self.end_challenger(Session::requested());
         }
-        let is_kept = self.phase.endpoint().is_none_or(|endpoint| self.pool.contains(endpoint));
+        let is_kept = self.phase.endpoint().is_none_or(|endpoint| self.known.pool.contains(endpoint));
         match &mut self.phase {
             Phase::Connecting(_) if !is_kept => self.end(Session::requested(), CloseHow::Abort, Next::Now),
             Phase::Up(_) if !is_kept => self.end(Session::requested(), self.how_to_leave(), Next::Now),
             Phase::Up(link) => {
                 let endpoint = link.endpoint;
                 self.settle_at_endpoint(endpoint);
+                self.known.rest();
             }
             Phase::Waiting(until) if has_new => {
                 // A list is pushed to a whole fleet at once: it must not dial as one.
@@ -49,46 +50,49 @@ impl Session {
 
     /// Where the attempt goes that is due now: a budget that is kept for each endpoint is asked before it leaves.
     pub fn next_endpoint(&self, now: Time) -> EndpointId {
-        self.pool.peek(self.now.max(now), self.network.path(), &mut self.rng.clone())
+        self.known.pool.peek(self.now.max(now), self.known.network.path(), &mut self.rng.clone())
     }
 
     /// Where the next attempt goes.
     pub(super) fn pick(&mut self) -> EndpointId {
-        self.pool.pick(self.now, self.network.path(), &mut self.rng)
+        let network = self.known.network.path();
+        self.known.pool.pick(self.now, network, &mut self.rng)
     }
 
     /// Where an attempt beside the connection goes.
     pub(super) fn pick_beside(&mut self) -> EndpointId {
         let incumbent = self.phase.endpoint().unwrap_or_default();
-        self.pool.pick_beside(self.now, self.network.path(), incumbent, &mut self.rng)
+        let network = self.known.network.path();
+        self.known.pool.pick_beside(self.now, network, incumbent, &mut self.rng)
     }
 
     /// Remembers what an end says of its endpoint, and tells what follows.
     pub(super) fn judge_endpoint(&mut self, endpoint: EndpointId, ending: &Ending, life: Life) -> Advice {
-        self.pool.note_end(self.now, self.network.path(), endpoint, ending, life)
+        let network = self.known.network.path();
+        self.known.pool.note_end(self.now, network, endpoint, ending, life)
     }
 
     /// A connection is up; if it goes to a second choice, a better one may be tried after a while.
     pub(super) fn settle_at_endpoint(&mut self, endpoint: EndpointId) {
-        self.pool.note_connected(endpoint);
-        let at = if self.pool.is_second_choice(endpoint) { self.next_return() } else { Time::FAR_FUTURE };
-        self.pool.set_return(at);
+        self.known.pool.note_connected(endpoint);
+        let at = if self.known.pool.is_second_choice(endpoint) { self.next_return() } else { Time::FAR_FUTURE };
+        self.known.pool.set_return(at);
     }
 
     /// Tries a better endpoint beside a healthy connection to a second choice. Whichever proves alive stays: the
     /// connection is only left for one that was greeted.
     pub(super) fn return_to_preferred(&mut self) {
-        if self.pool.return_at() > self.now {
+        if self.known.pool.return_at() > self.now {
             return;
         }
         let at = self.next_return();
-        self.pool.set_return(at);
+        self.known.pool.set_return(at);
         let is_free = self.phase.state() == State::Connected && self.phase.challenger().is_none();
         if is_free
             && !self.is_draining()
-            && !self.network.is_down()
+            && !self.known.network.is_down()
             && let Some(current) = self.phase.endpoint()
-            && let Some(better) = self.pool.better_than(self.now, self.network.path(), current)
+            && let Some(better) = self.known.pool.better_than(self.now, self.known.network.path(), current)
         {
             self.start_challenger(better);
         }

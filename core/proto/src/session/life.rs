@@ -51,15 +51,15 @@ impl Session {
         self.epoch = self.epoch.next();
         let epoch = self.epoch;
         let deadline = self.now + self.config.connect_total;
-        self.emit(EventKind::Connecting { epoch, endpoint: self.pool.name(endpoint) });
-        self.push(Output::Dial { epoch, endpoint, deadline, mss: self.segments.limit(self.now) });
+        self.emit(EventKind::Connecting { epoch, endpoint: self.known.pool.name(endpoint) });
+        self.push(Output::Dial { epoch, endpoint, deadline, mss: self.known.segments.limit(self.now) });
         self.note_held(epoch);
         Attempt { epoch, endpoint, step: Step::Dialing, deadline, peer: None, inbox_full: false, frame_open: false }
     }
 
     /// Dials, or waits for a network if the system says that there is none.
     pub(super) fn dial_if_online(&mut self) {
-        if self.network.is_down() {
+        if self.known.network.is_down() {
             let delay = self.offline_delay();
             self.wait_offline(delay);
         } else {
@@ -96,16 +96,17 @@ impl Session {
         let challenger = None;
         let inbox_full_told = inbox_full;
         self.phase = Phase::Up(Link { epoch, endpoint, verified, inbox_full_told, liveness, challenger });
-        self.failures = 0;
-        self.waits.note_success();
-        (self.refusals, self.proxy_refusals) = (0, 0);
+        self.known.failures = 0;
+        self.known.waits.note_success();
+        (self.known.refusals, self.known.proxy_refusals) = (0, 0);
         self.push(Output::Open { epoch });
         self.settle_at_endpoint(endpoint);
-        let (after, endpoint) = (self.now.since(self.absent_since), self.pool.name(endpoint));
+        let (after, endpoint) = (self.now.since(self.known.absent_since), self.known.pool.name(endpoint));
         self.emit(EventKind::Connected { epoch, peer, after, endpoint });
         if inbox_full {
             self.emit(EventKind::InboxFull { epoch });
         }
+        self.known.rest();
     }
 
     /// Does what a look at the connection came to.
@@ -149,7 +150,7 @@ impl Session {
             && ending.cause == Cause::PathSilent
             && link.liveness.is_large_data_stuck()
         {
-            self.segments.note_death(now);
+            self.known.segments.note_death(now);
         }
         let challenger = self.take_challenger();
         let up_for = self.leave();
@@ -163,9 +164,9 @@ impl Session {
         let advice = self.judge_endpoint(endpoint, &ending, life);
         let failed = up_for.is_none() && next == Next::Retry;
         if failed {
-            self.failures = self.failures.saturating_add(1);
+            self.known.failures = self.known.failures.saturating_add(1);
         }
-        let exhausted = failed && self.config.max_attempts.is_some_and(|limit| self.failures >= limit);
+        let exhausted = failed && self.config.max_attempts.is_some_and(|limit| self.known.failures >= limit);
         // A certificate does not get better by asking again; but a wish or a new network is no verdict on it.
         let refused = self.is_refused_for_good(&ending);
         let fatal = next == Next::Retry && (advice.fatal && self.config.is_fatal(ending.cause) || refused);
@@ -174,7 +175,9 @@ impl Session {
         let next = if closes { Next::Stop } else { next };
         let next = if next == Next::Retry && challenger.is_some() { Next::Challenger } else { next };
         let delay = match next {
-            Next::Retry if self.network.is_down() => Some(self.retry_delay(&ending, stood).max(self.offline_delay())),
+            Next::Retry if self.known.network.is_down() => {
+                Some(self.retry_delay(&ending, stood).max(self.offline_delay()))
+            }
             Next::Retry if advice.hop => Some(self.hop_delay()),
             Next::Retry => Some(self.retry_delay(&ending, stood)),
             Next::Offline => Some(self.offline_delay()),
@@ -196,7 +199,9 @@ impl Session {
         }
         match (next, delay) {
             (Next::Now, _) => self.dial(),
-            (Next::Retry, Some(delay)) if !self.network.is_down() => self.phase = Phase::Waiting(self.now + delay),
+            (Next::Retry, Some(delay)) if !self.known.network.is_down() => {
+                self.phase = Phase::Waiting(self.now + delay)
+            }
             (Next::Retry | Next::Offline, Some(delay)) => self.wait_offline(delay),
             (Next::Retry | Next::Challenger | Next::Offline | Next::Stop, _) => {
                 if closes {
@@ -216,8 +221,8 @@ impl Session {
         retry_in: Option<Duration>,
     ) {
         self.push(Output::Close { epoch, how });
-        let (failures, messages) = (self.failures, MessageCounts::default());
-        let endpoint = self.pool.name(endpoint);
+        let (failures, messages) = (self.known.failures, MessageCounts::default());
+        let endpoint = self.known.pool.name(endpoint);
         let report = None;
         let mut end = Box::new(Disconnected { epoch, endpoint, ending, up_for, retry_in, failures, messages, report });
         end.report = self.recorder.finish(self.now, &end).map(Arc::new);
@@ -230,7 +235,7 @@ impl Session {
             return;
         }
         self.phase = Phase::Closed;
-        self.network.forget();
+        self.known.network.forget();
         self.emit(EventKind::Closed(ending));
     }
 
@@ -246,16 +251,16 @@ impl Session {
 
     /// Leaves the living phase: how long the connection was up, and what that means for the curve.
     fn leave(&mut self) -> Option<UpFor> {
-        self.pool.set_return(Time::FAR_FUTURE);
+        self.known.pool.set_return(Time::FAR_FUTURE);
         let (since, verified) = match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Up(link) => (link.liveness.since(), link.verified),
             Phase::Draining(drain) => (drain.since, drain.verified),
             Phase::Idle | Phase::Connecting(_) | Phase::Waiting(_) | Phase::Offline(_) | Phase::Closed => return None,
         };
-        self.absent_since = self.now;
+        self.known.absent_since = self.now;
         let stood = self.has_stood(since, verified);
         if stood {
-            self.waits.reset();
+            self.known.waits.reset();
         }
         Some(UpFor { lasted: self.now.since(since), stood })
     }

@@ -8,6 +8,7 @@ mod command;
 mod endpoints;
 mod input;
 mod io;
+mod known;
 mod life;
 mod network;
 mod phase;
@@ -17,16 +18,14 @@ mod waiting;
 pub use input::{Command, NetworkChange, NetworkKind, NetworkPath};
 
 use crate::config::ValidConfig;
-use crate::endpoints::EndpointPool;
 use crate::event::{Event, EventKind, State};
 use crate::output::{Output, OutputQueue};
 use crate::race::{TLS_LEAST, tls_least_after};
 use crate::recorder::Recorder;
 use crate::wait::{WaitClass, Waits};
 use crate::{Epoch, Time};
-use network::Network;
+use known::Known;
 use phase::Phase;
-use segments::Segments;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,27 +60,16 @@ pub struct Session {
     /// The latest time an input carried: a clock that steps back is held still.
     now: Time,
     epoch: Epoch,
-    events: u64,
+    /// Numbered so far. 32 bits: one each second for 136 years.
+    events: u32,
     phase: Phase,
-    pool: EndpointPool,
-    network: Network,
-    waits: Waits,
-    segments: Segments,
-    /// Attempts that failed in a row.
-    failures: u32,
-    /// How often the peer refused the credentials since a greeting passed last.
-    refusals: u8,
-    /// The same of the proxy.
-    proxy_refusals: u8,
+    known: Known,
     /// The next connection has subscriptions to be confirmed.
     resubscribes: bool,
-    /// When the last connection ended, or the client was started.
-    absent_since: Time,
     started: bool,
     paused: bool,
     /// The client ends with its first connection.
     one_connection: bool,
-    drained: bool,
     recorder: Recorder,
     outputs: OutputQueue,
 }
@@ -97,19 +85,11 @@ impl Session {
             epoch: Epoch(0),
             events: 0,
             phase: Phase::Idle,
-            pool: EndpointPool::one(),
-            network: Network::default(),
-            waits: Waits::new(),
-            segments: Segments::default(),
-            failures: 0,
-            refusals: 0,
-            proxy_refusals: 0,
+            known: Known::default(),
             resubscribes: false,
-            absent_since: now,
             started: false,
             paused: false,
             one_connection: false,
-            drained: true,
             recorder: Recorder::default(),
             outputs: OutputQueue::default(),
         }
@@ -137,12 +117,12 @@ impl Session {
 
     /// How often the peer refused the credentials since a greeting passed last.
     pub fn refusals(&self) -> u32 {
-        self.refusals.into()
+        self.known.refusals.into()
     }
 
     /// How often the proxy refused the credentials since an attempt succeeded last.
     pub fn proxy_refusals(&self) -> u32 {
-        self.proxy_refusals.into()
+        self.known.proxy_refusals.into()
     }
 
     /// Says whether subscriptions have to be confirmed on the connection that is told as dialled next: then it is greeted,
@@ -167,16 +147,16 @@ impl Session {
     /// with an address, and longer once an attempt has timed out. With several endpoints somebody else may have time: it is
     /// [`TLS_LEAST`] at first, and grows with each round of all of them that ended with a timeout.
     pub fn tls_least(&self) -> Duration {
-        if self.pool.count() < 2 {
+        if self.known.pool.count() < 2 {
             return TLS_LEAST.max(self.connect_per_address());
         }
         // With several endpoints a wait, and so a failure, is counted once for each round of all of them.
-        tls_least_after(self.waits.failures(WaitClass::Timeout), self.config.connect_patient)
+        tls_least_after(self.known.waits.failures(WaitClass::Timeout), self.config.connect_patient)
     }
 
     /// Whether an attempt has timed out since one succeeded, with nobody else to try.
     fn is_patient(&self) -> bool {
-        self.waits.failures(WaitClass::Timeout) > 0 && self.pool.count() < 2
+        self.known.waits.failures(WaitClass::Timeout) > 0 && self.known.pool.count() < 2
     }
 
     /// Makes the client end with its first connection: what came before it was retried, what ends it closes the client.
@@ -194,7 +174,7 @@ impl Session {
 
     /// What is remembered of failures, class by class.
     pub fn waits(&self) -> &Waits {
-        &self.waits
+        &self.known.waits
     }
 
     /// The next thing to do. The last one is [`Output::Wait`]; after it comes the next input.
@@ -202,20 +182,25 @@ impl Session {
         if let Some(output) = self.outputs.pop() {
             return output;
         }
-        self.drained = true;
-        let deadline = self.phase.deadline().min(self.network.settle_at()).min(self.pool.return_at());
+        self.outputs.drained();
+        Output::Wait(self.deadline())
+    }
+
+    /// What the last [`Output::Wait`] told: when something happens by itself, if nothing else does before.
+    pub fn deadline(&self) -> Option<Time> {
+        let deadline = self.phase.deadline().min(self.known.network.settle_at()).min(self.known.pool.return_at());
         // A deadline that passed while another input was handled is due now, not in the past.
-        Output::Wait((deadline != Time::FAR_FUTURE).then(|| deadline.max(self.now)))
+        (deadline != Time::FAR_FUTURE).then(|| deadline.max(self.now))
     }
 
     /// Takes an input: the time, and whether there is anybody left to hear it.
     fn admit(&mut self, now: Time) -> bool {
-        debug_assert!(self.drained, "outputs must be drained to Output::Wait before the next input");
+        debug_assert!(self.outputs.is_drained(), "outputs must be drained to Output::Wait before the next input");
         self.now = self.now.max(now);
         if matches!(self.phase, Phase::Closed) {
             return false;
         }
-        self.drained = false;
+        self.outputs.refill();
         true
     }
 
@@ -230,8 +215,8 @@ impl Session {
     }
 
     fn emit(&mut self, kind: EventKind) {
-        self.events += 1;
-        let event = Event { seq: self.events, at: self.now, kind };
+        self.events = self.events.saturating_add(1);
+        let event = Event { seq: self.events.into(), at: self.now, kind };
         self.push(Output::Emit(Box::new(event)));
     }
 }

@@ -52,6 +52,15 @@ enum Settled {
 }
 
 impl Network {
+    pub(super) const fn new() -> Network {
+        Network(None)
+    }
+
+    /// Whether nobody ever spoke of it.
+    pub(super) const fn is_unheard_of(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(super) fn is_down(&self) -> bool {
         self.0.as_ref().is_some_and(|known| known.told.down || known.seen.down)
     }
@@ -145,7 +154,7 @@ impl Session {
     /// Takes the system's word that the network changed. It counts once nothing has changed for a second.
     pub fn handle_network_changed(&mut self, now: Time, change: NetworkChange) {
         if self.admit(now) {
-            self.network.note_told(self.now, change);
+            self.known.network.note_told(self.now, change);
         }
     }
 
@@ -153,7 +162,7 @@ impl Session {
     /// that the system tells of, but has numbers of its own: it neither confirms nor takes back what the system said.
     pub fn handle_network_seen(&mut self, now: Time, before: NetworkPath, change: NetworkChange) {
         if self.admit(now) {
-            self.network.note_seen(self.now, before, change);
+            self.known.network.note_seen(self.now, before, change);
         }
     }
 
@@ -168,12 +177,12 @@ impl Session {
             // A living connection has to be asked: that follows what was seen, once it has settled.
             return;
         }
-        let was_down = self.network.is_down();
-        self.network.find(path);
-        match (&self.phase, was_down, self.network.is_down()) {
+        let was_down = self.known.network.is_down();
+        self.known.network.find(path);
+        match (&self.phase, was_down, self.known.network.is_down()) {
             (Phase::Waiting(_), false, true) => self.lose(),
             (Phase::Offline(_), true, false) => {
-                self.segments.forget();
+                self.known.segments.forget();
                 self.recorder.note_all(self.now, Transition::NetworkBack);
                 self.dial();
             }
@@ -214,22 +223,25 @@ impl Session {
 
     /// Acts on a change of the network that has settled.
     pub(super) fn settle_network(&mut self) {
-        let Some(pending) = self.network.take_settled(self.now) else { return };
+        if self.known.network.settle_at() > self.now {
+            return;
+        }
+        let Some(pending) = self.known.network.take_settled(self.now) else { return };
         let is_named = [pending.told, pending.seen].into_iter().flatten().any(|change| change.path.is_some());
-        let Some((settled, route_intact)) = self.network.learn(pending) else { return };
+        let Some((settled, route_intact)) = self.known.network.learn(pending) else { return };
         match settled {
             Settled::Lost => self.lose(),
             Settled::Back => {
-                self.waits.forgive_network();
-                self.segments.forget();
+                self.known.waits.forgive_network();
+                self.known.segments.forget();
                 self.recorder.note_all(self.now, Transition::NetworkBack);
                 self.regain_network(route_intact);
             }
             Settled::Changed => {
-                self.segments.forget();
+                self.known.segments.forget();
                 self.recorder.note_all(self.now, Transition::NetworkChanged);
                 if is_named {
-                    self.waits.forgive_network();
+                    self.known.waits.forgive_network();
                 }
                 self.change_network(route_intact);
             }
@@ -239,7 +251,7 @@ impl Session {
     /// What the end of an established connection means while there is no network.
     pub(super) fn explain_by_network(&mut self, ending: Ending) -> Ending {
         let is_silence = matches!(ending.cause, Cause::PathSilent | Cause::PeerUnresponsive | Cause::Unreachable);
-        if is_silence && self.network.is_down() && self.link().is_some() {
+        if is_silence && self.known.network.is_down() && self.link().is_some() {
             Ending { cause: Cause::LocalNetworkDown, ..ending }
         } else {
             ending
@@ -247,7 +259,7 @@ impl Session {
     }
 
     fn lose(&mut self) {
-        self.segments.forget();
+        self.known.segments.forget();
         self.recorder.note_all(self.now, Transition::NetworkLost);
         self.lose_network();
     }

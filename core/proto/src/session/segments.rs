@@ -26,6 +26,15 @@ struct Deaths {
 }
 
 impl Segments {
+    pub(super) const fn new() -> Segments {
+        Segments(None)
+    }
+
+    /// Whether there is nothing to remember.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// A connection fell silent with large segments in flight, and had never got one through.
     pub(super) fn note_death(&mut self, now: Time) {
         if self.limit(now).is_some() {

@@ -23,22 +23,22 @@ impl Session {
         {
             let held = until.since((*due).max(now));
             *due = until;
-            self.waits.hold(held);
+            self.known.waits.hold(held);
         }
     }
 
     /// Draws the wait after this end. `stood` says whether it was a connection that proved itself.
     pub(super) fn retry_delay(&mut self, ending: &Ending, stood: bool) -> Duration {
-        self.waits.note_failure(WaitClass::of(ending, stood));
-        self.waits.draw(&self.config.backoff, ending, stood, &mut self.rng)
+        self.known.waits.note_failure(WaitClass::of(ending, stood));
+        self.known.waits.draw(&self.config.backoff, ending, stood, &mut self.rng)
     }
 
     /// Whether the peer, or the proxy, has refused the credentials as often as it is asked.
     pub(super) fn is_refused_for_good(&mut self, ending: &Ending) -> bool {
         let refusals = if ending.cause == Cause::Greeting(GreetingFailure::Auth) {
-            &mut self.refusals
+            &mut self.known.refusals
         } else if ending.cause == Cause::Proxy(ProxyFailure::Auth) {
-            &mut self.proxy_refusals
+            &mut self.known.proxy_refusals
         } else {
             return false;
         };
@@ -55,17 +55,18 @@ impl Session {
 
     /// Forgets the failures before a connection that has proved itself: a healthy client keeps no memory of them.
     pub(super) fn settle_waits(&mut self) {
-        if !self.waits.is_empty()
+        if !self.known.waits.is_empty()
             && let Phase::Up(link) = &self.phase
             && self.has_stood(link.liveness.since(), link.verified)
         {
-            self.waits.reset();
+            self.known.waits.reset();
+            self.known.rest();
         }
     }
 
     /// Tells in the report of the attempt that starts now how long it was held.
     pub(super) fn note_held(&mut self, epoch: Epoch) {
-        let held = self.waits.take_held();
+        let held = self.known.waits.take_held();
         if !held.is_zero() {
             let millis = u32::try_from(held.as_millis()).unwrap_or(u32::MAX);
             self.recorder.note(self.now, epoch, Transition::Held { millis });
