@@ -146,10 +146,18 @@ impl Shared {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands a wish to the driver.
+    /// Hands a wish to the driver. What is sent from now on waits for its turn: a message after a pause is not written on
+    /// the connection that the pause ends.
     pub(crate) fn wish(&self, wish: Wish) {
         self.desk().news.get_or_insert_default().wishes.push(wish);
+        // After the wish is there: a driver that un-corks meanwhile sees it.
+        self.writer().outbox.cork();
         self.driver.wake();
+    }
+
+    /// Whether the driver has not come to a wish yet.
+    pub(crate) fn has_wishes(&self) -> bool {
+        self.desk().news.as_ref().is_some_and(|news| !news.wishes.is_empty())
     }
 
     pub(crate) fn take_wishes(&self) -> Vec<Wish> {

@@ -236,6 +236,21 @@ async fn pause_stays_away_and_resume_comes_back() {
 }
 
 #[tokio::test]
+async fn message_sent_after_a_pause_waits_for_the_next_connection() {
+    let server = EchoServer::start().await.unwrap();
+    let client = Client::builder(server.addr()).connect().await.unwrap();
+    let mut events = client.events();
+    // Nothing waits before it, and the connection is still up: it could be written at once.
+    client.pause();
+    let mut receipt = client.send_tracked("later").await.unwrap();
+    await_event(&mut events, "paused", SOON).await;
+    let stats = client.stats();
+    assert_eq!((stats.messages.queued, stats.bytes_out), (1, 0));
+    client.resume();
+    assert_eq!(tokio::time::timeout(SOON, receipt.outcome()).await.unwrap().unwrap(), Outcome::Acked);
+}
+
+#[tokio::test]
 async fn connect_tells_why_it_could_not_and_the_client_is_closed() {
     let error = Client::builder("127.0.0.1:1").connect_within(millis(300)).connect().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);

@@ -136,8 +136,8 @@ impl Driver {
             writer.acked_by = connection.acked_by();
             writer.outbox.open(epoch, accounting, connection.prelude());
             connection.begin_with(writer.unsent_subscriptions(epoch), &shared.config.framing);
-            if connection.has_urgent() {
-                // Nobody writes before these have been written.
+            if connection.has_urgent() || shared.has_wishes() {
+                // Nobody writes before these have been written, or carried out.
                 writer.outbox.cork();
             }
             match connection.take_inline_half() {

@@ -52,6 +52,8 @@ impl Connection {
                 }
                 match writer.outbox.corked() {
                     Cork::Out => {}
+                    // Whatever follows a wish comes after it.
+                    Cork::In | Cork::Burst if shared.has_wishes() => {}
                     // Nothing followed the message that was written inline: the next one may be too.
                     Cork::In => writer.outbox.uncork(),
                     // A burst is over only after an empty turn: else each of its messages would be a write.

@@ -13,9 +13,12 @@ impl Outbox {
         self.cork == Cork::Out && !self.writing && self.is_empty() && self.pass.is_open()
     }
 
-    /// Makes callers append instead of writing: one has written inline, and the driver has not had a turn since.
+    /// Makes callers append instead of writing until the driver has had a turn: one has written inline, or wants something
+    /// else done first.
     pub fn cork(&mut self) {
-        self.cork = Cork::In;
+        if self.cork == Cork::Out {
+            self.cork = Cork::In;
+        }
     }
 
     /// Allows inline writes again, and lets go of the spare buffers and the room for chunks.
