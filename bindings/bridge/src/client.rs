@@ -335,7 +335,7 @@ impl BridgeClient {
     }
 }
 
-/// What a client is made from. Callers of other languages hold their interpreter's lock: they only append and wake.
+/// What a client is made from.
 pub(crate) fn declare(
     endpoints: &[EndpointRecord],
     config: ClientConfig,
@@ -343,7 +343,7 @@ pub(crate) fn declare(
 ) -> Result<Builder, BridgeError> {
     let tls = config.tls.as_ref().map(TlsRecord::declared);
     let builder = Client::builder(endpoints::parse(endpoints)?).config(config.into_config()?);
-    let builder = builder.runtime(runtime.clone()).inline_writes(false);
+    let builder = builder.runtime(runtime.clone());
     Ok(match tls {
         Some(tls) => builder.tls(tls),
         None => builder,

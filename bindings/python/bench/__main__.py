@@ -31,6 +31,11 @@ PAGE = Path(__file__).resolve().parents[3] / "docs/explain/speed-python.md"
 CASES: dict[str, dict[str, tuple[Callable[[int], Any], str, bool]]] = {
     THROUGHPUT: {
         "keepline, `send_many` and `batches`": (ours.batches, "echo", False),
+        "keepline, `send_many` and `batches`, its threads beside the server": (
+            ours.batches_beside_the_server,
+            "echo",
+            False,
+        ),
         "keepline on uvloop, `send_many` and `batches`": (ours.batches, "echo", True),
         "keepline.sync, `send_many` and `batches`": (ours.blocking, "echo", False),
         "keepline, `try_send` and `batches`": (ours.sent_singly, "echo", False),
@@ -59,6 +64,7 @@ CASES: dict[str, dict[str, tuple[Callable[[int], Any], str, bool]]] = {
     CALL: {
         "keepline, `try_send`": (ours.call, "echo", False),
         "keepline.sync, `send`": (ours.call_blocking, "echo", False),
+        "keepline, a call that does nothing": (ours.bare_call, "echo", False),
         "asyncio streams, `writer.write`": (peers.writer_call, "echo", False),
     },
 }

@@ -6,7 +6,7 @@ import threading
 import time
 
 import keepline
-from bench.place import SECONDS, SIZE, SMALL, WINDOW
+from bench.place import CLIENT_CPU, SECONDS, SERVER_CPU, SIZE, SMALL, WINDOW, pin
 from bench.timing import Throughput, Trips, median_trip
 
 FRAMING = keepline.Framing.length_prefixed(4)
@@ -31,6 +31,15 @@ async def batches(port: int) -> tuple[float, float]:
                 break
             client.try_send_many([payload] * len(batch))
         return run.result()
+
+
+async def batches_beside_the_server(port: int) -> tuple[float, float]:
+    """The same with the runtime's threads on the server's core: the client's core is the program's alone."""
+    pin(SERVER_CPU)
+    # The first client starts the threads, which stay where they were started.
+    async with connect(port):
+        pin(CLIENT_CPU)
+    return await batches(port)
 
 
 async def sent_singly(port: int) -> tuple[float, float]:
@@ -130,6 +139,21 @@ async def call(port: int) -> float:
             left = BURST
             while left:
                 left -= len(await client.recv_many(left))
+        return statistics.median(bursts) / BURST * 1e9
+
+
+async def bare_call(port: int) -> float:
+    """Nanoseconds of a call into the extension that does next to nothing: what this machine asks for any."""
+    async with connect(port) as client:
+        # Behind the public property, which would add a call of Python's.
+        epoch = client._core.epoch
+        bursts = []
+        until = time.perf_counter() + SECONDS
+        while time.perf_counter() < until:
+            started = time.thread_time()
+            for _ in range(BURST):
+                epoch()
+            bursts.append(time.thread_time() - started)
         return statistics.median(bursts) / BURST * 1e9
 
 

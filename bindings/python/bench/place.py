@@ -18,6 +18,6 @@ PIPELINE = 100
 
 
 def pin(cpu: int) -> None:
-    """Keeps this process, and every thread it will have, on one core."""
+    """Keeps the calling thread, and every thread it will start, on one core."""
     available = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {available[cpu % len(available)]})

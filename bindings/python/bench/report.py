@@ -21,21 +21,22 @@ HEADS = {
 }
 
 BATCHES = "keepline, `send_many` and `batches`"
+BESIDE = "keepline, `send_many` and `batches`, its threads beside the server"
 SINGLE = "keepline, `send` and `async for`"
 
 #: What is promised: kind, ours, whose, the bound; throughput at least so many times, latency at most so much of it.
 BUDGETS = [
     (THROUGHPUT, BATCHES, "asyncio streams", 8.0),
     (THROUGHPUT, BATCHES, "nats-py", 10.0),
-    (THROUGHPUT, BATCHES, "asyncio Protocol, batched by hand", 2.0),
+    (THROUGHPUT, BESIDE, "asyncio Protocol, batched by hand", 2.0),
     (THROUGHPUT, SINGLE, "asyncio streams", 3.0),
     (ROUND_TRIP, "keepline", "asyncio streams", 0.65),
     (ROUND_TRIP, "keepline", "redis-py", 0.30),
     (ROUND_TRIP, "keepline", "nats-py", 0.25),
     (HOG, "keepline", "asyncio streams", 1.2),
+    # 100 ns on a machine where a call that does nothing takes 28.
+    (CALL, "keepline, `try_send`", "keepline, a call that does nothing", 3.6),
 ]
-#: Nanoseconds at most.
-CALL_BUDGETS = [("keepline, `try_send`", 100.0), ("keepline.sync, `send`", 100.0)]
 
 
 def table(kind: str, rounds: list[dict[str, list[float]]]) -> str:
@@ -59,9 +60,6 @@ def budgets(results: Results) -> str:
         lines.append(
             f"| {kind}: {own}, over {other} | {ratio:.2f} | {'>=' if at_least else '<='} {bound:g} | {_word(kept)} |"
         )
-    for name, bound in CALL_BUDGETS if CALL in results else ():
-        measured = statistics.median(one[name][0] for one in results[CALL])
-        lines.append(f"| {CALL}: {name} | {measured:.0f} ns | <= {bound:g} ns | {_word(measured <= bound)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -63,6 +63,8 @@ impl Client {
         operations.start(py, self.client.connected().map(|()| Value::Nothing))
     }
 
+    /// Accepts a message without waiting: `keepline.Client.try_send` itself.
+    #[pyo3(signature = (data, *, idempotent = false))]
     fn try_send(&self, data: &Bound<'_, PyAny>, idempotent: bool) -> PyResult<()> {
         on(data.py(), data::sent(data, |message| self.client.try_send(message, idempotent))?)
     }

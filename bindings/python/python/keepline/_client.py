@@ -149,7 +149,7 @@ class Client(Handle):
             self._check()
         batch = self._batch
         if not batch:
-            taken = await self._inbox.take(BATCH, wait_millis("timeout", timeout))
+            taken = await self._inbox.take(BATCH, None if timeout is None else wait_millis("timeout", timeout))
             if taken:
                 batch.extend(taken)
             elif not batch:

@@ -1,11 +1,12 @@
 """Received messages on the loop's thread: taken from the core in batches, handed to any number of readers."""
 
+from asyncio import get_running_loop
 from collections import deque
 
 from keepline._core import Client as CoreClient
 from keepline._core import Message
 from keepline._errors import Timeout
-from keepline._loop import Loop, LoopBridge, Weakly, Woken, pause_of, running_loop, wake
+from keepline._loop import Loop, LoopBridge, Weakly, Woken, pause_of, resume, running_loop
 
 BATCH = 256
 """Messages taken from the core at once: more do not amortise the border any better."""
@@ -52,7 +53,12 @@ class Inbox:
         What is not taken stays in the core, so that a slow reader slows the peer down. Nothing is waited for once
         messages are taken: whoever is cancelled in here has taken none. One coroutine, for each costs every round trip.
         """
-        self._bridge.check(running_loop())
+        try:
+            is_at_home = get_running_loop() is self._loop
+        except RuntimeError:
+            is_at_home = False
+        if not is_at_home:
+            self._bridge.check(running_loop())
         if self._ran_through:
             # A peer that is faster than its reader must not keep the loop from everything else.
             self._ran_through = False
@@ -73,11 +79,15 @@ class Inbox:
             has_waited = True
             waiter: Woken = self._loop.create_future()
             self.readers.append(waiter)
-            timer = None if deadline is None else self._loop.call_at(deadline, wake, waiter)
+            timer = None if deadline is None else self._loop.call_at(deadline, resume, waiter)
             try:
                 if self._watched is None:
                     self._watch()
                 await waiter
+            except TypeError:
+                # What trio says to a future of asyncio, of which it is a guest.
+                self._bridge.check(running_loop())
+                raise
             except BaseException:
                 # Cancelled, or thrown away: whoever is next has to look instead.
                 if waiter.done() and not waiter.cancelled():
@@ -118,4 +128,7 @@ class Inbox:
             return
         self._watched = None
         self._bridge.ended(watched)
-        self.pass_on()
+        for waiter in self.readers:
+            if not waiter.done():
+                resume(waiter)
+                return

@@ -99,7 +99,7 @@ class LoopBridge:
             self.check(loop)
             while True:
                 woken: Woken = loop.create_future()
-                self._wakers[started] = partial(wake, woken)
+                self._wakers[started] = partial(resume, woken)
                 await woken
                 result = self.operations.poll(started)
                 if not isinstance(result, int):
@@ -129,15 +129,44 @@ class LoopBridge:
             if loop is not None:
                 loop.remove_reader(self.operations.fileno())
             return
-        for number in numbers:
+        self._go_on(numbers)
+
+    def _go_on(self, numbers: list[int]) -> None:
+        for place, number in enumerate(numbers):
             waker = self._wakers.get(number)
-            if waker is not None:
+            if waker is None:
+                continue
+            try:
                 waker()
+            except BaseException:
+                # A task ends the program. What it cleans up may wait for the others.
+                loop, rest = self._loop(), numbers[place + 1 :]
+                if loop is not None and rest:
+                    loop.call_soon_threadsafe(self._go_on, rest)
+                raise
 
 
 def wake(waiter: Woken) -> None:
-    """Wakes a coroutine, unless it was woken or cancelled before."""
+    """Wakes a coroutine, unless it was woken or cancelled before. It goes on in the loop's next turn."""
     if not waiter.done():
+        waiter.set_result(None)
+
+
+def resume(waiter: Woken) -> None:
+    """As `wake`, but the coroutine goes on inside of this call, where the loop lets it: another turn would cost more than
+    all the rest of a message. Only for a callback of the loop, where no other task is in the middle of its step.
+    """
+    if waiter.done():
+        return
+    # Of a future that one task waits for and nobody else: how to go on, and the task's context. Private in name, and as old
+    # as contexts are; one that has it otherwise is woken.
+    waiting = getattr(waiter, "_callbacks", None)
+    if waiting and len(waiting) == 1:
+        callback, context = waiting[0]
+        waiter.remove_done_callback(callback)
+        waiter.set_result(None)
+        context.run(callback, waiter)
+    else:
         waiter.set_result(None)
 
 
