@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The tests of the default members: built by cargo, then run three programs at a time, as most of them wait most of the time.
+"""The tests of the default members: built by cargo, then run two programs at a time, as most of them wait most of the time.
 
 Each says its verdict in a line; what a failing one said is shown whole, and the others run on. Examples in the comments of
 the code come last, by cargo itself.
@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-# Three at a time, each with as many threads as there are processors: all of them together keep one processor busy for two minutes.
-AT_ONCE = 3
+# Two at a time, each with as many threads as there are processors: all of them together keep one processor busy for two minutes.
+AT_ONCE = 2
 # Ten minutes for one program: the slowest takes little more than one.
 LIMIT = 600
 

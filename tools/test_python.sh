@@ -2,8 +2,8 @@
 # The Python package: its own script builds the wheel, installs it, and runs pytest and mypy. Beside that the wheel is installed and
 # tested in a fresh environment of every other CPython from 3.11 on that is here: on the path, or among pyenv's.
 #
-#   test_python.sh [all] [ARGUMENTS OF PYTEST]    all: every test on every CPython, with the optimised wheel that users get; the
-#                                                 wheel and the source distribution as a user installs them; asks the package index
+#   test_python.sh [all] [ARGUMENTS OF PYTEST]    all: every test on every CPython, and the wheel and the source distribution as a user
+#                                                 installs them; asks the package index
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # Newest first, as far ahead as there may be wheels of what the tests need.
@@ -17,14 +17,11 @@ readonly ALSO=(3.12)
 readonly ONCE=(--ignore=tests/test_examples.py --ignore=tests/conformance/test_asyncua.py --ignore=tests/conformance/test_pymodbus.py)
 
 main() {
-    # Not optimised, it shares what other tests built, and checks itself as it runs. How large the optimised one is, and that it
-    # works: `make test-python-all`.
-    local all=false once=("${ONCE[@]}") others=("${NEWER[@]}") profile=dev
+    local all=false once=("${ONCE[@]}") others=("${NEWER[@]}")
     if [ "${1:-}" = all ]; then
         all=true
         once=()
         others+=("${ALSO[@]}")
-        profile=release
         shift
     fi
     tools/setup.sh
@@ -38,8 +35,8 @@ main() {
     fi
     local first
     first=$(version_of "$PYTHON")
-    say "Python $first ($PYTHON): the wheel, profile $profile"
-    export PYTHON KEEPLINE_VENV=$PWD/target/venv-python KEEPLINE_PROFILE=$profile
+    say "Python $first ($PYTHON): the wheel"
+    export PYTHON KEEPLINE_VENV=$PWD/target/venv-python
     KEEPLINE_STEPS=build bindings/python/test.sh
 
     local version interpreter tested=("$first") found=()

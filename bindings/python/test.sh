@@ -4,7 +4,6 @@
 #   CARGO_TARGET_DIR  where cargo builds               (target)
 #   KEEPLINE_VENV     the virtual environment          (target/venv)
 #   PYTHON            the interpreter to make it from  (python3)
-#   KEEPLINE_PROFILE  the profile of cargo to build with (release); only that one's wheel is held to its size
 #   KEEPLINE_STEPS    which of build, check and test     (all); a step needs the ones before it, done at any time
 #   KEEPLINE_WHEEL    a wheel that was built before: installed and tested, nothing else
 #
@@ -19,7 +18,6 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 venv="${KEEPLINE_VENV:-$CARGO_TARGET_DIR/venv}"
 wheels="$CARGO_TARGET_DIR/wheels"
 python="$venv/bin/python"
-profile="${KEEPLINE_PROFILE:-release}"
 steps="${KEEPLINE_STEPS:-build check test}"
 
 [ -x "$python" ] || "${PYTHON:-python3}" -m venv "$venv"
@@ -36,13 +34,11 @@ build() {
     # The servers and proxies that the scenarios of all languages are played against; as build_chaos in tools/common.sh.
     cargo build --quiet --locked --bin keepline-chaos --test process
     rm -rf "$wheels"
-    "$venv/bin/maturin" build --profile "$profile" --locked --quiet --interpreter "$python" \
+    "$venv/bin/maturin" build --release --locked --quiet --interpreter "$python" \
         -m bindings/python/Cargo.toml --out "$wheels"
     size=$(wc -c <"$(echo "$wheels"/keepline-*.whl)")
-    if [ "$profile" = release ]; then
-        echo "wheel: $size bytes, at most $WHEEL_LIMIT" >&2
-        [ "$size" -le "$WHEEL_LIMIT" ] || { echo "error: the wheel is too large" >&2 && exit 1; }
-    fi
+    echo "wheel: $size bytes, at most $WHEEL_LIMIT" >&2
+    [ "$size" -le "$WHEEL_LIMIT" ] || { echo "error: the wheel is too large" >&2 && exit 1; }
     install "$wheels"/keepline-*.whl
 }
 
