@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # How large the library is that apps load, for each cryptography it may be built with; the profile is the one for phones.
+# Where it goes, and why it is above the goal: docs/decisions/phone-size.md.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # What an app may weigh more for, with TLS by ring, on x86_64.

@@ -4,20 +4,12 @@
 # With the `swift` on the PATH; else, as root on Linux, with that of a chroot (tools/chroot.sh). Arguments go to `swift test`:
 # tools/test_swift.sh --filter CancelTests. Everything it makes is in target/ and bindings/swift/target/.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-. tools/chroot.sh
-
-readonly PROJECT=bindings/swift
-readonly WORK=$PROJECT/target
-readonly BUILT=${CARGO_TARGET_DIR:-target}
-# Swift 6 with what it links against, which Debian only recommends; and the real servers of the tests with what runs them.
-readonly SWIFT_PACKAGES=(swiftlang gcc libc6-dev libstdc++-14-dev redis-server python3)
-# Where Debian keeps what its `swift` does not find by itself.
-readonly SWIFT_HOME=/usr/libexec/swift
+. tools/swift.sh
 
 main() {
     if [ "${1:-}" = --inside ]; then
         shift
-        test_inside "$@"
+        swift_inside run_tests "$@"
         return
     fi
     tools/setup.sh
@@ -27,42 +19,32 @@ main() {
         return
     fi
     build
-    generate
+    generate debug "$WORK/natives"
     "$PYTHON" tools/swift_snippets.py "$WORK/snippets"
     say "swift test"
     local log=$WORK/test.log
     # What an earlier run left is no result of this one.
-    rm -f "$WORK/scenarios.json" target/scenarios/swift.json
-    # Own processes, so that none outlives a test that was ended; own mounts, so that none is left.
-    if have swift; then
-        timeout "$LIMIT" env "$(place_of_library)" bash -c "$(declare -f run_tests); run_tests \"\$@\"" - "$PWD" "$@" >"$log" 2>&1 || failed "$log"
-    else
-        unshare --mount --pid --fork --kill-child --propagation private "${BASH_SOURCE[0]}" --inside "$@" >"$log" 2>&1 || failed "$log"
-    fi
+    rm -f "$WORK/scenarios.json" "$WORK/api.txt" target/scenarios/swift.json
+    with_swift run_tests "$WORK/natives" "$log" "$@" || failed "$log"
     # The sources are read-only inside, so it was written where the package is built.
     mkdir -p target/scenarios
     if [ -e "$WORK/scenarios.json" ]; then cp "$WORK/scenarios.json" target/scenarios/swift.json; fi
+    check_api
     # XCTest's own words: Executed 20 tests, with 0 failures (0 unexpected) in 12.3 (12.3) seconds
     say "Swift: $(grep -E '^\s*Executed [0-9]+ tests?, with' "$log" | tail -n 1 | sed 's/^\s*//')"
+}
+
+# What users see is written down, so that a change of it is seen by whoever reviews it.
+check_api() {
+    local reviewed=$PROJECT/api/Keepline.txt
+    if [ "${KEEPLINE_UPDATE_API:-}" = 1 ]; then cp "$WORK/api.txt" "$reviewed"; fi
+    diff -u "$reviewed" "$WORK/api.txt" >&2 ||
+        fail "the public API of Swift changed; if it should: KEEPLINE_UPDATE_API=1 tools/test_swift.sh"
 }
 
 failed() {
     grep -E 'error:|warning:|Fatal|failed' "$1" | head -n 60 >&2 || tail -n 40 "$1" >&2
     fail "the Swift tests failed; the whole of it is in $1"
-}
-
-# Succeeds if Swift is here or can be brought; else says why not.
-cannot() {
-    if [ "$(uname)" != Linux ]; then
-        echo "they are run on Linux"
-        return 1
-    fi
-    if have swift; then return; fi
-    chroot_cannot swift || return 1
-    if ! chroot_install swift "${SWIFT_PACKAGES[@]}" >&2; then
-        echo "the chroot could not be made"
-        return 1
-    fi
 }
 
 build() {
@@ -72,45 +54,6 @@ build() {
     cargo build --quiet --locked -p keepline-uniffi-bindgen --bin uniffi-bindgen
     build_chaos
 }
-
-# Generated anew each time, so that it cannot be older than the library. What did not change keeps its time, for the compiler.
-generate() {
-    local new=$WORK/new generated=$WORK/generated
-    rm -rf "$new"
-    mkdir -p "$new" "$generated/KeeplineBridge" "$generated/KeeplineBridgeFFI/include" "$WORK/natives"
-    "$BUILT/debug/uniffi-bindgen" generate "$BUILT/debug/libkeepline_ffi.so" --language swift --no-format \
-        --config bindings/uniffi/uniffi.toml --out-dir "$new"
-    # The generated one is for Apple's systems, and does not name the library.
-    cat >"$new/module.modulemap" <<'EOF'
-module KeeplineBridgeFFI {
-    header "KeeplineBridgeFFI.h"
-    link "keepline_ffi"
-    export *
-}
-EOF
-    echo "// Only a header: the code is in the library." >"$new/empty.c"
-    take "$new/KeeplineBridge.swift" "$generated/KeeplineBridge/"
-    take "$new/KeeplineBridgeFFI.h" "$generated/KeeplineBridgeFFI/include/"
-    take "$new/module.modulemap" "$generated/KeeplineBridgeFFI/include/"
-    take "$new/empty.c" "$generated/KeeplineBridgeFFI/"
-    take "$BUILT/debug/libkeepline_ffi.so" "$WORK/natives/"
-    take "$BUILT/debug/keepline-chaos" "$WORK/natives/"
-}
-
-take() {
-    local target=$2${1##*/}
-    cmp -s "$1" "$target" || cp "$1" "$target"
-}
-
-test_inside() {
-    chroot_mount
-    mount --bind "$WORK" "$CHROOT/source/$WORK"
-    inside PATH="$SWIFT_HOME/bin:/usr/bin:/bin" \
-        LD_LIBRARY_PATH="$SWIFT_HOME/lib/swift/linux:$SWIFT_HOME/lib/swift/host:/source/$WORK/natives" \
-        bash -euo pipefail -c "$(declare -f run_tests); run_tests \"\$@\"" - /source "$@"
-}
-
-place_of_library() { echo "LD_LIBRARY_PATH=$PWD/$WORK/natives${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"; }
 
 # The first argument is where the sources are; it needs nothing of this script.
 run_tests() {
@@ -136,6 +79,15 @@ run_tests() {
     done
     swiftc -typecheck -swift-version 6 -module-name Keepline -I target/stubs -I target/examples/debug/Modules -Xcc "$map" \
         Sources/Keepline/*.swift
+    # What users see, as the compiler tells it; and its documentation, each link of which has to lead somewhere.
+    rm -rf target/symbols target/docc
+    mkdir -p target/symbols
+    swiftc -emit-module -swift-version 6 -module-name Keepline -I target/examples/debug/Modules -Xcc "$map" \
+        -emit-symbol-graph -emit-symbol-graph-dir target/symbols -symbol-graph-minimum-access-level public \
+        -o target/symbols/Keepline.swiftmodule Sources/Keepline/*.swift
+    python3 "$source/tools/swift_api.py" Keepline target/symbols >target/api.txt
+    docc convert Sources/Keepline/Keepline.docc --additional-symbol-graph-dir target/symbols --warnings-as-errors \
+        --fallback-display-name Keepline --fallback-bundle-identifier dev.keepline.Keepline --output-path target/docc
     swift test --scratch-path target/build --disable-swift-testing -Xlinker "-L$PWD/target/natives" "$@"
 }
 

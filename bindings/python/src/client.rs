@@ -231,6 +231,14 @@ impl Client {
         on(py, self.client.resume())
     }
 
+    fn enter_background(&self, py: Python<'_>) -> PyResult<()> {
+        on(py, self.client.enter_background())
+    }
+
+    fn enter_foreground(&self, py: Python<'_>) -> PyResult<()> {
+        on(py, self.client.enter_foreground())
+    }
+
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
         on(py, self.client.abort())
     }

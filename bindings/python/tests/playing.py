@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keepline
 from keepline import NetworkPath, events
+from playing_options import Throwing
 
 ROOT = Path(__file__).parents[3]
 """The repository."""
@@ -49,9 +50,10 @@ class Chaos:
 class Player:
     """The actors of one scenario."""
 
-    def __init__(self, chaos: Chaos, config: keepline.Config) -> None:
+    def __init__(self, chaos: Chaos, config: keepline.Config, throwing: Throwing) -> None:
         self._chaos = chaos
         self._config = config
+        self._throwing = throwing
         self._client: keepline.Client | None = None
         self._events: keepline.Events | None = None
         self._receipts: dict[str, keepline.Receipt] = {}
@@ -88,11 +90,12 @@ class Player:
             case ["chaos", *command]:
                 return (await self._chaos.tell(" ".join(command))).split()
             case ["connect", endpoint]:
-                self._take(await keepline.connect(await self._address(endpoint), config=self._config))
+                self._take(await self._connecting(await self._address(endpoint)))
             case ["start", endpoint]:
-                self._take(keepline.start(await self._address(endpoint), config=self._config))
+                address = await self._address(endpoint)
+                self._take(keepline.start(address, config=self._config, **self._throwing.hooks))
             case ["begin", name, "connect", endpoint]:
-                connecting = keepline.connect(await self._address(endpoint), config=self._config)
+                connecting = self._connecting(await self._address(endpoint))
                 self._begun[name] = asyncio.create_task(connected(connecting))
             case ["begin", name, *later]:
                 self._begun[name] = asyncio.create_task(waited(self._living(), later))
@@ -126,6 +129,12 @@ class Player:
                 self._living().pause()
             case ["resume"]:
                 self._living().resume()
+            case ["background"]:
+                self._living().enter_background()
+            case ["foreground"]:
+                self._living().enter_foreground()
+            case ["called-back", name]:
+                await self._until(lambda _: name in self._throwing.told)
             case ["reconnect"]:
                 self._living().reconnect()
             case ["abort"]:
@@ -158,6 +167,9 @@ class Player:
 
     async def _address(self, name: str) -> str:
         return await self._chaos.tell(f"address {name}")
+
+    def _connecting(self, address: str) -> keepline.Connecting:
+        return keepline.connect(address, config=self._config, **self._throwing.hooks)
 
     def _take(self, client: keepline.Client) -> None:
         self._client, self._events = client, client.events()

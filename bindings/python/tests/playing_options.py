@@ -2,7 +2,49 @@
 
 from typing import Any
 
-from keepline import Backoff, Config, Correlation, Framing, Heartbeat, Matcher, Outbox, Script
+from keepline import (
+    Backoff,
+    Config,
+    Correlation,
+    CredentialRequest,
+    Event,
+    Framing,
+    GreetingIo,
+    Heartbeat,
+    Matcher,
+    Outbox,
+    Script,
+    Tls,
+)
+
+
+class Throwing:
+    """Hooks and callbacks that throw, as the options of a scenario ask for them."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.told: list[str] = []
+        """The events that the callback was told of, and threw at."""
+        self.hooks: dict[str, Any] = {}
+        """Arguments of ``connect`` and ``start``."""
+        self._greeted = False
+        self._once = options.get("greeting_hook") == "throws once"
+        if "greeting_hook" in options:
+            self.hooks["on_connect"] = self._greet
+        if "on_event" in options:
+            self.hooks["on_event"] = self._note
+
+    async def _greet(self, io: GreetingIo) -> None:
+        passes, self._greeted = self._greeted and self._once, True
+        if not passes:
+            raise RuntimeError("thrown")
+
+    def _note(self, event: Event) -> None:
+        self.told.append(event.name)
+        raise RuntimeError("thrown")
+
+
+def _refuse(_request: CredentialRequest) -> bytes:
+    raise RuntimeError("thrown")
 
 
 def config_of(options: dict[str, Any]) -> Config:
@@ -14,6 +56,8 @@ def config_of(options: dict[str, Any]) -> Config:
     for name, value in options.items():
         plain = name.removesuffix("_ms")
         scaled = value / 1000 if name.endswith("_ms") else value
+        if name in ("greeting_hook", "on_event"):
+            continue
         match name.split("_")[0], value:
             case "heartbeat", _:
                 part = plain.removeprefix("heartbeat_")
@@ -29,10 +73,12 @@ def config_of(options: dict[str, Any]) -> Config:
                 config["correlation"] = Correlation.fifo()
             case "greeting", list():
                 config["greeting"] = script(value)
+            case _, "throws" if name == "credentials_hook":
+                config["credentials"] = _refuse
             case "credentials", str():
                 config["credentials"] = value.encode()
             case "tls", _:
-                config["tls"] = True
+                config["tls"] = Tls(ca_pem=value.get("ca_pem"))
             case _:
                 config[plain] = scaled
     if heartbeat:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from playing import ROOT, Chaos, Player
-from playing_options import config_of
+from playing_options import Throwing, config_of
 
 FILES = sorted((ROOT / "bindings" / "contract" / "scenarios").glob("*.json"))
 """One scenario each."""
@@ -54,7 +54,12 @@ async def _play_all() -> dict[str, str]:
 async def _play(file: Path) -> str:
     """Plays one scenario; what went another way is the result."""
     scenario = json.loads(file.read_text())
-    player = Player(await Chaos.start(), config_of(scenario["options"]))
+    chaos, options = await Chaos.start(), scenario["options"]
+    if options.get("tls", {}).get("ca") == "chaos":
+        certificate = await chaos.tell("authority chaos")
+        pem = f"-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n"
+        options["tls"] = {"ca_pem": pem}
+    player = Player(chaos, config_of(options), Throwing(options))
     try:
         for number, step in enumerate(scenario["steps"], 1):
             try:

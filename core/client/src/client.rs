@@ -244,9 +244,25 @@ impl Client {
         self.shared().wish(Wish::Command(Command::Pause));
     }
 
-    /// Dials again after [`Client::pause`].
+    /// Dials again after [`Client::pause`], and after [`Client::enter_background`].
     pub fn resume(&self) {
         self.shared().wish(Wish::Command(Command::Resume));
+    }
+
+    /// Tells that the program is out of its user's sight: ends the connection and stays away until
+    /// [`Client::enter_foreground`].
+    ///
+    /// A system that freezes programs ends their connections without a word, and each attempt until then costs battery.
+    /// What is sent meanwhile waits in the outbox, where the policy is to queue. It is told as
+    /// [`EventKind::Paused`](crate::EventKind::Paused).
+    pub fn enter_background(&self) {
+        self.shared().wish(Wish::Command(Command::Background));
+    }
+
+    /// Tells that the program is seen again: dials at once, unless it was also paused by [`Client::pause`]. A connection
+    /// that was never left is asked for a sign of life, and the wait for an attempt ends.
+    pub fn enter_foreground(&self) {
+        self.shared().wish(Wish::Command(Command::Foreground));
     }
 
     /// Closes: accepts nothing more, writes what waits and reads to the end if the connection is healthy, at most

@@ -11,7 +11,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
-    /// Not dialling by wish: before start, or paused.
+    /// Not dialling by wish: before start, paused, or in the background.
     Idle,
     /// An attempt is under way: name, TCP, greeting or first heartbeat.
     Connecting,

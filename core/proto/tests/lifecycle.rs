@@ -210,6 +210,63 @@ fn paused_client_ends_its_connection_and_dials_only_when_resumed() {
 }
 
 #[test]
+fn client_in_the_background_stays_away_until_somebody_looks_again() {
+    let mut world = SimWorld::connected(Config::default());
+    world.command(Command::Background);
+    assert_eq!(world.state(), State::Idle);
+    world.run_for(secs(3600));
+    assert_eq!(world.dials().len(), 1);
+    world.command(Command::Foreground);
+    assert_eq!(world.run_until("connected"), Duration::ZERO);
+    assert_eq!(
+        world.event_names(),
+        ["connecting", "connected", "disconnected", "paused", "resumed", "connecting", "connected"]
+    );
+}
+
+#[test]
+fn pause_outlives_the_background_and_a_resume_ends_both() {
+    for first in [Command::Pause, Command::Background] {
+        let mut world = SimWorld::connected(Config::default());
+        world.command(first);
+        world.command(if first == Command::Pause { Command::Background } else { Command::Pause });
+        world.command(Command::Foreground);
+        world.run_for(secs(10));
+        assert_eq!(world.state(), State::Idle, "{first:?}");
+        world.command(Command::Background);
+        world.command(Command::Resume);
+        world.run_until("connected");
+        assert_eq!(
+            world.event_names(),
+            ["connecting", "connected", "disconnected", "paused", "resumed", "connecting", "connected"]
+        );
+    }
+}
+
+#[test]
+fn connection_that_was_never_left_is_asked_when_somebody_looks_again() {
+    let mut world = SimWorld::connected(heartbeat(Matcher::Any));
+    let asked = world.heartbeats().len();
+    world.command(Command::Foreground);
+    world.run_until("recovered");
+    assert_eq!(world.event_names(), ["connecting", "connected", "suspect", "recovered"]);
+    assert_eq!((world.heartbeats().len(), world.dials().len()), (asked + 1, 1));
+}
+
+#[test]
+fn wait_ends_when_somebody_looks_again_and_an_attempt_goes_on() {
+    let mut world = SimWorld::new(Config::default());
+    world.refuse();
+    world.start();
+    world.run_until("disconnected");
+    world.blackhole();
+    world.command(Command::Foreground);
+    assert_eq!(world.dials().len(), 2);
+    world.command(Command::Foreground);
+    assert_eq!(world.dials().len(), 2);
+}
+
+#[test]
 fn pause_before_start_keeps_the_client_idle() {
     let mut world = SimWorld::new(Config::default());
     world.command(Command::Pause);

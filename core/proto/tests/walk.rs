@@ -352,11 +352,13 @@ impl Walk {
     }
 
     fn command(&mut self) {
-        let command = match self.rng.u8(..14) {
+        let command = match self.rng.u8(..18) {
             0..4 => Command::Reconnect,
             4..6 => Command::Pause,
             6..11 => Command::Resume,
             11..13 => Command::GoAway { retry_after: Duration::from_secs(self.rng.u64(..10_000)) },
+            13..15 => Command::Background,
+            15..17 => Command::Foreground,
             _ => CLOSE,
         };
         self.audit.allow_dial();
@@ -591,6 +593,8 @@ impl Walk {
     /// The machine is never parked: with a server that answers, it is connected after a few deadlines.
     fn reach_connected(&mut self) {
         self.start();
+        self.audit.allow_dial();
+        self.input(|session, now| session.handle_command(now, Command::Foreground));
         self.audit.allow_dial();
         self.input(|session, now| session.handle_command(now, Command::Resume));
         for _ in 0..100 {

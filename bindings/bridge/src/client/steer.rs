@@ -39,13 +39,36 @@ impl BridgeClient {
         })
     }
 
-    /// Dials again after [`BridgeClient::pause`].
+    /// Dials again after [`BridgeClient::pause`], and after [`BridgeClient::enter_background`].
     ///
     /// # Errors
     /// `forked`.
     pub fn resume(&self) -> Result<(), BridgeError> {
         self.call(|client| {
             client.resume();
+            Ok(())
+        })
+    }
+
+    /// Tells that the program is out of its user's sight: ends the connection and stays away until
+    /// [`BridgeClient::enter_foreground`].
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn enter_background(&self) -> Result<(), BridgeError> {
+        self.call(|client| {
+            client.enter_background();
+            Ok(())
+        })
+    }
+
+    /// Tells that the program is seen again: dials at once unless it was also paused, or asks a connection that was never left for a sign of life.
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn enter_foreground(&self) -> Result<(), BridgeError> {
+        self.call(|client| {
+            client.enter_foreground();
             Ok(())
         })
     }

@@ -128,9 +128,20 @@ impl ForeignClient {
         Ok(self.client.pause()?)
     }
 
-    /// Dials again after `pause`.
+    /// Dials again after `pause`, and after `enter_background`.
     pub fn resume(&self) -> Result<(), ForeignError> {
         Ok(self.client.resume()?)
+    }
+
+    /// Ends the connection and stays away until `enter_foreground`: the program is out of its user's sight.
+    pub fn enter_background(&self) -> Result<(), ForeignError> {
+        Ok(self.client.enter_background()?)
+    }
+
+    /// Dials at once unless it was also paused, or asks a connection that was never left for a sign of life: the program is
+    /// seen again.
+    pub fn enter_foreground(&self) -> Result<(), ForeignError> {
+        Ok(self.client.enter_foreground()?)
     }
 
     /// Closes at once: the connection is reset, what waits is `not_sent`.

@@ -187,8 +187,22 @@ class Handle:
         self._core.pause()
 
     def resume(self) -> None:
-        """Dials again after `pause`."""
+        """Dials again after `pause`, and after `enter_background`."""
         self._core.resume()
+
+    def enter_background(self) -> None:
+        """Tells that the program is out of its user's sight: ends the connection and stays away until `enter_foreground`.
+
+        What is sent meanwhile waits in the outbox, where the policy is to queue. It is told as `keepline.events.Paused`.
+        """
+        self._core.enter_background()
+
+    def enter_foreground(self) -> None:
+        """Tells that the program is seen again: dials at once, unless it was also paused.
+
+        A connection that was never left is asked for a sign of life, and the wait for an attempt ends.
+        """
+        self._core.enter_foreground()
 
     def abort(self) -> None:
         """Closes at once: the connection is reset, what waits is `Outcome.NOT_SENT`."""

@@ -5,17 +5,13 @@ extension Client {
     ///
     /// A system that suspends an app ends its connections without a word, and each attempt until then costs battery. What is
     /// sent meanwhile waits in the outbox, where the policy is to queue. Give ``flush(within:)`` a moment before it, if what
-    /// waits should leave first.
-    public func enterBackground() throws(KeeplineError) { try pause() }
+    /// waits should leave first. It is told as ``Event/paused(_:)``.
+    public func enterBackground() throws(KeeplineError) { try crossing { try core.enterBackground() } }
 
-    /// Tells that the app is on the screen again: dials at once. A client that never left it is asked for a sign of life.
-    public func enterForeground() throws(KeeplineError) {
-        if state == .idle {
-            try resume()
-        } else {
-            try networkChanged()
-        }
-    }
+    /// Tells that the app is on the screen again: dials at once, unless the client was also paused.
+    ///
+    /// A connection that was never left is asked for a sign of life, and the wait for an attempt ends.
+    public func enterForeground() throws(KeeplineError) { try crossing { try core.enterForeground() } }
 
     /// Waits until nothing waits in the outbox, at most so long. Says whether that is so.
     public func flush(within limit: Duration) async throws -> Bool {

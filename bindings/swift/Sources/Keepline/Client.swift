@@ -5,10 +5,10 @@ internal import KeeplineBridge
 
 /// A client of one endpoint or several: any number of connections, one at a time.
 ///
-/// Made by ``connect(_:_:configure:)`` or ``start(_:_:configure:)``. Everything may be called from any task and any thread. A
-/// call that waits ends with `CancellationError` when its task is cancelled, and has then taken and lost nothing.
+/// Made by ``connect(_:_:hooks:isolation:configure:)`` or ``start(_:_:hooks:configure:)``. Everything may be called from any task
+/// and any thread. A call that waits ends with `CancellationError` when its task is cancelled, and has then taken and lost nothing.
 ///
-/// End it with ``close(drain:)`` or ``use(_:)``; one that nobody holds any more is aborted at once.
+/// End it with ``close(drain:)`` or ``use(isolation:_:)``; one that nobody holds any more is aborted at once.
 public final class Client: Sendable, CustomStringConvertible {
     let core: ForeignClient
     let inbox: Inbox
@@ -44,7 +44,7 @@ extension Client {
         try crossing { try core.trySend(message: message, idempotent: idempotent) }
     }
 
-    /// As ``trySend(_:idempotent:)-(Data,_)``, with the bytes of a text.
+    /// As `trySend` of a `Data`, with the bytes of a text.
     public func trySend(_ message: String, idempotent: Bool = false) throws(KeeplineError) {
         try trySend(Data(message.utf8), idempotent: idempotent)
     }

@@ -81,9 +81,12 @@ extension Client {
     /// Examines why a client does not connect, stage by stage, with connections of its own.
     ///
     /// - Parameters:
+    ///   - address: `host:port`, `tls://host:port`, `[v6]:port` or `unix:/path`.
     ///   - patience: how long each stage waits for somebody else.
     ///   - pathMtu: whether full-size packets arrive is asked, too.
     ///   - idle: whether a connection survives these silences.
+    ///   - isolation: where `configure` runs: where the caller does.
+    ///   - configure: declares what the client would be given.
     public static func doctor(
         _ address: String, patience: Duration? = nil, pathMtu: Bool = false, idle: [Duration] = [],
         isolation: isolated (any Actor)? = #isolation, configure: (inout Config) -> Void = { _ in }

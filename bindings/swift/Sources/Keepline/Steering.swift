@@ -52,6 +52,6 @@ extension Client {
     /// Ends the connection and stays away until ``resume()``.
     public func pause() throws(KeeplineError) { try crossing { try core.pause() } }
 
-    /// Dials again after ``pause()``.
+    /// Dials again after ``pause()``, and after ``enterBackground()``.
     public func resume() throws(KeeplineError) { try crossing { try core.resume() } }
 }

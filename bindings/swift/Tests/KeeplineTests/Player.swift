@@ -18,14 +18,16 @@ private let done = ["done"]
 actor Player {
     private let chaos: Chaos
     private let config: Config
+    private let hooks: Hooks
     private var client: Client?
     private var events: Events?
     private var receipts: [String: Receipt] = [:]
     private var begun: [String: Task<[String], any Error>] = [:]
 
-    init(chaos: Chaos, config: Config) {
+    init(chaos: Chaos, config: Config, hooks: Hooks) {
         self.chaos = chaos
         self.config = config
+        self.hooks = hooks
     }
 
     /// Plays a step, and compares what came of it with what is expected.
@@ -59,13 +61,13 @@ actor Player {
         let isIdempotent = rest.contains("idempotent")
         switch action[0] {
         case "chaos": return words(try await chaos.tell(rest.joined(separator: " ")))
-        case "connect": take(try await Client.connect(to: [try await endpoint(rest[0])], config))
-        case "start": take(try Client.start(to: [try await endpoint(rest[0])], config))
+        case "connect": take(try await Client.connect(to: [try await endpoint(rest[0])], config, hooks: hooks))
+        case "start": take(try Client.start(to: [try await endpoint(rest[0])], config, hooks: hooks))
         case "begin" where rest[1] == "connect":
-            let (endpoint, config) = (try await endpoint(rest[2]), config)
+            let (endpoint, config, hooks) = (try await endpoint(rest[2]), config, hooks)
             begun[rest[0]] = Task {
                 try await orError {
-                    _ = try await Client.connect(to: [endpoint], config)
+                    _ = try await Client.connect(to: [endpoint], config, hooks: hooks)
                     return done
                 }
             }
@@ -95,6 +97,10 @@ actor Player {
             try living().networkChanged(NetworkPath(id: UInt64(rest[0])!, available: !rest.contains("lost")))
         case "pause": try living().pause()
         case "resume": try living().resume()
+        case "background": try living().enterBackground()
+        case "foreground": try living().enterForeground()
+        // Swift has no callback for events.
+        case "called-back": break
         case "reconnect": try living().reconnect()
         case "abort": try living().abort()
         case "go-away": try living().goAway(retryAfter: millis(rest[...]))

@@ -5,9 +5,10 @@ import Keepline
 
 struct Scenario {
     let config: Config
+    let hooks: Hooks
     let steps: [String]
 
-    init(_ text: Data) throws {
+    init(_ text: Data, _ chaos: Chaos) async throws {
         guard let parts = try JSONSerialization.jsonObject(with: text) as? [String: Any],
             let options = parts["options"] as? [String: Any], let steps = parts["steps"] as? [String]
         else { throw Failed("no scenario") }
@@ -17,7 +18,23 @@ struct Scenario {
         for name in options.keys.sorted(by: { first, second in first == "heartbeat_payload" && second != first }) {
             try config.declare(name, options[name]!)
         }
+        if (options["tls"] as? [String: Any])?["ca"] as? String == "chaos" {
+            let certificate = try await chaos.tell("authority chaos")
+            config.tls?.caPem = "-----BEGIN CERTIFICATE-----\n\(certificate)\n-----END CERTIFICATE-----\n"
+        }
         self.config = config
+        hooks = Hooks(
+            onConnect: (options["greeting_hook"] as? String).map { Self.throwing($0) },
+            credentials: options["credentials_hook"] == nil ? nil : { @Sendable _ in throw Failed("thrown") })
+    }
+}
+
+extension Scenario {
+    /// A greeting that throws: each time, or `once`, and then has nothing to say.
+    private static func throwing(_ how: String) -> @Sendable (GreetingIo) async throws -> Void {
+        { io in
+            guard how == "throws once", try io.epoch > 1 else { throw Failed("thrown") }
+        }
     }
 }
 
@@ -57,6 +74,8 @@ extension Config {
         case "greeting": greeting = try Self.greeting(value as? [String] ?? [])
         case "credentials": credentials = Data(text.utf8)
         case "tls": tls = .system
+        // Hooks are no part of the configuration; for events there is no callback: they are read.
+        case "greeting_hook", "credentials_hook", "on_event": break
         default: throw Failed("no option of scenarios: \(name)")
         }
     }

@@ -40,8 +40,9 @@ final class ScenarioTests: XCTestCase {
     private static func play(_ file: URL) async -> (String, String) {
         let name = file.deletingPathExtension().lastPathComponent
         do {
-            let scenario = try Scenario(Data(contentsOf: file))
-            let player = Player(chaos: try Chaos(), config: scenario.config)
+            let chaos = try Chaos()
+            let scenario = try await Scenario(Data(contentsOf: file), chaos)
+            let player = Player(chaos: chaos, config: scenario.config, hooks: scenario.hooks)
             for (index, step) in scenario.steps.enumerated() {
                 do {
                     try await within(limit) { try await player.step(step) }

@@ -129,7 +129,7 @@ impl Driver {
                     if matches!(command, Command::Abort | Command::Close { .. }) {
                         self.shared.writer().ended = true;
                     }
-                    if command == Command::Resume {
+                    if matches!(command, Command::Resume | Command::Foreground) {
                         self.look_before_attempt();
                     }
                     self.session.handle_command(now, command);

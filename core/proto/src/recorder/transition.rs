@@ -107,11 +107,16 @@ pub enum Wish {
     GoAway,
     /// Close, because `connect()` has waited long enough.
     GiveUp,
+    /// Stay away until somebody looks again.
+    Background,
+    /// Somebody looks again.
+    Foreground,
 }
 
 names!(Wish {
     Pause => "pause", Resume => "resume", Reconnect => "reconnect", Close => "close", Abort => "abort",
     GoAway => "go_away", GiveUp => "give_up",
+    Background => "background", Foreground => "foreground",
 });
 
 /// A turn with its time. A run of ordinary turns, such as heartbeats that were answered, is one entry with a count.

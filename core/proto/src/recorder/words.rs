@@ -188,6 +188,8 @@ fn wished(wish: Wish) -> &'static str {
         Wish::Abort => "the user asked to close at once, or dropped the client",
         Wish::GoAway => "the server asked to come back later",
         Wish::GiveUp => "connect() has waited long enough",
+        Wish::Background => "the program went out of sight",
+        Wish::Foreground => "the program is seen again",
     }
 }
 

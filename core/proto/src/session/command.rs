@@ -4,7 +4,7 @@ use super::life::Next;
 use super::phase::{Drain, Link, Phase};
 use super::{Command, Session};
 use crate::cause::{Cause, Ending};
-use crate::event::{EventKind, State};
+use crate::event::{EventKind, State, Suspicion};
 use crate::output::{CloseHow, Output};
 use crate::recorder::{Transition, Wish};
 use crate::{Epoch, Time};
@@ -18,7 +18,7 @@ impl Session {
         }
         self.started = true;
         self.known.absent_since = self.now;
-        if !self.paused {
+        if !self.is_away() {
             self.dial_if_online();
         }
     }
@@ -32,6 +32,8 @@ impl Session {
         match command {
             Command::Pause => self.pause(),
             Command::Resume => self.resume(),
+            Command::Background => self.enter_background(),
+            Command::Foreground => self.enter_foreground(),
             Command::Reconnect => self.reconnect(),
             Command::GoAway { retry_after } => self.leave_for(retry_after),
             Command::Close { drain } => self.close(drain),
@@ -59,11 +61,64 @@ impl Session {
         }
     }
 
+    /// Whether the client stays away by wish.
+    fn is_away(&self) -> bool {
+        self.paused || self.background
+    }
+
     fn pause(&mut self) {
-        if self.paused || self.is_draining() {
+        if self.is_draining() {
             return;
         }
+        let was_away = self.is_away();
         self.paused = true;
+        self.stay_away(was_away);
+    }
+
+    fn resume(&mut self) {
+        let was_away = self.is_away();
+        // Said by the user, who wants it now: the background is over, too.
+        (self.paused, self.background) = (false, false);
+        self.come_back(was_away);
+    }
+
+    /// Apart from a pause: whoever comes back to the screen takes back no pause of the user's own.
+    fn enter_background(&mut self) {
+        if self.is_draining() {
+            return;
+        }
+        let was_away = self.is_away();
+        self.background = true;
+        self.stay_away(was_away);
+    }
+
+    fn enter_foreground(&mut self) {
+        let was_away = self.is_away();
+        if self.background {
+            self.background = false;
+            self.come_back(was_away);
+            return;
+        }
+        match self.phase {
+            // Somebody looks now.
+            Phase::Waiting(_) => self.dial(),
+            // A process that is not seen may have been frozen without a word, and its connections with it.
+            Phase::Up(_) => {
+                if let Some((link, settings, now)) = self.link()
+                    && link.liveness.state() != State::Offline
+                {
+                    let findings = link.liveness.probe(now, Suspicion::Woke, settings);
+                    self.apply(findings);
+                }
+            }
+            Phase::Connecting(_) | Phase::Idle | Phase::Offline(_) | Phase::Draining(_) | Phase::Closed => {}
+        }
+    }
+
+    fn stay_away(&mut self, was_away: bool) {
+        if was_away {
+            return;
+        }
         self.end(Session::requested(), self.how_to_leave(), Next::Stop);
         if matches!(self.phase, Phase::Closed) {
             return;
@@ -72,11 +127,10 @@ impl Session {
         self.emit(EventKind::Paused);
     }
 
-    fn resume(&mut self) {
-        if !self.paused {
+    fn come_back(&mut self, was_away: bool) {
+        if !was_away || self.is_away() {
             return;
         }
-        self.paused = false;
         self.emit(EventKind::Resumed);
         if self.started {
             self.dial_if_online();
@@ -156,6 +210,8 @@ const fn wish(command: Command) -> Wish {
     match command {
         Command::Pause => Wish::Pause,
         Command::Resume => Wish::Resume,
+        Command::Background => Wish::Background,
+        Command::Foreground => Wish::Foreground,
         Command::Reconnect => Wish::Reconnect,
         Command::GoAway { retry_after: _ } => Wish::GoAway,
         Command::Close { drain: _ } => Wish::Close,

@@ -7,8 +7,14 @@ use std::time::Duration;
 pub enum Command {
     /// End the connection and dial no more until [`Command::Resume`].
     Pause,
-    /// Dial again after [`Command::Pause`].
+    /// Dial again after [`Command::Pause`], and after [`Command::Background`].
     Resume,
+    /// The program is out of its user's sight: end the connection and dial no more until [`Command::Foreground`] or
+    /// [`Command::Resume`].
+    Background,
+    /// The program is seen again: dial at once, unless it was also paused. A connection that was never left proves that it
+    /// lives, and a wait ends.
+    Foreground,
     /// Leave the connection, or the wait, and dial at once. Nothing happens while an attempt is under way.
     Reconnect,
     /// Leave the connection, the attempt or the wait, as the server asked for, and come back no sooner than this.

@@ -68,6 +68,7 @@ pub struct Session {
     resubscribes: bool,
     started: bool,
     paused: bool,
+    background: bool,
     /// The client ends with its first connection.
     one_connection: bool,
     recorder: Recorder,
@@ -89,6 +90,7 @@ impl Session {
             resubscribes: false,
             started: false,
             paused: false,
+            background: false,
             one_connection: false,
             recorder: Recorder::default(),
             outputs: OutputQueue::default(),

@@ -1,9 +1,11 @@
 //! The options of a scenario: names of the contract's `config_fields`, put on a builder.
 
 use keepline::{
-    Builder, Client, Correlation, Framing, Heartbeat, Jitter, Matcher, Overflow, Profile, Script, Tls, WhileDown,
+    Builder, Client, Correlation, Framing, GreetingError, Heartbeat, Jitter, Matcher, Overflow, Profile, Script, Tls,
+    WhileDown,
 };
 use serde_json::Value;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A builder of a client of `address`, with these options.
@@ -42,7 +44,14 @@ pub(crate) fn builder(address: &str, options: &Value) -> Result<Builder, String>
             "greeting" => builder.greeting(greeting(value)?),
             "auth_attempts" => builder.auth_attempts(count()? as u32),
             "credentials" => builder.static_credentials(text()?.to_owned()),
-            "tls" => builder.tls(Tls::new()),
+            "tls" => builder.tls(match value["ca_pem"].as_str() {
+                Some(pem) => Tls::new().ca(pem),
+                None => Tls::new(),
+            }),
+            "greeting_hook" => throwing(builder, text()?)?,
+            "credentials_hook" if text()? == "throws" => builder.credentials(|_| async { Err("thrown".into()) }),
+            // There is no such callback in Rust: events are read.
+            "on_event" => builder,
             other => return Err(format!("no option of scenarios: {other}: {value}")),
         };
     }
@@ -61,6 +70,20 @@ fn heartbeat(payload: &Value, options: &Value) -> Result<Heartbeat, String> {
         heartbeat = heartbeat.reply_within(Duration::from_millis(count("heartbeat_reply_within_ms", within)?));
     }
     Ok(heartbeat)
+}
+
+/// A greeting that fails: each time, or `once`, and then has nothing to say.
+fn throwing(builder: Builder, how: &str) -> Result<Builder, String> {
+    let once = match how {
+        "throws" => false,
+        "throws once" => true,
+        other => return Err(format!("no hook of scenarios: {other}")),
+    };
+    let threw = AtomicBool::new(false);
+    Ok(builder.greeting_hook(move |_io| {
+        let passes = threw.swap(true, Ordering::Relaxed) && once;
+        async move { if passes { Ok(()) } else { Err(GreetingError::rejected("thrown")) } }
+    }))
 }
 
 /// `"lines"`, `"resp"`, `"raw"`, or `"lines 8"` with the longest message.

@@ -27,7 +27,13 @@ pub(crate) struct Player {
 impl Player {
     pub(crate) async fn new(options: Value) -> Result<Player, String> {
         let (receipts, begun) = (HashMap::new(), HashMap::new());
-        Ok(Player { chaos: Chaos::start()?, options, client: None, events: None, receipts, begun })
+        let (mut chaos, mut options) = (Chaos::start()?, options);
+        if options["tls"]["ca"] == "chaos" {
+            let certificate = chaos.tell("authority chaos").await?;
+            let pem = format!("-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n");
+            options["tls"] = serde_json::json!({ "ca_pem": pem });
+        }
+        Ok(Player { chaos, options, client: None, events: None, receipts, begun })
     }
 
     /// Plays a step, and compares what came of it with what is expected.
@@ -133,6 +139,10 @@ impl Player {
             })),
             ["pause"] => client.pause(),
             ["resume"] => client.resume(),
+            ["background"] => client.enter_background(),
+            ["foreground"] => client.enter_foreground(),
+            // Rust has no callback for events.
+            ["called-back", _] => {}
             ["reconnect"] => client.reconnect(),
             ["abort"] => client.abort(),
             ["go-away", millis] => client.go_away(Duration::from_millis(number(millis)?)),

@@ -19,10 +19,15 @@
 //! corrupt NAME DIRECTION OFFSET MASK · inject NAME DIRECTION HEX
 //! clear|refuse|accept-and-silence|accept-then-fin|accept-then-rst|hang-syn|accept-again|reset|close NAME
 //! upstream NAME ADDRESS · idle-cut NAME MILLIS silent|rst
+//! tls NAME ADDRESS KIND               ok 127.0.0.1:PORT, a door that speaks TLS before ADDRESS; its certificate is good, expired,
+//!                                     not-yet-valid, wrong-name or unknown-authority; accepted, await-accepted as above
+//! authority NAME                      ok BASE64, the certificate that clients are to trust; there is one for all names
 //! ```
 
 mod proxies;
 mod servers;
+#[cfg(feature = "tls")]
+mod tls;
 mod words;
 
 use proxies::Proxies;
@@ -65,6 +70,8 @@ async fn main() {
 struct Stage {
     servers: Servers,
     proxies: Proxies,
+    #[cfg(feature = "tls")]
+    doors: tls::Doors,
 }
 
 impl Stage {
@@ -73,6 +80,12 @@ impl Stage {
         let mut words = Words::of(&named);
         let verb = words.word("a command")?;
         let name = words.word("a name")?;
+        #[cfg(feature = "tls")]
+        if self.doors.knows(verb, name) {
+            let answer = self.doors.run(verb, name, &mut words).await?;
+            words.end()?;
+            return Ok(answer);
+        }
         let answer = if self.servers.knows(verb, name) {
             self.servers.run(verb, name, &mut words).await?
         } else {
@@ -86,11 +99,19 @@ impl Stage {
     fn with_addresses(&self, line: &str) -> String {
         let mut words: Vec<String> = line.split_ascii_whitespace().map(str::to_owned).collect();
         if let [verb, _, place, ..] = &mut words[..]
-            && matches!(verb.as_str(), "proxy" | "upstream")
-            && let Some(address) = self.servers.address(place).or_else(|| self.proxies.address(place))
+            && matches!(verb.as_str(), "proxy" | "upstream" | "tls")
+            && let Some(address) = self.address(place)
         {
             *place = address.to_string();
         }
         words.join(" ")
+    }
+
+    /// Where what has this name is reached.
+    fn address(&self, name: &str) -> Option<std::net::SocketAddr> {
+        let address = self.servers.address(name).or_else(|| self.proxies.address(name));
+        #[cfg(feature = "tls")]
+        let address = address.or_else(|| self.doors.address(name));
+        address
     }
 }

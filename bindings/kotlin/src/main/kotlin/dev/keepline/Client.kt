@@ -27,7 +27,6 @@ import kotlin.time.Duration.Companion.seconds
  */
 public class Client internal constructor(private val core: ForeignClient) : AutoCloseable {
     private val inbox = Inbox(core)
-    private val presence = Presence(core)
 
     /** The calls that wait, for Java. */
     public fun async(): AsyncClient = AsyncClient(this, inbox)
@@ -230,10 +229,10 @@ public class Client internal constructor(private val core: ForeignClient) : Auto
     public fun networkChanged(path: NetworkPath? = null): Unit = crossing { core.networkChanged(path?.record()) }
 
     /** Ends the connection and stays away until [resume]. */
-    public fun pause(): Unit = presence.pause()
+    public fun pause(): Unit = crossing { core.pause() }
 
     /** Dials again after [pause], and after [enterBackground]. */
-    public fun resume(): Unit = presence.resume()
+    public fun resume(): Unit = crossing { core.resume() }
 
     /**
      * Tells that the application leaves the screen: the connection is ended, and the client stays away until
@@ -241,16 +240,16 @@ public class Client internal constructor(private val core: ForeignClient) : Auto
      *
      * A system that freezes an application ends its connections without a word, and each attempt until then costs battery.
      * What is sent meanwhile waits in the outbox, where the policy is to queue. Give [flush] a moment before it, if what waits
-     * should leave first.
+     * should leave first. It is told as [Event.Paused].
      */
-    public fun enterBackground(): Unit = presence.enterBackground()
+    public fun enterBackground(): Unit = crossing { core.enterBackground() }
 
     /**
      * Tells that the application is on the screen again: dials at once, unless it was also paused by [pause].
      *
-     * A client that never left the screen is asked for a sign of life.
+     * A connection that was never left is asked for a sign of life, and the wait for an attempt ends.
      */
-    public fun enterForeground(): Unit = presence.enterForeground()
+    public fun enterForeground(): Unit = crossing { core.enterForeground() }
 
     /** Waits until nothing waits in the outbox, at most [within], and says whether that is so. */
     public suspend fun flush(within: Duration): Boolean =

@@ -19,6 +19,7 @@ import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeout
 import org.json.JSONObject
 import java.lang.ref.WeakReference
+import java.util.concurrent.CopyOnWriteArrayList
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
@@ -37,9 +38,19 @@ private val DONE = listOf("done")
 /** The actors of one scenario. */
 class Player(private val options: JSONObject) : AutoCloseable {
     private val chaos = Chaos()
+
+    init {
+        val tls = options.optJSONObject("tls")
+        if (tls?.optString("ca") == "chaos") {
+            val certificate = chaos.tell("authority chaos")
+            tls.put("ca_pem", "-----BEGIN CERTIFICATE-----\n$certificate\n-----END CERTIFICATE-----\n")
+        }
+    }
+
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.IO)
     private val receipts = HashMap<String, Receipt>()
     private val begun = HashMap<String, Deferred<Told>>()
+    private val toldOf = CopyOnWriteArrayList<String>()
     private var client: Client? = null
     private var events: Lazy<ReceiveChannel<Event>>? = null
 
@@ -67,15 +78,15 @@ class Player(private val options: JSONObject) : AutoCloseable {
         val rest = action.drop(1)
         when (action[0]) {
             "chaos" -> return words(tell(rest.joinToString(" ")))
-            "connect" -> take(Keepline.connect(addressOf(rest[0])) { declare(options) })
-            "start" -> take(Keepline.start(addressOf(rest[0])) { declare(options) })
+            "connect" -> take(Keepline.connect(addressOf(rest[0])) { declare() })
+            "start" -> take(Keepline.start(addressOf(rest[0])) { declare() })
             "begin" -> {
                 val address = if (rest[1] == "connect") addressOf(rest[2]) else null
                 val living = if (address == null) living() else null
                 begun[rest[0]] = scope.async {
                     orError {
                         if (address == null) wait(living!!, rest.drop(1))
-                        else DONE.also { Keepline.connect(address) { declare(options) } }
+                        else DONE.also { Keepline.connect(address) { declare() } }
                     }
                 }
             }
@@ -98,6 +109,9 @@ class Player(private val options: JSONObject) : AutoCloseable {
             )
             "pause" -> living().pause()
             "resume" -> living().resume()
+            "background" -> living().enterBackground()
+            "foreground" -> living().enterForeground()
+            "called-back" -> until { rest[0] in toldOf }
             "reconnect" -> living().reconnect()
             "abort" -> living().abort()
             "go-away" -> living().goAway(rest[0].toInt().milliseconds)
@@ -129,6 +143,12 @@ class Player(private val options: JSONObject) : AutoCloseable {
             if (isMet(expected, told)) return
             check(told[0] in past) { "came to $told" }
         }
+    }
+
+    private fun Config.declare() {
+        declare(options)
+        val told = toldOf
+        if (options.has("on_event")) onEvent { told += it.name; error("thrown") }
     }
 
     private fun take(made: Client) {

@@ -3,6 +3,7 @@ package dev.keepline
 
 import org.json.JSONArray
 import org.json.JSONObject
+import java.util.concurrent.atomic.AtomicBoolean
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 
@@ -40,10 +41,20 @@ internal fun Config.declare(options: JSONObject) {
             "correlation" -> correlation = Correlation.fifo().also { check(text() == "fifo") }
             "greeting" -> greeting = greeting(options.getJSONArray(name))
             "credentials" -> credentials = text().encodeToByteArray()
-            "tls" -> tls()
+            "tls" -> tls { caPem = options.getJSONObject(name).optString("ca_pem", null) }
+            "greeting_hook" -> throwing(text())
+            "credentials_hook" -> credentials { check(text() != "throws") { "thrown" }; ByteArray(0) }
+            // Taken by the player, which knows what was told.
+            "on_event" -> {}
             else -> error("no option of scenarios: $name")
         }
     }
+}
+
+/** A greeting that throws: each time, or `once`, and then has nothing to say. */
+private fun Config.throwing(how: String) {
+    val threw = AtomicBoolean()
+    onConnect { check(threw.getAndSet(true) && how == "throws once") { "thrown" } }
 }
 
 private fun heartbeat(options: JSONObject): Heartbeat {
