@@ -3,32 +3,20 @@
 //! A binary of its own, for the allocator that counts is that of the whole process. It counts for each thread; the
 //! server runs on another.
 
-use keepline::{Builder, Client, Correlation, Framing, Heartbeat, Matcher};
-use keepline_testkit::servers::EchoServer;
+mod idle;
+
+use idle::{Server, beating, sleep};
+use keepline::{Builder, Client, Correlation};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
-use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 const CLIENTS: usize = 20;
-
-/// Enough for what grows by doubling to count little, few enough for the descriptors of a process.
-const MANY: usize = 300;
-
-/// Bytes: 1,195 today, alone in its process, and some hundred for the span of each client, which the listeners of its neighbours bring. 408 of
-/// them are tokio's own, for the task and the socket.
-const HEAP_OF_EACH: i64 = 1_360;
-
-const EVERY: Duration = Duration::from_secs(3);
-
-/// A client that hears nothing looks at the half of it, which is before the next heartbeat: the answer has to spare it
-/// that. And it is far enough away for a loaded machine to answer in time.
-const REPLY_WITHIN: Duration = Duration::from_millis(5800);
 
 /// Two heartbeats each: tables have grown, buffers are promoted to shared ones.
 const WARM_UP: Duration = Duration::from_millis(6500);
@@ -72,27 +60,6 @@ fn the_thread_of_an_idle_client_wakes_once_for_a_heartbeat_and_once_for_its_answ
     assert!(heartbeats >= 3, "{heartbeats}");
     // A heartbeat whose answer is still on its way, at either end of the measurement.
     assert!(wakeups <= 2 * heartbeats + 2, "{wakeups} wake-ups for {heartbeats} heartbeats");
-}
-
-#[test]
-fn an_idle_client_with_a_heartbeat_keeps_little_memory() {
-    let server = Server::start();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let config = beating(server.address).validate().unwrap();
-    let connect = async || Client::builder(server.address).valid_config(config.clone()).connect().await.unwrap();
-    // What the first client alone needs, such as the timer's task, is not the price of one more.
-    let first = runtime.block_on(connect());
-    let mut clients = Vec::with_capacity(MANY);
-    let counted = allocation_counter::measure(|| {
-        runtime.block_on(async {
-            for _ in 0..MANY {
-                clients.push(connect().await);
-            }
-        });
-    });
-    let each = counted.bytes_current / MANY as i64;
-    assert!(each <= HEAP_OF_EACH, "{each} bytes");
-    drop((first, clients));
 }
 
 fn assert_cheap(cost: &Cost) {
@@ -139,15 +106,6 @@ async fn connect(address: SocketAddr, declare: impl Fn(Builder) -> Builder) -> V
     clients
 }
 
-fn beating(address: SocketAddr) -> Builder {
-    let heartbeat = Heartbeat::new("PING").every(EVERY).reply_within(REPLY_WITHIN).reply(Matcher::Exact("PING".into()));
-    Client::builder(address).framing(Framing::lines()).heartbeat(heartbeat)
-}
-
-fn sleep(runtime: &Runtime, time: Duration) {
-    runtime.block_on(async { tokio::time::sleep(time).await });
-}
-
 #[cfg(target_os = "linux")]
 fn this_thread() -> u64 {
     let path = std::fs::read_link("/proc/thread-self").unwrap();
@@ -189,34 +147,4 @@ impl Subscriber for Turns {
     fn record(&self, _span: &Id, _values: &Record<'_>) {}
     fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
     fn event(&self, _event: &Event<'_>) {}
-}
-
-/// An echo on a thread of its own, ended when it is dropped.
-struct Server {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Server {
-    fn start() -> Server {
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (tell, told) = mpsc::channel();
-        let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let server = EchoServer::start().await.unwrap();
-                tell.send(server.addr()).unwrap();
-                let _dropped = stopped.await;
-            });
-        });
-        Server { address: told.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        let _panicked = self.thread.take().map(JoinHandle::join);
-    }
 }

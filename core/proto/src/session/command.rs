@@ -10,6 +10,15 @@ use crate::recorder::{Transition, Wish};
 use crate::{Epoch, Time};
 use std::time::Duration;
 
+/// Why the client stays away by wish. One byte for two answers: each client keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Away {
+    No,
+    Paused,
+    InBackground,
+    Both,
+}
+
 impl Session {
     /// Starts dialling. The first dial is free: nothing is waited for.
     pub fn handle_start(&mut self, now: Time) {
@@ -63,7 +72,7 @@ impl Session {
 
     /// Whether the client stays away by wish.
     fn is_away(&self) -> bool {
-        self.paused || self.background
+        self.away != Away::No
     }
 
     fn pause(&mut self) {
@@ -71,14 +80,17 @@ impl Session {
             return;
         }
         let was_away = self.is_away();
-        self.paused = true;
+        self.away = match self.away {
+            Away::No | Away::Paused => Away::Paused,
+            Away::InBackground | Away::Both => Away::Both,
+        };
         self.stay_away(was_away);
     }
 
     fn resume(&mut self) {
         let was_away = self.is_away();
         // Said by the user, who wants it now: the background is over, too.
-        (self.paused, self.background) = (false, false);
+        self.away = Away::No;
         self.come_back(was_away);
     }
 
@@ -88,16 +100,22 @@ impl Session {
             return;
         }
         let was_away = self.is_away();
-        self.background = true;
+        self.away = match self.away {
+            Away::No | Away::InBackground => Away::InBackground,
+            Away::Paused | Away::Both => Away::Both,
+        };
         self.stay_away(was_away);
     }
 
     fn enter_foreground(&mut self) {
         let was_away = self.is_away();
-        if self.background {
-            self.background = false;
-            self.come_back(was_away);
-            return;
+        match self.away {
+            Away::InBackground | Away::Both => {
+                self.away = if self.away == Away::Both { Away::Paused } else { Away::No };
+                self.come_back(was_away);
+                return;
+            }
+            Away::No | Away::Paused => {}
         }
         match self.phase {
             // Somebody looks now.

@@ -24,6 +24,7 @@ use crate::race::{TLS_LEAST, tls_least_after};
 use crate::recorder::Recorder;
 use crate::wait::{WaitClass, Waits};
 use crate::{Epoch, Time};
+use command::Away;
 use known::Known;
 use phase::Phase;
 use std::sync::Arc;
@@ -67,8 +68,7 @@ pub struct Session {
     /// The next connection has subscriptions to be confirmed.
     resubscribes: bool,
     started: bool,
-    paused: bool,
-    background: bool,
+    away: Away,
     /// The client ends with its first connection.
     one_connection: bool,
     recorder: Recorder,
@@ -89,8 +89,7 @@ impl Session {
             known: Known::default(),
             resubscribes: false,
             started: false,
-            paused: false,
-            background: false,
+            away: Away::No,
             one_connection: false,
             recorder: Recorder::default(),
             outputs: OutputQueue::default(),
