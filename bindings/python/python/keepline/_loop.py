@@ -158,10 +158,10 @@ def resume(waiter: Woken) -> None:
     """
     if waiter.done():
         return
-    # Of a future that one task waits for and nobody else: how to go on, and the task's context. Private in name, and as old
-    # as contexts are; one that has it otherwise is woken.
+    # How the one task that waits goes on, and its context. Private in name, and as old as contexts are; a future that has
+    # it otherwise is woken.
     waiting = getattr(waiter, "_callbacks", None)
-    if waiting and len(waiting) == 1:
+    if isinstance(waiter, Future) and waiting and len(waiting) == 1:
         callback, context = waiting[0]
         waiter.remove_done_callback(callback)
         waiter.set_result(None)
