@@ -13,7 +13,7 @@ from keepline._handle import Handle, as_batch
 from keepline._hooks import is_inside
 from keepline._inbox import BATCH, Inbox
 from keepline._log import Told, is_wanted
-from keepline._loop import LoopBridge, brief_shield, running_loop
+from keepline._loop import LoopBridge, brief_shield, resume, running_loop
 from keepline._names import Cause
 from keepline._records import Ending
 from keepline._report import Report
@@ -132,7 +132,7 @@ class Client(Handle):
         self._check()
         if self._asking is not None and is_inside(self._asking.core):
             raise Rejected("a request inside on_connect would wait for on_connect")
-        return await self._bridge.finish(self._core.request(self._bridge.operations, data, limit))
+        return await self._bridge.finish(self._core.request(self._bridge.operations, data, limit), resume)
 
     # Receiving -------------------------------------------------------------------------------------------------------
 

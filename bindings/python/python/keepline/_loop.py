@@ -57,6 +57,30 @@ def brief_shield(loop: Loop) -> AbstractContextManager[object]:
     return trio.CancelScope(shield=True, deadline=loop.time() + 1)
 
 
+def wake(waiter: Woken) -> None:
+    """Wakes a coroutine, unless it was woken or cancelled before. It goes on in the loop's next turn."""
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def resume(waiter: Woken) -> None:
+    """As `wake`, but the coroutine goes on inside of this call, where the loop lets it: another turn would cost more than
+    all the rest of a message. Only for a callback of the loop, where no other task is in the middle of its step.
+    """
+    if waiter.done():
+        return
+    # How the one task that waits goes on, and its context. Private in name, and as old as contexts are; a future that has
+    # it otherwise is woken.
+    waiting = getattr(waiter, "_callbacks", None)
+    if isinstance(waiter, Future) and waiting and len(waiting) == 1:
+        callback, context = waiting[0]
+        waiter.remove_done_callback(callback)
+        waiter.set_result(None)
+        context.run(callback, waiter)
+    else:
+        waiter.set_result(None)
+
+
 class LoopBridge:
     """The waiting operations of one event loop."""
 
@@ -90,8 +114,10 @@ class LoopBridge:
             which = "a closed event loop" if own is None or own.is_closed() else "another event loop"
             raise WrongLoopError(f"this client belongs to {which}: make one in the loop that uses it")
 
-    async def finish(self, started: int | T) -> T:
-        """Waits for an operation, unless it has ended at once."""
+    async def finish(self, started: int | T, wake: Callable[[Woken], None] = wake) -> T:
+        """Waits for an operation, unless it has ended at once. With `resume`, what waits for it does not wait for another
+        turn of the loop: for messages. Whoever could be cancelled by what came with it is woken only.
+        """
         if not isinstance(started, int):
             return started
         loop = running_loop()
@@ -99,7 +125,7 @@ class LoopBridge:
             self.check(loop)
             while True:
                 woken: Woken = loop.create_future()
-                self._wakers[started] = partial(resume, woken)
+                self._wakers[started] = partial(wake, woken)
                 await woken
                 result = self.operations.poll(started)
                 if not isinstance(result, int):
@@ -144,30 +170,6 @@ class LoopBridge:
                 if loop is not None and rest:
                     loop.call_soon_threadsafe(self._go_on, rest)
                 raise
-
-
-def wake(waiter: Woken) -> None:
-    """Wakes a coroutine, unless it was woken or cancelled before. It goes on in the loop's next turn."""
-    if not waiter.done():
-        waiter.set_result(None)
-
-
-def resume(waiter: Woken) -> None:
-    """As `wake`, but the coroutine goes on inside of this call, where the loop lets it: another turn would cost more than
-    all the rest of a message. Only for a callback of the loop, where no other task is in the middle of its step.
-    """
-    if waiter.done():
-        return
-    # How the one task that waits goes on, and its context. Private in name, and as old as contexts are; a future that has
-    # it otherwise is woken.
-    waiting = getattr(waiter, "_callbacks", None)
-    if isinstance(waiter, Future) and waiting and len(waiting) == 1:
-        callback, context = waiting[0]
-        waiter.remove_done_callback(callback)
-        waiter.set_result(None)
-        context.run(callback, waiter)
-    else:
-        waiter.set_result(None)
 
 
 class Ready(Protocol):
