@@ -270,6 +270,9 @@ impl Driver {
                 let ending = *ending;
                 tracing::info!(cause = %ending.cause, "closed");
                 self.settle_requests(ending);
+                // Whoever hears of it finds that nothing is accepted any more, and why.
+                self.shared.set_ending(ending);
+                self.shared.writer().ended = true;
                 self.shared.events.push(event);
                 self.finish(ending);
                 return;
