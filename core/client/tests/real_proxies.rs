@@ -6,7 +6,7 @@ mod support;
 use keepline::cause::ProxyFailure;
 use keepline::{AckedBy, Cause, Client, ErrorKind, Events, Framing, Heartbeat, Matcher, Outcome};
 use keepline_testkit::process::{ProcessError, ProxyServer, RedisReply, RedisServer, require};
-use support::{SOON, await_event, millis, secs};
+use support::{SOON, await_event, millis, redis_has_loaded, secs};
 
 const LOGIN: Option<(&str, &str)> = Some(("robot", "s3cret"));
 
@@ -58,6 +58,7 @@ async fn survives(test: &str, proxy: Result<ProxyServer, ProcessError>) {
     let client = Client::builder(redis.addr())
         .proxy(proxy.url())
         .framing(Framing::resp())
+        .greeting(redis_has_loaded())
         .heartbeat(
             Heartbeat::new(&b"PING\r\n"[..])
                 .reply(Matcher::Exact("+PONG\r\n".into()))

@@ -6,7 +6,7 @@ mod support;
 use keepline::{Cause, Client, Detector, EventKind, Framing, Heartbeat, Matcher, Outcome, Profile};
 use keepline_testkit::process::{RedisReply, RedisServer, require};
 use std::collections::HashMap;
-use support::{SOON, assert_balanced, await_event, eventually, millis, secs};
+use support::{SOON, assert_balanced, await_event, eventually, millis, redis_has_loaded, secs};
 
 fn ping() -> Heartbeat {
     Heartbeat::new(&b"PING\r\n"[..]).reply(Matcher::Exact("+PONG\r\n".into()))
@@ -19,6 +19,7 @@ async fn ten_thousand_sets_survive_five_kills_and_each_has_one_true_outcome() {
     let client = Client::builder(redis.addr())
         .framing(Framing::resp())
         .profile(Profile::Datacenter)
+        .greeting(redis_has_loaded())
         .heartbeat(ping().every(secs(1)).reply_within(secs(2)))
         .backoff_max(millis(500))
         .connect()

@@ -7,7 +7,7 @@ use keepline::{Cause, Client, DialSocket, EventKind, Framing, Heartbeat, Matcher
 use keepline_testkit::process::{RedisReply, RedisServer, require};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use support::{SOON, assert_balanced, await_event, millis, secs};
+use support::{SOON, assert_balanced, await_event, millis, redis_has_loaded, secs};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -17,6 +17,7 @@ async fn a_redis_behind_a_unix_socket_is_kept_through_kills_and_what_was_handed_
     let ping = Heartbeat::new(&b"PING\r\n"[..]).reply(Matcher::Exact("+PONG\r\n".into()));
     let client = Client::builder(format!("unix:{}", redis.unix_socket().display()))
         .framing(Framing::resp())
+        .greeting(redis_has_loaded())
         .heartbeat(ping.every(secs(1)).reply_within(secs(2)))
         .backoff_max(millis(500))
         .connect()

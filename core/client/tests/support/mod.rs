@@ -3,7 +3,7 @@
 
 pub(crate) mod look;
 
-use keepline::{Client, Event, EventKind, Events};
+use keepline::{Client, Event, EventKind, Events, Matcher, Script};
 use std::time::Duration;
 
 /// Long enough for a loaded machine, short enough to end a hanging test.
@@ -15,6 +15,11 @@ pub(crate) const fn secs(seconds: u64) -> Duration {
 
 pub(crate) const fn millis(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
+}
+
+/// A Redis that still loads its data answers whatever comes first with an error.
+pub(crate) fn redis_has_loaded() -> Script {
+    Script::default().send("PING\r\n").expect(Matcher::Exact("+PONG\r\n".into()))
 }
 
 /// Waits for the next event of this name; fails when it does not come within `limit` or the client closes before.
