@@ -57,9 +57,8 @@ fn dropped_client_is_aborted_though_an_operation_still_waits() {
 
 #[test]
 fn nobody_there_is_unavailable_with_cause_and_errno() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let config = ClientConfig { connect_within_ms: Some(300), ..lines() };
-    let error = wait(BridgeClient::connect(&[free.to_string().as_str().into()], config)).unwrap_err();
+    let error = wait(BridgeClient::connect(&[NOBODY.into()], config)).unwrap_err();
     assert_eq!((error.kind.as_str(), error.cause.as_deref()), ("unavailable", Some("refused")));
     assert_eq!(error.errno, Some(111));
 }
@@ -69,11 +68,10 @@ fn examination_tells_where_the_way_ends() {
     let asked = ExaminationRecord::default();
     let open = wait(examine(&echo().to_string(), beating(), &asked)).unwrap();
     assert_eq!((open.healthy, open.failed, open.cause), (true, None, None), "{:?}", open.stages);
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let shut = wait(examine(&free.to_string(), beating(), &asked)).unwrap();
+    let shut = wait(examine(NOBODY, beating(), &asked)).unwrap();
     assert_eq!((shut.failed.as_deref(), shut.cause.as_deref()), (Some("tcp"), Some("refused")), "{:?}", shut.stages);
     let bad = ExaminationRecord { idle_ms: vec![0], ..ExaminationRecord::default() };
-    let error = wait(examine(&free.to_string(), lines(), &bad)).unwrap_err();
+    let error = wait(examine(NOBODY, lines(), &bad)).unwrap_err();
     assert_eq!((error.kind.as_str(), error.field.as_deref()), ("invalid_config", Some("idle")));
 }
 
@@ -96,6 +94,9 @@ fn examination_that_is_given_up_ends_its_connections() {
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }
 }
+
+/// Nobody listens there, and the system gives this port to nobody.
+const NOBODY: &str = "127.0.0.1:1";
 
 fn beating() -> ClientConfig {
     ClientConfig { heartbeat_payload: Some(b"PING".to_vec()), ..lines() }

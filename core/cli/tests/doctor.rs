@@ -1,5 +1,6 @@
 //! `keepline doctor`, with the built program: exit codes, JSON and words.
 
+use keepline_testkit::port::ReservedPort;
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -7,8 +8,8 @@ use std::process::{Command, Output};
 
 #[test]
 fn doctor_says_in_words_where_the_way_ends_and_exits_with_its_code() {
-    let nobody = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().to_string();
-    let output = keepline(&["doctor", &nobody]);
+    let nobody = ReservedPort::loopback().unwrap();
+    let output = keepline(&["doctor", &nobody.addr().to_string()]);
     assert_eq!(output.status.code(), Some(12), "{output:?}");
     let text = String::from_utf8_lossy(&output.stdout);
     for part in ["ok    names", "FAIL  tcp", "refused", "nothing listens on this port"] {

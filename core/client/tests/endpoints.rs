@@ -7,6 +7,7 @@ use keepline::{
     Addresses, Cause, Client, DialSocket, Endpoint, EndpointOrder, ErrorKind, EventKind, Framing, Heartbeat, Matcher,
     Outcome, Profile, State,
 };
+use keepline_testkit::port::ReservedPort;
 use keepline_testkit::process::{RedisReply, RedisServer, require};
 use keepline_testkit::servers::EchoServer;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,7 +15,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::{SOON, await_event, eventually, millis, secs};
+use support::{SOON, await_event, eventually, millis, redis_has_loaded, secs};
 use tokio::net::TcpListener;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,14 +51,17 @@ async fn client_fails_over_between_two_redis_servers_and_back_with_every_message
 async fn refused_endpoint_costs_little_more_than_the_floor() {
     let server = EchoServer::start().await.unwrap();
     let started = std::time::Instant::now();
-    let dead = refusing().await;
-    let client = Client::builder([dead, server.addr()]).endpoint_order(EndpointOrder::Ordered).connect().await.unwrap();
+    let dead = ReservedPort::loopback().unwrap();
+    let client =
+        Client::builder([dead.addr(), server.addr()]).endpoint_order(EndpointOrder::Ordered).connect().await.unwrap();
     // 100 to 200 ms; the rest is for a loaded machine.
     assert!(started.elapsed() < secs(2), "{:?}", started.elapsed());
     let stats = client.stats();
     assert_eq!((stats.attempts, stats.failures), (2, 1));
     let told: Vec<_> = client.events().try_recv().into_iter().collect();
-    assert!(matches!(&told[0].kind, EventKind::Connecting { endpoint: Some(name), .. } if **name == *dead.to_string()));
+    assert!(
+        matches!(&told[0].kind, EventKind::Connecting { endpoint: Some(name), .. } if **name == *dead.addr().to_string())
+    );
     client.close(secs(1)).await;
 }
 
@@ -228,6 +232,7 @@ fn redis(builder: keepline::Builder) -> keepline::Builder {
     builder
         .framing(Framing::resp())
         .profile(Profile::Datacenter)
+        .greeting(redis_has_loaded())
         .heartbeat(ping.every(secs(1)).reply_within(secs(2)))
         .backoff_max(millis(500))
 }
@@ -250,9 +255,4 @@ async fn value(server: &RedisServer, key: &str) -> String {
         RedisReply::Bulk(Some(value)) => String::from_utf8(value).unwrap(),
         other => panic!("{other:?}"),
     }
-}
-
-/// A port on which nobody listens: it was given back a moment ago.
-async fn refusing() -> SocketAddr {
-    TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap()
 }
