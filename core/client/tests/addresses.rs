@@ -9,17 +9,19 @@ use keepline::{
     ResolveError, Resolver, Resolving,
 };
 use keepline_testkit::chaos::End;
+use keepline_testkit::port::ReservedPort;
 use keepline_testkit::servers::EchoServer;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use support::{SOON, await_event, millis, secs};
 
 #[tokio::test]
 async fn closed_address_is_passed_over_at_once_and_counted_in_the_report() {
     let server = EchoServer::start().await.unwrap();
-    let addresses = vec![closed_port(), closed_port(), server.addr()];
+    let closed = [closed_port(), closed_port()];
+    let addresses = vec![closed[0].addr(), closed[1].addr(), server.addr()];
     let client = quick(Answers::of(addresses)).connect().await.unwrap();
     let mut events = client.events_after(0);
     let connected = await_event(&mut events, "connected", SOON).await;
@@ -91,8 +93,8 @@ async fn sixteen_silent_addresses_are_one_failed_attempt_that_keeps_its_deadline
 
 #[tokio::test]
 async fn of_a_thousand_addresses_thirty_two_are_dialled() {
-    let port = closed_port().port();
-    let addresses = (0..1_000u32).map(|host| (Ipv4Addr::from(0x7f00_0001 + host), port).into()).collect();
+    let closed = closed_port();
+    let addresses = (0..1_000u32).map(|host| (Ipv4Addr::from(0x7f00_0001 + host), closed.port()).into()).collect();
     let client = quick(Answers::of(addresses)).start().unwrap();
     let end = next_end(&mut client.events_after(0)).await;
     assert_eq!(end.ending.cause, Cause::Refused);
@@ -127,7 +129,7 @@ async fn resolver_that_never_answers_leaves_the_attempt_two_fifths_of_its_time()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn resolver_that_blocks_its_thread_keeps_nobody_waiting() {
-    // Longer than the test, and freed at its end.
+    // Longer than anything is waited for here, and freed at the end.
     let (release, released) = std::sync::mpsc::channel::<()>();
     let released = Mutex::new(released);
     let client = quick(move |_: String, _: u16| {
@@ -143,21 +145,20 @@ async fn resolver_that_blocks_its_thread_keeps_nobody_waiting() {
         ("resumed", Client::resume as fn(&Client)),
         ("connecting", |_: &Client| {}),
     ] {
-        let asked = Instant::now();
         ask(&client);
         await_event(&mut events, name, SOON).await;
-        assert_answered(name, asked, secs(0));
     }
-    // News of the network are weighed for a second.
     for (name, available) in [("offline", false), ("connecting", true)] {
-        let asked = Instant::now();
         client.network_changed(Some(path(available)));
         await_event(&mut events, name, SOON).await;
-        assert_answered(name, asked, secs(1));
     }
-    let asked = Instant::now();
-    client.close(secs(0)).await;
-    assert_answered("close", asked, secs(0));
+    tokio::time::timeout(SOON, client.close(secs(0))).await.unwrap();
+    // Nor did anything wait until the attempt gave its resolver up.
+    let mut told = client.events_after(0);
+    while let Some(event) = told.try_recv() {
+        let EventKind::Disconnected(end) = event.kind else { continue };
+        assert!(!matches!(end.ending.cause, Cause::Dns(_)), "{end:?}");
+    }
     drop(release);
 }
 
@@ -316,9 +317,9 @@ impl Silent {
     }
 }
 
-/// An address that nobody listens on.
-fn closed_port() -> SocketAddr {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap()
+/// A port that nobody listens on as long as this lives.
+fn closed_port() -> ReservedPort {
+    ReservedPort::loopback().unwrap()
 }
 
 /// A client that is back soon.
@@ -332,13 +333,6 @@ fn quick(resolver: impl Resolver) -> Builder {
 
 fn path(available: bool) -> NetworkPath {
     NetworkPath { id: 1, available, kind: NetworkKind::Unknown, metered: false }
-}
-
-/// What the user asks for is answered in 50 ms, and by a machine with other things to do within half a second: far from
-/// what anything would take that waits for the resolver.
-fn assert_answered(what: &str, asked: Instant, after: Duration) {
-    let took = asked.elapsed();
-    assert!(took < after + millis(500), "{what} took {took:?}");
 }
 
 /// The events of a client that is connected, from there on.
