@@ -3,7 +3,7 @@
 mod support;
 
 use keepline::{Client, EventKind, Framing, LengthPrefixed};
-use support::{SOON, await_event, millis, secs};
+use support::{SOON, await_event, eventually, millis, secs};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
@@ -61,8 +61,7 @@ async fn a_declared_length_takes_no_memory_before_its_bytes_come() {
         let framing = Framing::length_prefixed(4).with_max(512 << 20);
         clients.push(Client::builder(address).framing(framing).connect().await.unwrap());
     }
-    tokio::time::sleep(millis(300)).await;
-    assert!(clients.iter().all(|client| client.stats().bytes_in == 4));
+    eventually("the lengths are there", SOON, || clients.iter().all(|client| client.stats().bytes_in == 4)).await;
     let grown = resident_kib().saturating_sub(before);
     assert!(grown < 20 * 1024, "{grown} KiB more for lengths without bytes");
 }
