@@ -117,7 +117,7 @@ async fn provider_is_asked_while_the_connection_is_made_and_its_failure_ends_the
     let begun = Instant::now();
     let end = disconnected(&mut client.events()).await;
     assert_eq!(end.ending.cause, NO_CREDENTIALS);
-    assert!(begun.elapsed() < secs(3));
+    assert!(begun.elapsed() < secs(9), "not at the deadline of the dial");
 }
 
 #[tokio::test]
