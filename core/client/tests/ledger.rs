@@ -125,8 +125,8 @@ async fn a_request_that_never_left_was_not_executed() {
         })
         .collect();
     let peer = accept(&listener);
-    eventually("the kernels are full", SOON, || client.stats().messages.queued > 0).await;
-    tokio::time::sleep(millis(200)).await;
+    eventually("all are asked", SOON, || client.stats().messages.accepted == u64::from(MESSAGES)).await;
+    until_stuck(&client).await;
     reset(peer);
     let (mut executed, mut not_executed) = (0, 0);
     for request in requests {
@@ -188,13 +188,19 @@ async fn send_all(client: &Client, idempotent: bool) -> Vec<Receipt> {
             false => client.send_tracked(message).await.unwrap(),
         });
     }
+    until_stuck(client).await;
+    receipts
+}
+
+/// Waits until neither kernel takes more.
+async fn until_stuck(client: &Client) {
     let mut before = u64::MAX;
     loop {
         tokio::time::sleep(millis(200)).await;
         let queued = client.stats().messages.queued;
         if queued == before {
             assert!(queued > 0, "everything fits into the kernels: the test shows nothing");
-            return receipts;
+            return;
         }
         before = queued;
     }
