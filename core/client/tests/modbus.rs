@@ -6,7 +6,7 @@ mod support;
 use keepline::{Client, Correlation, Endian, ErrorKind, Framing, Heartbeat, IdField, Profile};
 use keepline_testkit::process::{ModbusServer, require};
 use std::time::Instant;
-use support::{SOON, await_event, millis, secs};
+use support::{SOON, await_event, eventually, millis, secs};
 
 const TRANSACTION_ID: IdField = IdField { offset: 0, width: 2, endian: Endian::Big };
 
@@ -50,13 +50,8 @@ async fn reads_resume_after_a_restart_and_no_stale_write_is_replayed() {
     await_event(&mut events, "disconnected", SOON).await;
     let mut refused = 0;
     while stopped.elapsed() < secs(10) {
-        let asked = Instant::now();
+        // Without a connection it fails fast: whatever waited for one, or for a reply, would end by its timeout.
         let error = client.request(write_register(9, 11, 2), secs(5)).await.unwrap_err();
-        assert!(
-            asked.elapsed() < secs(1),
-            "a request without a connection fails fast, not after {:?}",
-            asked.elapsed()
-        );
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
         assert!(!error.maybe_executed(), "{error}");
         assert_eq!(client.try_send(write_register(9, 12, 3)).unwrap_err().kind(), ErrorKind::Unavailable);
@@ -101,7 +96,7 @@ async fn a_request_in_flight_when_the_server_dies_may_have_been_executed() {
         let client = client.clone();
         async move { client.request(write_register(1, 10, 1), SOON).await }
     });
-    tokio::time::sleep(millis(300)).await;
+    eventually("the request is out", SOON, || client.stats().bytes_out > 0).await;
     server.kill().unwrap();
     let error = asking.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
