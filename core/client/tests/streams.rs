@@ -9,15 +9,16 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use keepline::{Cause, Client, ErrorKind, EventKind, Framing, Heartbeat, State};
 use keepline_testkit::chaos::End;
+use keepline_testkit::port::ReservedPort;
 use keepline_testkit::servers::EchoServer;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::task::Context;
 use support::look::Look;
-use support::{SOON, await_event, millis, secs};
+use support::{SOON, await_event, eventually, millis, secs};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test]
 async fn bytes_pass_both_ways_and_the_boundary_is_the_end_of_the_stream() {
@@ -74,8 +75,8 @@ async fn closing_the_client_ends_the_stream_with_an_error() {
     let mut stream = streams.next().await.unwrap();
     let reading = tokio::spawn(async move { stream.read_u8().await });
     tokio::time::sleep(millis(50)).await;
-    tokio::time::timeout(secs(1), streams.close(secs(0))).await.unwrap();
-    assert!(tokio::time::timeout(secs(1), reading).await.unwrap().unwrap().is_err());
+    tokio::time::timeout(SOON, streams.close(secs(0))).await.unwrap();
+    assert!(tokio::time::timeout(SOON, reading).await.unwrap().unwrap().is_err());
     assert_eq!(streams.next().await.unwrap_err().kind(), ErrorKind::Closed);
 }
 
@@ -134,7 +135,8 @@ async fn connection_that_the_peer_left_while_nobody_had_it_is_passed_over() {
     let (mut left, _) = listener.accept().await.unwrap();
     left.shutdown().await.unwrap();
     let stale = streams.client().epoch();
-    // It has arrived, for this is the loopback; the runtime has to look at its sockets once to know.
+    eventually("the end has arrived", SOON, || is_acknowledged(&left)).await;
+    // The runtime has to look at its sockets once to know.
     tokio::task::yield_now().await;
     let answering = tokio::spawn(async move {
         let (mut second, _) = listener.accept().await.unwrap();
@@ -162,13 +164,11 @@ async fn close_waits_for_the_user_of_the_stream_and_not_longer() {
 
 #[tokio::test]
 async fn waiting_for_a_connection_ends_in_time_with_the_last_cause_and_the_client_goes_on() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let streams = Client::builder(address).backoff_max(millis(500)).start_streams().unwrap();
+    let port = ReservedPort::loopback().unwrap();
+    let streams = Client::builder(port.addr()).backoff_max(millis(500)).start_streams().unwrap();
     let error = streams.next_within(millis(300)).await.unwrap_err();
     assert_eq!((error.kind(), error.cause()), (ErrorKind::Unavailable, Some(Cause::Refused)));
-    let _listener = TcpListener::bind(address).await.unwrap();
+    let _listener = listen(port.addr());
     tokio::time::timeout(SOON, streams.next()).await.unwrap().unwrap();
 }
 
@@ -190,15 +190,16 @@ async fn what_belongs_to_messages_is_refused_on_a_stream_client() {
 
 #[tokio::test]
 async fn hyper_runs_over_streams_through_a_restart() {
-    let (address, server) = serve_http("127.0.0.1:0".parse().unwrap()).await;
-    let streams = Client::builder(address).backoff_max(millis(500)).connect_streams().await.unwrap();
+    let port = ReservedPort::loopback().unwrap();
+    let server = serve_http(port.addr()).await;
+    let streams = Client::builder(port.addr()).backoff_max(millis(500)).connect_streams().await.unwrap();
     let mut events = streams.client().events();
     assert_eq!(get(&streams, "/one").await, "you asked for /one");
 
     // The server's runtime takes its connections with it, like a process.
     server.stop();
     await_event(&mut events, "disconnected", SOON).await;
-    let (_address, _server) = serve_http(address).await;
+    let _server = serve_http(port.addr()).await;
     assert_eq!(tokio::time::timeout(SOON, get(&streams, "/two")).await.unwrap(), "you asked for /two");
     assert!(matches!(streams.client().state(), State::Connected | State::Connecting | State::Waiting));
 }
@@ -230,17 +231,37 @@ impl HttpServer {
     }
 }
 
-async fn serve_http(address: SocketAddr) -> (SocketAddr, HttpServer) {
+/// Whether the peer's kernel has acknowledged the end of this direction. Only Linux can be asked.
+fn is_acknowledged(ended: &TcpStream) -> bool {
+    if !cfg!(target_os = "linux") {
+        return true;
+    }
+    let column = |address: SocketAddr| {
+        let SocketAddr::V4(address) = address else { panic!("{address}") };
+        format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port())
+    };
+    // FIN_WAIT1: it is still on its way.
+    let on_its_way = [column(ended.local_addr().unwrap()), column(ended.peer_addr().unwrap()), "04".to_owned()];
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    !table.lines().any(|line| line.split_whitespace().skip(1).take(3).eq(&on_its_way))
+}
+
+/// Listens on a port that is held in reserve.
+fn listen(address: SocketAddr) -> TcpListener {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(address).unwrap();
+    socket.listen(16).unwrap()
+}
+
+async fn serve_http(address: SocketAddr) -> HttpServer {
     let (tell, told) = tokio::sync::oneshot::channel();
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.spawn(async move {
-            let socket = tokio::net::TcpSocket::new_v4().unwrap();
-            socket.set_reuseaddr(true).unwrap();
-            socket.bind(address).unwrap();
-            let listener: TcpListener = socket.listen(16).unwrap();
-            tell.send(listener.local_addr().unwrap()).unwrap();
+            let listener = listen(address);
+            tell.send(()).unwrap();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let answer = service_fn(|request: Request<hyper::body::Incoming>| async move {
@@ -254,6 +275,6 @@ async fn serve_http(address: SocketAddr) -> (SocketAddr, HttpServer) {
         // Waits until the listener is closed: the next server needs its port.
         runtime.shutdown_timeout(SOON);
     });
-    let address = told.await.unwrap();
-    (address, HttpServer { stop: Some(stop), thread: Some(thread) })
+    told.await.unwrap();
+    HttpServer { stop: Some(stop), thread: Some(thread) }
 }
