@@ -1,6 +1,6 @@
 # Every target sets up what it needs by itself, and runs alone.
 .PHONY: help demo test test-rust test-lab test-lab-soak test-python test-python-all test-kotlin test-swift test-fuzz fuzz check-docs check-scenarios check-platforms lint fmt bench bench-faults \
-	bench-python bench-kotlin docs-kotlin clean
+	bench-python bench-kotlin bench-swift docs-kotlin clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -65,6 +65,9 @@ bench-python: ## the Python library beside asyncio's streams, uvloop's, nats-py 
 
 bench-kotlin: ## the Kotlin library beside NIO, blocking streams and ktor-network
 	@tools/bench_kotlin.sh
+
+bench-swift: ## the Swift library beside plain sockets (in a chroot of Debian where there is no Swift: root)
+	@tools/bench_swift.sh
 
 docs-kotlin: ## the reference of the Kotlin library, by Dokka; what is public and has no word about it fails
 	@tools/docs_kotlin.sh

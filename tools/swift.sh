@@ -47,7 +47,6 @@ EOF
     take "$new/module.modulemap" "$generated/KeeplineBridgeFFI/include/"
     take "$new/empty.c" "$generated/KeeplineBridgeFFI/"
     take "$built/libkeepline_ffi.so" "$natives/"
-    take "$built/keepline-chaos" "$natives/"
 }
 
 take() {

@@ -20,6 +20,7 @@ main() {
     fi
     build
     generate debug "$WORK/natives"
+    take "$BUILT/debug/keepline-chaos" "$WORK/natives/"
     "$PYTHON" tools/swift_snippets.py "$WORK/snippets"
     say "swift test"
     local log=$WORK/test.log
