@@ -207,8 +207,31 @@ fn callers_write_inline_only_while_nothing_is_before_them() {
     advance(&mut outbox, &mut flight, 6);
     assert_eq!(outbox.corked(), Cork::Burst, "a message that had to wait begins a burst");
     assert!(!outbox.allows_inline());
-    outbox.uncork();
-    assert!(outbox.allows_inline());
+}
+
+#[test]
+fn callers_write_inline_again_once_messages_come_singly() {
+    let mut outbox = Outbox::new(LIMITS);
+    outbox.open(Epoch(1), Accounting::HandedOver, 0);
+    let turn = |outbox: &mut Outbox, messages: usize| {
+        for _ in 0..messages {
+            push(outbox, Meta::default(), b"queued");
+        }
+        let mut flight = Flight::new();
+        outbox.take(Time::ZERO, &mut flight, &mut Vec::new());
+        advance(outbox, &mut flight, 6 * messages);
+        outbox.uncork();
+        outbox.allows_inline()
+    };
+    assert!(!turn(&mut outbox, 1), "one that follows an inline write comes in a burst");
+    let lone = |outbox: &mut Outbox, turns: usize| (0..turns).map(|_| turn(outbox, 1)).collect::<Vec<_>>();
+    assert_eq!(lone(&mut outbox, 3), [false; 3]);
+    assert!(!turn(&mut outbox, 2), "two at once are a burst");
+    assert_eq!(lone(&mut outbox, 4), [false, false, false, true]);
+    outbox.shut();
+    assert!(!turn(&mut outbox, 2));
+    outbox.open(Epoch(2), Accounting::HandedOver, 0);
+    assert!(outbox.allows_inline(), "a new connection begins anew");
 }
 
 #[derive(Debug, Clone)]

@@ -1,16 +1,17 @@
 //! Messages that their callers write themselves: whether they may, and how they are counted.
 
 use super::chunk::Chunk;
-use super::{Cork, FIRST, Inline, Meta, Outbox, Settled, special};
+use super::{ALONE, Cork, FIRST, Inline, Meta, Outbox, Settled, special};
 use crate::framing::Header;
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 
 impl Outbox {
-    /// Whether a caller may write by itself: nothing waits, nobody writes, and no earlier inline write is uncounted.
+    /// Whether a caller may write by itself: nothing waits, nobody writes, no earlier inline write is uncounted, and messages
+    /// come singly. Where they stream, the first of a burst would be a write of its own, and the peer's answer to it a wake-up.
     #[inline]
     pub fn allows_inline(&self) -> bool {
-        self.cork == Cork::Out && !self.writing && self.is_empty() && self.pass.is_open()
+        self.cork == Cork::Out && self.lone == ALONE && !self.writing && self.is_empty() && self.pass.is_open()
     }
 
     /// Makes callers append instead of writing until the driver has had a turn: one has written inline, or wants something

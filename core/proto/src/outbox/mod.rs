@@ -59,6 +59,8 @@ pub struct Outbox {
     pass: Pass,
     cork: Cork,
     writing: bool,
+    /// Takes in a row that found one message alone.
+    lone: u8,
     /// Messages may grow too old.
     is_aging: bool,
     /// Bytes handed over on this connection, urgent frames included.
@@ -71,6 +73,10 @@ pub struct Outbox {
     load: Option<Box<Load>>,
 }
 
+/// Takes of one message in a row after which messages come singly. One may be chance: a driver that shares its core with
+/// a caller is often let in after the first message of a burst.
+const ALONE: u8 = 4;
+
 impl Outbox {
     /// Makes an empty outbox with its gate shut.
     pub fn new(limits: OutboxLimits) -> Outbox {
@@ -79,6 +85,7 @@ impl Outbox {
             pass: Pass::Shut,
             cork: Cork::Out,
             writing: false,
+            lone: ALONE,
             is_aging: limits.age.is_some(),
             written: 0,
             most_messages: u32::try_from(limits.messages).unwrap_or(u32::MAX),
@@ -102,6 +109,7 @@ impl Outbox {
             Accounting::HandedOver => Pass::Open,
         };
         self.cork = Cork::Out;
+        self.lone = ALONE;
         self.written = prelude;
     }
 
@@ -254,6 +262,10 @@ impl Outbox {
             self.expire(now, settled);
         }
         let mut bytes = flight.bytes();
+        if bytes == 0 && self.has_waiting() {
+            // Where callers may write, whatever is found here came after a message that one of them wrote.
+            self.lone = if self.len() > 1 || self.lone == ALONE { 0 } else { self.lone + 1 };
+        }
         while let Some(load) = &mut self.load
             && let Some(chunk) = load.chunks.front()
         {
