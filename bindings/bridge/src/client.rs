@@ -124,6 +124,16 @@ impl BridgeClient {
         })
     }
 
+    /// As [`BridgeClient::next_messages`], without waiting: what is there after number `after`, possibly nothing. `None`
+    /// where only that call can tell: after close, and while it runs.
+    ///
+    /// # Errors
+    /// `forked`.
+    pub fn pull(&self, after: u64, max: usize) -> Result<Option<Vec<Message>>, BridgeError> {
+        let reader = self.inner.get()?.reader.clone();
+        reader.pull(after, max, |max| self.try_receive(max))
+    }
+
     /// Where the client stands: a name of the contract's `states`.
     ///
     /// # Errors
@@ -257,8 +267,24 @@ impl BridgeClient {
     /// # Cancel safety
     /// Cancel safe: it takes nothing.
     pub fn readable(&self) -> Operation<()> {
+        self.readable_within(None)
+    }
+
+    /// As [`BridgeClient::readable`], at most this long: ended by the time, it has ended as well.
+    ///
+    /// # Errors
+    /// `forked`.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: it takes nothing.
+    pub fn readable_within(&self, timeout: Option<Duration>) -> Operation<()> {
         self.operation(|client| async move {
-            client.recv_many(&mut Vec::new(), 0).await;
+            let mut none = Vec::new();
+            let readable = client.recv_many(&mut none, 0);
+            match timeout {
+                None => _ = readable.await,
+                Some(timeout) => _ = tokio::time::timeout(timeout, readable).await,
+            }
             Ok(())
         })
     }

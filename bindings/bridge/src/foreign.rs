@@ -7,6 +7,7 @@
 
 mod cancel;
 mod client;
+mod direct;
 mod dispatch;
 mod error;
 mod events;

@@ -86,6 +86,23 @@ impl MessageReader {
             }
         }
     }
+
+    /// The same without waiting; `receive` takes what is there. `None` after close, and while somebody waits.
+    pub(crate) fn pull(
+        &self,
+        after: u64,
+        max: usize,
+        receive: impl FnOnce(usize) -> Result<Option<Vec<Message>>, BridgeError>,
+    ) -> Result<Option<Vec<Message>>, BridgeError> {
+        let max = max.clamp(1, MOST);
+        let Ok(mut kept) = self.kept.try_lock() else { return Ok(None) };
+        kept.drop_taken(after);
+        if kept.messages.is_empty() {
+            let Some(messages) = receive(max)? else { return Ok(None) };
+            kept.messages.extend(messages);
+        }
+        Ok(Some(kept.messages.iter().take(max).cloned().collect()))
+    }
 }
 
 impl Kept {

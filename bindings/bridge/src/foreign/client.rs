@@ -1,6 +1,7 @@
 //! The client and the receipt as other languages hold them.
 
 use super::cancel::{CancelToken, finish};
+use super::direct::Number;
 use super::error::ForeignError;
 use super::events::ForeignEvents;
 use crate::client::BridgeClient;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 #[derive(Debug, uniffi::Object)]
 pub struct ForeignClient {
     client: BridgeClient,
+    number: Number,
 }
 
 /// Tells what became of one message. It does not keep the client alive.
@@ -30,7 +32,11 @@ pub struct ForeignReceipt {
 
 impl ForeignClient {
     pub(super) fn new(client: BridgeClient) -> Arc<ForeignClient> {
-        Arc::new(ForeignClient { client })
+        Arc::new_cyclic(|known| ForeignClient { client, number: Number::of(known.clone()) })
+    }
+
+    pub(super) fn bridge(&self) -> &BridgeClient {
+        &self.client
     }
 }
 
@@ -46,6 +52,11 @@ impl ForeignClient {
     pub fn try_send_many(&self, messages: Vec<Vec<u8>>, idempotent: bool) -> Result<(), ForeignError> {
         let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
         Ok(self.client.try_send_many(&messages, idempotent)?)
+    }
+
+    /// The number by which the short way of the Java virtual machine finds this client.
+    pub fn number(&self) -> u64 {
+        self.number.get()
     }
 
     /// Where the client stands: a name of the contract's `states`.

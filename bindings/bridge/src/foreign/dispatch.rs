@@ -90,7 +90,7 @@ fn start() -> Option<Mutex<Sender<Waker>>> {
 
 fn run(receiver: &Receiver<Waker>) {
     crate::runtime::block_signals();
-    jvm::attach();
+    let _environment = jvm::attach();
     while let Ok(waker) = receiver.recv() {
         // What the other language throws is caught there; a panic on the way must not end everybody else's callbacks.
         let _panicked = catch_unwind(AssertUnwindSafe(|| waker.wake()));

@@ -5,7 +5,9 @@ import dev.keepline.internal.ffi.ForeignClient
 import dev.keepline.internal.ffi.ForeignEvents
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.delay
+import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.flow.StateFlow
@@ -26,7 +28,9 @@ import kotlin.time.Duration.Companion.seconds
  * [use] or [close]; one that nobody holds any more is aborted when it is collected.
  */
 public class Client internal constructor(private val core: ForeignClient) : AutoCloseable {
-    private val inbox = Inbox(core)
+    /** By which the short way knows this client. */
+    private val number = core.number().toLong()
+    private val inbox = Inbox(core, number)
 
     /** The calls that wait, for Java. */
     public fun async(): AsyncClient = AsyncClient(this, inbox)
@@ -47,8 +51,9 @@ public class Client internal constructor(private val core: ForeignClient) : Auto
      * @throws KeeplineException.Closed the client is closed.
      */
     @JvmOverloads
-    public fun trySend(message: ByteArray, idempotent: Boolean = false): Unit =
-        crossing { core.trySend(message, idempotent) }
+    public fun trySend(message: ByteArray, idempotent: Boolean = false) {
+        if (!Direct.trySend(number, message, idempotent)) crossing { core.trySend(message, idempotent) }
+    }
 
     /**
      * Accepts a message, and waits at most [timeout] for room while the peer is only slow.
@@ -58,8 +63,11 @@ public class Client internal constructor(private val core: ForeignClient) : Auto
      * @throws KeeplineException.Timeout there was no room in time.
      * @throws KeeplineException as [trySend].
      */
-    public suspend fun send(message: ByteArray, timeout: Duration? = null, idempotent: Boolean = false): Unit =
-        crossing { core.send(message, idempotent, timeout.asWait("timeout"), null) }
+    public suspend fun send(message: ByteArray, timeout: Duration? = null, idempotent: Boolean = false) {
+        val limit = timeout.asWait("timeout")
+        currentCoroutineContext().ensureActive()
+        if (!Direct.trySend(number, message, idempotent)) crossing { core.send(message, idempotent, limit, null) }
+    }
 
     /** As [send], with the bytes of a text. */
     public suspend fun send(message: String, timeout: Duration? = null, idempotent: Boolean = false): Unit =
@@ -67,8 +75,10 @@ public class Client internal constructor(private val core: ForeignClient) : Auto
 
     /** As [trySend], for a batch: all of it, in order and with nothing in between, or nothing. */
     @JvmOverloads
-    public fun trySendMany(messages: List<ByteArray>, idempotent: Boolean = false): Unit =
-        crossing { core.trySendMany(messages, idempotent) }
+    public fun trySendMany(messages: List<ByteArray>, idempotent: Boolean = false) {
+        val batch = messages.toTypedArray()
+        if (!Direct.trySendMany(number, batch, idempotent)) crossing { core.trySendMany(batch.asList(), idempotent) }
+    }
 
     /**
      * As [send], for a batch: all of it, in order and with nothing in between, or nothing. A batch crosses to the core in one
@@ -78,7 +88,14 @@ public class Client internal constructor(private val core: ForeignClient) : Auto
         messages: List<ByteArray>,
         timeout: Duration? = null,
         idempotent: Boolean = false,
-    ): Unit = crossing { core.sendMany(messages, idempotent, timeout.asWait("timeout"), null) }
+    ) {
+        val limit = timeout.asWait("timeout")
+        val batch = messages.toTypedArray()
+        currentCoroutineContext().ensureActive()
+        if (!Direct.trySendMany(number, batch, idempotent)) {
+            crossing { core.sendMany(batch.asList(), idempotent, limit, null) }
+        }
+    }
 
     /**
      * As [send], with a receipt that tells what became of the message.
@@ -102,8 +119,11 @@ public class Client internal constructor(private val core: ForeignClient) : Auto
      * @throws KeeplineException.InvalidConfig no correlation was declared.
      * @throws KeeplineException as [trySend].
      */
-    public suspend fun request(message: ByteArray, timeout: Duration): ByteArray =
-        crossing { core.request(message, timeout.declared("timeout") ?: 0u, null) }
+    public suspend fun request(message: ByteArray, timeout: Duration): ByteArray {
+        val limit = timeout.declared("timeout") ?: 0u
+        currentCoroutineContext().ensureActive()
+        return crossing { Direct.request(number, message, limit.millis()) ?: core.request(message, limit, null) }
+    }
 
     // Receiving -------------------------------------------------------------------------------------------------------
 

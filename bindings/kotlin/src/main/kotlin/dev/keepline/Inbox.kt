@@ -6,6 +6,7 @@ import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.withTimeoutOrNull
+import kotlinx.coroutines.yield
 import kotlin.time.Duration
 import kotlin.time.TimeSource
 
@@ -16,12 +17,15 @@ import kotlin.time.TimeSource
  * core keeps what it gave until the next pull names it as taken: a pull whose answer is lost to a cancellation gives
  * the same again.
  */
-internal class Inbox(private val core: ForeignClient) {
+internal class Inbox(private val core: ForeignClient, private val number: Long) {
     private val turn = Mutex()
     private val batch = ArrayDeque<Message>()
 
     /** The number of the last message that was taken from the batch, while the batch is empty. */
     private var taken = 0uL
+
+    /** The last messages were there already: whoever took them let nobody else run. */
+    private var ranThrough = false
 
     /** The next message; `null` after close, when all were taken. One that [wants] says no to stays for the next. */
     suspend fun take(timeout: Duration?, wants: (Message) -> Boolean = { true }): Message? {
@@ -60,9 +64,9 @@ internal class Inbox(private val core: ForeignClient) {
     private suspend fun takeInTurn(timeout: Duration?, wants: (Message) -> Boolean, owner: Any? = null): Message? {
         try {
             if (batch.isEmpty()) {
-                val pulled = crossing { core.nextMessages(taken, BATCH, timeout.asWait("timeout"), null) }
-                for (record in pulled) batch.addLast(Message.of(record))
-                taken = pulled.lastOrNull()?.seq ?: taken
+                val pulled = pull(timeout)
+                batch.addAll(pulled)
+                taken += pulled.size.toULong()
             }
             currentCoroutineContext().ensureActive()
             return if (batch.firstOrNull()?.let(wants) == false) null else batch.removeFirstOrNull()
@@ -71,10 +75,33 @@ internal class Inbox(private val core: ForeignClient) {
         }
     }
 
+    private suspend fun pull(timeout: Duration?): List<Message> {
+        val limit = timeout.asWait("timeout")
+        val began = TimeSource.Monotonic.markNow()
+        if (ranThrough) {
+            // A peer that is faster than its reader must not keep a thread from everybody else.
+            ranThrough = false
+            yield()
+        }
+        var hasWaited = false
+        while (true) {
+            val left = limit?.let { (it.millis() - began.elapsedNow().inWholeMilliseconds).coerceAtLeast(0) }
+            val pulled = Direct.messages(number, taken.toLong(), BATCH)
+                ?: return crossing { core.nextMessages(taken, BATCH.toUInt(), left?.toULong(), null) }.map(Message::of)
+            if (pulled.isNotEmpty()) {
+                ranThrough = !hasWaited
+                return pulled
+            }
+            if (left == 0L) throw tooLate()
+            hasWaited = true
+            Direct.readable(number, left ?: -1)
+        }
+    }
+
     private fun tooLate() = KeeplineException.Timeout(Evidence("no message within the time given", retryable = true))
 
     private companion object {
         /** 256: more do not amortise the border any better. */
-        const val BATCH = 256u
+        const val BATCH = 256
     }
 }

@@ -26,6 +26,9 @@ internal fun Duration?.asWait(field: String): ULong? {
     return wholeMillis()
 }
 
+/** For the short way, whose numbers have a sign: 292 million years are as good as more. */
+internal fun ULong.millis(): Long = coerceAtMost(Long.MAX_VALUE.toULong()).toLong()
+
 internal fun Int?.declared(field: String): UInt? {
     if (this != null && this < 0) throw invalid(field, this, "must not be negative")
     return this?.toUInt()

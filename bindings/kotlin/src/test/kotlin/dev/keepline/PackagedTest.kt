@@ -52,6 +52,8 @@ class PackagedTest {
         }
         val kept = Regex("""-keep class ([a-z.]+)\.\*\*""").findAll(rules).map { it.groupValues[1] }.toSet()
         assertEquals(setOf("com.sun.jna", dev.keepline.internal.ffi.ForeignClient::class.java.packageName), kept)
+        // The core looks for this one by its name.
+        assertTrue("-keep class ${Direct::class.java.name} {" in rules, rules)
     }
 
     @Test
