@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 import trio
@@ -228,8 +229,9 @@ async def test_handler_may_use_the_client(kept: Kept, echo_server: Server) -> No
 
 def test_handler_that_blocks_does_not_block_the_blocking_client_and_lost_lines_are_counted(kept: Kept) -> None:
     gate = threading.Event()
-    kept.then = lambda record: gate.wait(20)
-    with blocking_echo_process() as server:
+    kept.then = lambda record: gate.wait()
+    with blocking_echo_process() as server, ExitStack() as at_last:
+        at_last.callback(gate.set)
         with keepline.sync.connect(server.address, framing=LINES, backoff=QUICK) as client:
             for epoch in range(2, 150):
                 client.reconnect()
