@@ -149,8 +149,9 @@ def test_leaving_in_a_cancelled_scope_is_bounded_and_leaves_no_connection(
     server: Process, run: Callable[[Program], None]
 ) -> None:
     async def program() -> None:
-        with anyio.move_on_after(0.05) as scope:
+        with anyio.CancelScope() as scope:
             async with keepline.connect(server.address, framing=LINES, heartbeat=None) as client:
+                scope.deadline = anyio.current_time() + 0.05
                 await client.recv()
         assert scope.cancelled_caught
         assert (await client.closed()).cause is Cause.REQUESTED
