@@ -114,30 +114,29 @@ def test_interrupted_wait_loses_no_message_and_others_go_on_meanwhile(server: Pr
         raise Interrupted
 
     before = signal.signal(signal.SIGALRM, interrupt)
-    counted = 0
-    stop = threading.Event()
+    begin = threading.Event()
 
-    def count() -> None:
-        nonlocal counted
-        while not stop.is_set():
-            counted += 1
+    def count_and_interrupt() -> None:
+        begin.wait()
+        # A wait that held the interpreter's lock would keep this from counting.
+        for _ in range(100):
             time.sleep(0.001)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
 
-    beside = threading.Thread(target=count)
+    beside = threading.Thread(target=count_and_interrupt)
     beside.start()
     try:
         with sync.connect(server.address, framing=LINES) as client:
-            signal.setitimer(signal.ITIMER_REAL, 0.2)
             with pytest.raises(Interrupted):
-                client.recv()
+                begin.set()
+                client.recv(timeout=20)
             client.send(b"after")
             message = client.recv(timeout=5)
             assert message is not None and message.payload == b"after"
     finally:
+        begin.set()
+        beside.join(30)
         signal.signal(signal.SIGALRM, before)
-        stop.set()
-        beside.join(5)
-    assert counted > 20, "the wait held the interpreter lock"
 
 
 def test_leaving_by_an_exception_aborts(server: Process) -> None:

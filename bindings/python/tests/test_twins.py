@@ -149,9 +149,9 @@ class serving:
 def interrupted(wait: Callable[[], object]) -> None:
     """Presses Ctrl-C while the main thread waits."""
     signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
-    signal.setitimer(signal.ITIMER_REAL, 0.1)
     try:
         with pytest.raises(KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
             wait()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
