@@ -65,7 +65,7 @@ final class ClientTests: XCTestCase {
             }
             try await client.use { client in
                 let states = client.states
-                try await within(.seconds(2)) { for await state in states where state.isUp { return } }
+                try await within(.seconds(15)) { for await state in states where state.isUp { return } }
                 try await chaos.tell("silence p both")
                 let lost = try await disconnected(client)
                 XCTAssertEqual(lost.cause, .peerUnresponsive)

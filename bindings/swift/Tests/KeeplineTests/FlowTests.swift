@@ -76,11 +76,11 @@ final class FlowTests: XCTestCase {
             let address = try await chaos.tell("serve s line")
             // The threads that all clients share are there after the first.
             try await dropped(address)
-            try await chaos.tell("await-gone s 2000")
+            try await chaos.tell("await-gone s 15000")
             let threads = try numberOfThreads()
             for _ in 1...20 { try await dropped(address) }
-            try await chaos.tell("await-accepted s 21 5000")
-            try await chaos.tell("await-gone s 2000")
+            try await chaos.tell("await-accepted s 21 15000")
+            try await chaos.tell("await-gone s 15000")
             var now = try numberOfThreads()
             for _ in 1...200 where now > threads {
                 try await Task.sleep(for: .milliseconds(10))
@@ -109,7 +109,7 @@ final class FlowTests: XCTestCase {
             }
             client = nil
             XCTAssertNil(gone)
-            try await chaos.tell("await-gone s 2000")
+            try await chaos.tell("await-gone s 15000")
             let last = try await within(.seconds(5), "the events") { await watching.value }
             XCTAssertEqual(last?.name, .closed)
             let state = try await within(.seconds(5), "the states") { await following.value }

@@ -221,7 +221,7 @@ private final class Holder: @unchecked Sendable {
     func hold(_ client: Client) { lock.withLock { held = client } }
 
     func client() async -> Client? {
-        for _ in 1...1000 {
+        for _ in 1...10_000 {
             if let client = lock.withLock({ held }) { return client }
             try? await Task.sleep(for: .milliseconds(1))
         }

@@ -92,22 +92,22 @@ class CallbackTest {
         withChaos { chaos ->
             val address = chaos.tell("serve s line")
             val gone = dropped(address)
-            chaos.tell("await-accepted s 20 5000")
+            chaos.tell("await-accepted s 20 15000")
             withTimeout(20.seconds) {
                 while (gone.any { it.get() != null }) {
                     System.gc()
                     delay(20.milliseconds)
                 }
             }
-            chaos.tell("await-gone s 2000")
+            chaos.tell("await-gone s 15000")
         }
     }
 
     @Test
     fun `close that nobody waits for ends the connection`() = echoed { client, chaos ->
         (client as AutoCloseable).close()
-        chaos.tell("await-gone s 2000")
-        assertEquals(Cause.Requested, withTimeout(2.seconds) { client.closed() }.cause)
+        chaos.tell("await-gone s 15000")
+        assertEquals(Cause.Requested, withTimeout(15.seconds) { client.closed() }.cause)
     }
 
     /** Twenty clients, each of which was used. In a function of its own, so that no frame holds one. */
