@@ -80,13 +80,14 @@ async fn close(client: Client, state: State, heal: impl FnOnce(), tasks: usize, 
     eventually(&format!("{state:?}"), secs(10), || client.state() == state).await;
     let mut events = client.events();
     let asked = Instant::now();
-    let drain = if state == State::Stalled { millis(300) } else { secs(5) };
+    let drain = if state == State::Stalled { millis(300) } else { secs(20) };
     client.close(drain).await;
     let took = asked.elapsed();
-    assert!(took <= secs(1), "close in {state:?} took {took:?}");
+    // Where nothing is to be drained nothing is waited for.
+    assert!(took <= secs(5), "close in {state:?} took {took:?}");
     assert_eq!(client.state(), State::Closed);
     // A second close answers at once, and the same.
-    let again = tokio::time::timeout(millis(100), client.close(secs(5))).await.unwrap();
+    let again = tokio::time::timeout(secs(5), client.close(secs(20))).await.unwrap();
     assert_eq!(again, client.closed().await);
     let mut seen: Vec<Event> = Vec::new();
     while let Some(event) = events.recv().await {
@@ -133,7 +134,7 @@ async fn dropping_the_last_handle() {
     tokio::time::sleep(millis(50)).await;
     assert_eq!(clone.state(), State::Connected, "a clone keeps it alive");
     drop(clone);
-    tokio::time::timeout(secs(1), closed).await.expect("readers do not keep the client alive");
+    tokio::time::timeout(secs(5), closed).await.expect("readers do not keep the client alive");
     while events.recv().await.is_some() {}
     drop(events);
     nothing_is_left("the last handle", tasks, files).await;
@@ -145,12 +146,12 @@ async fn abort_and_concurrent_closes() {
     let closes: Vec<_> = (0..8)
         .map(|_| {
             let client = client.clone();
-            tokio::spawn(async move { client.close(secs(1)).await })
+            tokio::spawn(async move { client.close(secs(20)).await })
         })
         .collect();
     client.abort();
     for close in closes {
-        tokio::time::timeout(secs(1), close).await.unwrap().unwrap();
+        tokio::time::timeout(secs(5), close).await.unwrap().unwrap();
     }
 }
 
