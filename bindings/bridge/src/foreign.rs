@@ -21,7 +21,7 @@ pub use client::{ForeignClient, ForeignReceipt};
 pub use error::{ErrorDetail, ForeignError};
 pub use events::ForeignEvents;
 pub use greeting::ForeignGreeting;
-pub use hooks::{ForeignHooks, HookFailure, HooksThere};
+pub use hooks::{ForeignHooks, HookFailure, HooksThere, ProxyCredentialsRecord};
 pub use making::{connect, default_config_of, doctor, resolve_config, shut_down, start, start_with, version};
 
 use crate::config::{ProxyUrl, SecretRecord};

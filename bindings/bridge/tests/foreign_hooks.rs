@@ -1,14 +1,16 @@
 //! Hooks of another language, as the core asks them: from one thread, never longer than the core waits.
 #![cfg(feature = "uniffi")]
 
-use keepline_bridge::config::{FramingRecord, SecretRecord};
-use keepline_bridge::foreign::{ForeignClient, ForeignGreeting, ForeignHooks, HookFailure, HooksThere, start_with};
+use keepline_bridge::config::{FramingRecord, ProxyUrl, SecretRecord};
+use keepline_bridge::foreign::{
+    ForeignClient, ForeignGreeting, ForeignHooks, HookFailure, HooksThere, ProxyCredentialsRecord, start_with,
+};
 use keepline_bridge::{ClientConfig, CredentialsQuestion, EventRecord, NameQuestion, SocketQuestion};
 use std::future::Future;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -72,6 +74,29 @@ fn hook_that_hangs_is_dropped_at_the_deadline_and_the_next_attempt_connects() {
     }
 }
 
+#[test]
+fn proxy_is_told_what_its_hook_gives_and_nothing_if_that_throws() {
+    let (proxy, heard) = refusing();
+    let hooks = Arc::new(Recording { mood: Mutex::new(Mood::Thrown), ..Recording::default() });
+    let client = begin_behind(&proxy, &hooks);
+    assert_eq!(disconnected(&client).cause.as_deref(), Some("proxy.credentials"));
+    *hooks.mood.lock().unwrap() = Mood::Well;
+    for attempt in [2, 3] {
+        client.reconnect().unwrap();
+        assert_eq!(disconnected_again(&client, attempt).cause.as_deref(), Some("proxy.auth"));
+    }
+    // The dial of the attempt whose hook threw was given up.
+    let said: Vec<String> = heard.try_iter().filter(|said| !said.is_empty()).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said.iter().all(|said| said.contains("Proxy-Authorization: Basic cm9ib3Q6aHVudGVyMg==\n")), "{said:?}");
+    let ending = wait(client.closed(None)).unwrap();
+    assert_eq!(ending.cause, "proxy.auth");
+    let asked: Vec<String> = hooks.asked.lock().unwrap().iter().map(|(what, _)| what.clone()).collect();
+    assert_eq!(asked, ["proxy credentials 1 0", "proxy credentials 2 0", "proxy credentials 3 1"]);
+    let record = ProxyCredentialsRecord { user: "robot".to_owned(), password: "hunter2".to_owned() };
+    assert!(!format!("{record:?}").contains("hunter2"));
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Mood {
     #[default]
@@ -132,6 +157,15 @@ impl ForeignHooks for Recording {
         Ok(SecretRecord(b"token".to_vec()))
     }
 
+    async fn proxy_credentials(&self, asked: CredentialsQuestion) -> Result<ProxyCredentialsRecord, HookFailure> {
+        match self.note(format!("proxy credentials {} {}", asked.epoch, asked.refusals)) {
+            Mood::Thrown => Err(HookFailure::Thrown { reason: "no vault".to_owned() }),
+            Mood::Well | Mood::Refused | Mood::Panics | Mood::Hangs | Mood::SocketThrown => {
+                Ok(ProxyCredentialsRecord { user: "robot".to_owned(), password: "hunter2".to_owned() })
+            }
+        }
+    }
+
     async fn addresses(&self, asked: NameQuestion) -> Result<Vec<String>, HookFailure> {
         self.note(format!("addresses {}", asked.host));
         Ok(vec![format!("127.0.0.1:{}", asked.port)])
@@ -160,18 +194,51 @@ fn begin(hooks: &Arc<Recording>, host: &str) -> Arc<ForeignClient> {
         auth_attempts_off: true,
         ..ClientConfig::default()
     };
-    let there = HooksThere { addresses: true, socket: true };
+    let there = HooksThere { addresses: true, socket: true, proxy_credentials: false };
     let endpoint = format!("{host}:{}", echo());
     start_with(vec![endpoint.as_str().into()], config, hooks.clone(), there).unwrap()
 }
 
+/// One that goes through a proxy and asks for nothing but its credentials.
+fn begin_behind(proxy: &str, hooks: &Arc<Recording>) -> Arc<ForeignClient> {
+    let config = ClientConfig { proxy: Some(ProxyUrl(proxy.to_owned())), ..ClientConfig::default() };
+    let there = HooksThere { addresses: false, socket: false, proxy_credentials: true };
+    start_with(vec!["plc-7.example:502".into()], config, hooks.clone(), there).unwrap()
+}
+
+/// An HTTP proxy that refuses whoever comes; what each said is told.
+fn refusing() -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let lines = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+            let heard = lines.fold(String::new(), |heard, line| heard + &line + "\n");
+            // Before the answer, which the test may wait for. A client that has gone already was heard, too.
+            let is_over = tell.send(heard).is_err();
+            let _gone = stream.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+            if is_over {
+                return;
+            }
+        }
+    });
+    (url, told)
+}
+
 fn disconnected(client: &ForeignClient) -> EventRecord {
-    let mut after = 0;
+    disconnected_again(client, 1)
+}
+
+/// The event of that name with this number.
+fn disconnected_again(client: &ForeignClient, number: usize) -> EventRecord {
+    let (mut after, mut found) = (0, Vec::new());
     loop {
         let events = wait(client.next_events(after, 8, Some(8_000), None)).unwrap();
         after = events.last().unwrap().seq;
-        if let Some(found) = events.into_iter().find(|event| event.name == "disconnected") {
-            return found;
+        found.extend(events.into_iter().filter(|event| event.name == "disconnected"));
+        if found.len() >= number {
+            return found.swap_remove(number - 1);
         }
     }
 }

@@ -30,6 +30,9 @@ class Throwing:
         self._once = options.get("greeting_hook") == "throws once"
         if "greeting_hook" in options:
             self.hooks["on_connect"] = self._greet
+        self._login = options.get("proxy_credentials_hook", "").split()
+        if self._login:
+            self.hooks["proxy_credentials"] = self._log_in
         if "on_event" in options:
             self.hooks["on_event"] = self._note
 
@@ -37,6 +40,10 @@ class Throwing:
         passes, self._greeted = self._greeted and self._once, True
         if not passes:
             raise RuntimeError("thrown")
+
+    def _log_in(self, request: CredentialRequest) -> tuple[str, str]:
+        """A name, and the password for this number of refusals; throws where none is left."""
+        return self._login[0], self._login[1 + request.refusals]
 
     def _note(self, event: Event) -> None:
         self.told.append(event.name)
@@ -56,7 +63,7 @@ def config_of(options: dict[str, Any]) -> Config:
     for name, value in options.items():
         plain = name.removesuffix("_ms")
         scaled = value / 1000 if name.endswith("_ms") else value
-        if name in ("greeting_hook", "on_event"):
+        if name in ("greeting_hook", "proxy_credentials_hook", "on_event"):
             continue
         match name.split("_")[0], value:
             case "heartbeat", _:

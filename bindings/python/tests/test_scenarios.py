@@ -59,6 +59,8 @@ async def _play(file: Path) -> str:
         certificate = await chaos.tell("authority chaos")
         pem = f"-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n"
         options["tls"] = {"ca_pem": pem}
+    if "proxy" in options:
+        options["proxy"] = "http://" + await chaos.tell("http-proxy proxy " + options["proxy"])
     player = Player(chaos, config_of(options), Throwing(options))
     try:
         for number, step in enumerate(scenario["steps"], 1):

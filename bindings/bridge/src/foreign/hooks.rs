@@ -1,4 +1,5 @@
-//! Hooks that another language implements: who greets, gives credentials, finds addresses, and prepares sockets.
+//! Hooks that another language implements: who greets, gives credentials to the peer and to a proxy, finds
+//! addresses, and prepares sockets.
 //!
 //! They are asked from the dispatcher's thread, which only begins them: what they do runs where their language runs its
 //! asynchronous functions. When the core does not wait for an answer any more, the question is dropped there, which cancels
@@ -8,6 +9,8 @@ use super::dispatch;
 use super::greeting::ForeignGreeting;
 use crate::config::SecretRecord;
 use crate::hooks::{Answer, BridgeGreeting, CredentialsQuestion, HookError, Hooks, NameQuestion, SocketQuestion};
+use keepline::ProxyCredentials;
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -24,6 +27,9 @@ pub trait ForeignHooks: Send + Sync {
     /// Gives the credentials of one attempt.
     async fn credentials(&self, asked: CredentialsQuestion) -> Result<SecretRecord, HookFailure>;
 
+    /// Gives the name and the password that one attempt tells the proxy. `refusals` are the proxy's.
+    async fn proxy_credentials(&self, asked: CredentialsQuestion) -> Result<ProxyCredentialsRecord, HookFailure>;
+
     /// Finds the addresses of a name, the preferred ones first: `1.2.3.4:port`, `[::1]:port`.
     async fn addresses(&self, asked: NameQuestion) -> Result<Vec<String>, HookFailure>;
 
@@ -38,6 +44,23 @@ pub struct HooksThere {
     pub addresses: bool,
     /// `socket` is asked.
     pub socket: bool,
+    /// `proxy_credentials` is asked.
+    pub proxy_credentials: bool,
+}
+
+/// A name and a password for a proxy.
+#[derive(Clone, PartialEq, Eq, uniffi::Record)]
+pub struct ProxyCredentialsRecord {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for ProxyCredentialsRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProxyCredentialsRecord(…)")
+    }
 }
 
 /// Why a hook gave no answer.
@@ -100,6 +123,18 @@ impl Hooks for Asked {
     fn credentials(&self, asked: CredentialsQuestion) -> Answer<SecretRecord> {
         let hooks = self.hooks.clone();
         answer(async move { hooks.credentials(asked).await })
+    }
+
+    fn proxy_credentials(&self, asked: CredentialsQuestion) -> Answer<ProxyCredentials> {
+        let hooks = self.hooks.clone();
+        answer(async move {
+            let ProxyCredentialsRecord { user, password } = hooks.proxy_credentials(asked).await?;
+            Ok(ProxyCredentials::new(user, password))
+        })
+    }
+
+    fn has_proxy_credentials(&self) -> bool {
+        self.there.proxy_credentials
     }
 
     fn addresses(&self, asked: NameQuestion) -> Answer<Vec<String>> {

@@ -23,8 +23,14 @@ final class AskedHooks: ForeignHooks {
     }
 
     func credentials(asked: CredentialsQuestion) async throws -> SecretRecord {
-        let request = CredentialRequest(epoch: asked.epoch, endpoint: asked.endpoint, refusals: int(asked.refusals))
-        return try await answered { try await hooks.credentials?(request) ?? Data() }
+        try await answered { try await hooks.credentials?(CredentialRequest(asked)) ?? Data() }
+    }
+
+    func proxyCredentials(asked: CredentialsQuestion) async throws -> ProxyCredentialsRecord {
+        try await answered {
+            let given = try await hooks.proxyCredentials?(CredentialRequest(asked))
+            return ProxyCredentialsRecord(user: given?.user ?? "", password: given?.password ?? "")
+        }
     }
 
     func addresses(asked: NameQuestion) async throws -> [String] {
@@ -52,6 +58,12 @@ final class AskedHooks: ForeignHooks {
         } catch {
             throw HookFailure.Told(kind: "failed", reason: "\(type(of: error)): \(error)", retryAfterMs: nil)
         }
+    }
+}
+
+extension CredentialRequest {
+    fileprivate init(_ asked: CredentialsQuestion) {
+        self.init(epoch: asked.epoch, endpoint: asked.endpoint, refusals: int(asked.refusals))
     }
 }
 

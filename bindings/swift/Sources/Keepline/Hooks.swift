@@ -1,4 +1,4 @@
-// Code of yours that a client asks: to greet, for credentials, for addresses, for sockets.
+// Code of yours that a client asks: to greet, for credentials of its own and for a proxy, for addresses, for sockets.
 
 public import Foundation
 internal import KeeplineBridge
@@ -16,6 +16,10 @@ public struct Hooks: Sendable {
     /// Gives the credentials of one attempt. What it throws ends the attempt as ``Cause/greetingCredentials``.
     public var credentials: (@Sendable (CredentialRequest) async throws -> Data)?
 
+    /// Gives the name and the password that one attempt tells the ``Config/proxy``, which then has none in its URL. What it
+    /// throws ends the attempt as ``Cause/proxyCredentials``, and the proxy is told nothing.
+    public var proxyCredentials: (@Sendable (CredentialRequest) async throws -> ProxyCredentials)?
+
     /// Finds the addresses of a name instead of the system, the preferred ones first: `1.2.3.4:port`, `[::1]:port`. What it
     /// throws ends the attempt as ``Cause/dnsTemporary``.
     public var resolver: (@Sendable (_ host: String, _ port: UInt16) async throws -> [String])?
@@ -26,11 +30,13 @@ public struct Hooks: Sendable {
     public init(
         onConnect: (@Sendable (GreetingIo) async throws -> Void)? = nil,
         credentials: (@Sendable (CredentialRequest) async throws -> Data)? = nil,
+        proxyCredentials: (@Sendable (CredentialRequest) async throws -> ProxyCredentials)? = nil,
         resolver: (@Sendable (_ host: String, _ port: UInt16) async throws -> [String])? = nil,
         onSocket: (@Sendable (DialSocket) async throws -> Void)? = nil
     ) {
         self.onConnect = onConnect
         self.credentials = credentials
+        self.proxyCredentials = proxyCredentials
         self.resolver = resolver
         self.onSocket = onSocket
     }
@@ -63,8 +69,25 @@ public struct CredentialRequest: Hashable, Sendable {
     public let epoch: UInt64
     /// Where it goes, as it was given.
     public let endpoint: String
-    /// How often the server refused them since a greeting passed last: above 0 a token from a cache will not do.
+    /// How often the server refused them since a greeting passed last, or the proxy since an attempt succeeded last: above 0 a
+    /// token from a cache will not do.
     public let refusals: Int
+}
+
+/// What is told to a proxy. SOCKS takes 1 to 255 bytes of each, HTTP up to 4,096 and no colon in the name.
+public struct ProxyCredentials: Hashable, Sendable, CustomStringConvertible {
+    /// The name.
+    public var user: String
+    /// The password.
+    public var password: String
+
+    public init(user: String, password: String) {
+        self.user = user
+        self.password = password
+    }
+
+    // A password does not belong into a log.
+    public var description: String { "ProxyCredentials(…)" }
 }
 
 /// A socket that is about to connect.
@@ -113,8 +136,12 @@ public struct GreetingIo: Sendable {
 
 extension Hooks {
     /// Whether nothing is asked.
-    var areMissing: Bool { onConnect == nil && credentials == nil && resolver == nil && onSocket == nil }
+    var areMissing: Bool {
+        onConnect == nil && credentials == nil && proxyCredentials == nil && resolver == nil && onSocket == nil
+    }
 
     /// Which are there that no configuration tells of.
-    var there: HooksThere { HooksThere(addresses: resolver != nil, socket: onSocket != nil) }
+    var there: HooksThere {
+        HooksThere(addresses: resolver != nil, socket: onSocket != nil, proxyCredentials: proxyCredentials != nil)
+    }
 }

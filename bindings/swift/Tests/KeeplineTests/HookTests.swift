@@ -82,6 +82,42 @@ final class HookTests: XCTestCase {
         }
     }
 
+    func testProxyRefusesAStalePasswordAndLetsInTheNextAndIsToldNothingIfThereIsNone() async throws {
+        struct Bug: Error {}
+        try await withChaos { chaos in
+            let address = try await chaos.tell("serve s line")
+            let proxy = try await "http://" + chaos.tell("http-proxy p robot fresh-hunter2")
+            let asked = Asked()
+            let hooks = Hooks(proxyCredentials: { request in
+                asked.add("\(request.epoch) \(request.endpoint) \(request.refusals)")
+                return ProxyCredentials(user: "robot", password: request.refusals == 0 ? "stale-hunter1" : "fresh-hunter2")
+            })
+            let client = try Client.start(address, hooks: hooks) {
+                $0.framing = .lines
+                $0.proxy = proxy
+            }
+            try await client.use { client in
+                let lost = try await disconnected(client)
+                XCTAssertEqual(lost.cause, .proxyAuth)
+                try client.reconnect()
+                try await connected(client)
+                try await client.send("through")
+                let echo = try await client.receive(timeout: .seconds(5))
+                XCTAssertEqual(echo?.text, "through")
+                XCTAssertEqual(asked.all, ["1 \(address) 0", "2 \(address) 1"])
+            }
+            let poor = try Client.start(address, hooks: Hooks(proxyCredentials: { _ in throw Bug() })) { $0.proxy = proxy }
+            let lost = try await disconnected(poor)
+            XCTAssertEqual(lost.cause, .proxyCredentials)
+            poor.abort()
+            let refused = try await chaos.tell("refused p")
+            XCTAssertEqual(refused, "1", "nobody said anything to it")
+            let both = await thrown { try Client.start(address, hooks: hooks) { $0.proxy = "http://robot:hunter2@127.0.0.1:1" } }
+            XCTAssertEqual((both as? KeeplineError)?.field, "proxy_credentials")
+            XCTAssertFalse("\(both as Any) \(ProxyCredentials(user: "robot", password: "hunter2"))".contains("hunter2"))
+        }
+    }
+
     func testHookThatBlocksHoldsUpNoOtherConnection() async throws {
         try await withChaos { chaos in
             let address = try await chaos.tell("serve s line")

@@ -22,14 +22,25 @@ struct Scenario {
             let certificate = try await chaos.tell("authority chaos")
             config.tls?.caPem = "-----BEGIN CERTIFICATE-----\n\(certificate)\n-----END CERTIFICATE-----\n"
         }
+        if let login = options["proxy"] as? String { config.proxy = try await "http://" + chaos.tell("http-proxy proxy \(login)") }
         self.config = config
         hooks = Hooks(
             onConnect: (options["greeting_hook"] as? String).map { Self.throwing($0) },
-            credentials: options["credentials_hook"] == nil ? nil : { @Sendable _ in throw Failed("thrown") })
+            credentials: options["credentials_hook"] == nil ? nil : { @Sendable _ in throw Failed("thrown") },
+            proxyCredentials: (options["proxy_credentials_hook"] as? String).map { Self.loggingIn($0) })
     }
 }
 
 extension Scenario {
+    /// A name, then the password for each number of refusals; throws where none is left.
+    private static func loggingIn(_ login: String) -> @Sendable (CredentialRequest) async throws -> ProxyCredentials {
+        let words = login.components(separatedBy: " ")
+        return { request in
+            guard request.refusals + 1 < words.count else { throw Failed("thrown") }
+            return ProxyCredentials(user: words[0], password: words[request.refusals + 1])
+        }
+    }
+
     /// A greeting that throws: each time, or `once`, and then has nothing to say.
     private static func throwing(_ how: String) -> @Sendable (GreetingIo) async throws -> Void {
         { io in
@@ -74,8 +85,8 @@ extension Config {
         case "greeting": greeting = try Self.greeting(value as? [String] ?? [])
         case "credentials": credentials = Data(text.utf8)
         case "tls": tls = .system
-        // Hooks are no part of the configuration; for events there is no callback: they are read.
-        case "greeting_hook", "credentials_hook", "on_event": break
+        // Where the proxy is, the chaos program says; hooks are no part of the configuration; for events there is no callback: they are read.
+        case "greeting_hook", "credentials_hook", "proxy", "proxy_credentials_hook", "on_event": break
         default: throw Failed("no option of scenarios: \(name)")
         }
     }

@@ -1,8 +1,8 @@
 //! The options of a scenario: names of the contract's `config_fields`, put on a builder.
 
 use keepline::{
-    Builder, Client, Correlation, Framing, GreetingError, Heartbeat, Jitter, Matcher, Overflow, Profile, Script, Tls,
-    WhileDown,
+    Builder, Client, Correlation, Framing, GreetingError, Heartbeat, Jitter, Matcher, Overflow, Profile,
+    ProxyCredentials, Script, Tls, WhileDown,
 };
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,6 +48,8 @@ pub(crate) fn builder(address: &str, options: &Value) -> Result<Builder, String>
                 Some(pem) => Tls::new().ca(pem),
                 None => Tls::new(),
             }),
+            "proxy" => builder.proxy(text()?),
+            "proxy_credentials_hook" => logging_in(builder, text()?),
             "greeting_hook" => throwing(builder, text()?)?,
             "credentials_hook" if text()? == "throws" => builder.credentials(|_| async { Err("thrown".into()) }),
             // There is no such callback in Rust: events are read.
@@ -84,6 +86,16 @@ fn throwing(builder: Builder, how: &str) -> Result<Builder, String> {
         let passes = threw.swap(true, Ordering::Relaxed) && once;
         async move { if passes { Ok(()) } else { Err(GreetingError::rejected("thrown")) } }
     }))
+}
+
+/// A name, then the password for each number of refusals; fails where none is left.
+fn logging_in(builder: Builder, login: &str) -> Builder {
+    let words: Vec<String> = login.split_whitespace().map(str::to_owned).collect();
+    builder.proxy_credentials(move |request| {
+        let password = words.get(1 + request.refusals as usize).cloned();
+        let (user, refused) = (words[0].clone(), "no password is left");
+        async move { Ok(ProxyCredentials::new(user, password.ok_or(refused)?)) }
+    })
 }
 
 /// `"lines"`, `"resp"`, `"raw"`, or `"lines 8"` with the longest message.

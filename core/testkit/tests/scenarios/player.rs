@@ -33,6 +33,10 @@ impl Player {
             let pem = format!("-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n");
             options["tls"] = serde_json::json!({ "ca_pem": pem });
         }
+        if let Some(login) = options["proxy"].as_str() {
+            let address = chaos.tell(&format!("http-proxy proxy {login}")).await?;
+            options["proxy"] = format!("http://{address}").into();
+        }
         Ok(Player { chaos, options, client: None, events: None, receipts, begun })
     }
 

@@ -19,6 +19,8 @@
 //! corrupt NAME DIRECTION OFFSET MASK · inject NAME DIRECTION HEX
 //! clear|refuse|accept-and-silence|accept-then-fin|accept-then-rst|hang-syn|accept-again|reset|close NAME
 //! upstream NAME ADDRESS · idle-cut NAME MILLIS silent|rst
+//! http-proxy NAME USER PASSWORD       ok 127.0.0.1:PORT, a proxy for HTTP CONNECT that wants this login; accepted, await-accepted as
+//!                                     above, and refused NAME, ok COUNT
 //! tls NAME ADDRESS KIND               ok 127.0.0.1:PORT, a door that speaks TLS before ADDRESS; its certificate is good, expired,
 //!                                     not-yet-valid, wrong-name or unknown-authority; accepted, await-accepted as above
 //! authority NAME                      ok BASE64, the certificate that clients are to trust; there is one for all names
@@ -28,12 +30,14 @@ mod proxies;
 mod servers;
 #[cfg(feature = "tls")]
 mod tls;
+mod tunnels;
 mod words;
 
 use proxies::Proxies;
 use servers::Servers;
 use std::io::{BufRead, Write};
 use tokio::sync::mpsc;
+use tunnels::Tunnels;
 use words::Words;
 
 /// What a command answers: the words after `ok`, or the reason.
@@ -70,6 +74,7 @@ async fn main() {
 struct Stage {
     servers: Servers,
     proxies: Proxies,
+    tunnels: Tunnels,
     #[cfg(feature = "tls")]
     doors: tls::Doors,
 }
@@ -86,7 +91,9 @@ impl Stage {
             words.end()?;
             return Ok(answer);
         }
-        let answer = if self.servers.knows(verb, name) {
+        let answer = if self.tunnels.knows(verb, name) {
+            self.tunnels.run(verb, name, &mut words).await?
+        } else if self.servers.knows(verb, name) {
             self.servers.run(verb, name, &mut words).await?
         } else {
             self.proxies.run(verb, name, &mut words).await?

@@ -57,6 +57,13 @@ public class ClientBuilder internal constructor(private val endpoints: List<Endp
     public fun credentials(provide: Function<CredentialRequest, ByteArray>): ClientBuilder =
         set { credentials { provide.apply(it) } }
 
+    /** What every connection goes through: `socks5://user:password@host:port`, `http://host:port`, or `system`. */
+    public fun proxy(url: String): ClientBuilder = set { proxy = url }
+
+    /** As [Config.proxyCredentials]: gives what each attempt tells the proxy. It may block. */
+    public fun proxyCredentials(provide: Function<CredentialRequest, ProxyCredentials>): ClientBuilder =
+        set { proxyCredentials { provide.apply(it) } }
+
     /** As [Config.resolver]: finds the addresses of names. It may block. */
     public fun resolver(find: BiFunction<String, Int, List<String>>): ClientBuilder =
         set { resolver { host, port -> find.apply(host, port) } }

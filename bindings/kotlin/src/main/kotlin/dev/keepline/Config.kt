@@ -172,6 +172,15 @@ public class Config {
     }
 
     /**
+     * Gives the name and the password that each attempt tells the [proxy], which then has none in its URL: asked once while
+     * the proxy is dialled, for at most [credentialsWithin]. What it throws ends the attempt as [Cause.ProxyCredentials],
+     * and the proxy is told nothing.
+     */
+    public fun proxyCredentials(provide: suspend (asked: CredentialRequest) -> ProxyCredentials) {
+        hooks.proxyCredentials = provide
+    }
+
+    /**
      * Finds the addresses of names instead of the system, the preferred ones first: `192.0.2.1:443`, `[2001:db8::1]:443`.
      *
      * A `java.net.UnknownHostException` says that the name does not exist; anything else that is thrown, that it may later.

@@ -1,4 +1,4 @@
-/** Code of yours that a client asks: to greet, for credentials, for addresses, for sockets. */
+/** Code of yours that a client asks: to greet, for credentials of its own and for a proxy, for addresses, for sockets. */
 package dev.keepline
 
 import dev.keepline.internal.ffi.CredentialsQuestion
@@ -7,6 +7,7 @@ import dev.keepline.internal.ffi.ForeignHooks
 import dev.keepline.internal.ffi.HookFailure
 import dev.keepline.internal.ffi.HooksThere
 import dev.keepline.internal.ffi.NameQuestion
+import dev.keepline.internal.ffi.ProxyCredentialsRecord
 import dev.keepline.internal.ffi.SocketQuestion
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineScope
@@ -35,9 +36,21 @@ public class RetryLater @JvmOverloads constructor(
  *
  * @property epoch the attempt that needs them.
  * @property endpoint where it goes, as it was given.
- * @property refusals how often the server refused them since a greeting passed last: above 0 a token from a cache will not do.
+ * @property refusals how often the server refused them since a greeting passed last, or the proxy since an attempt succeeded
+ *   last: above 0 a token from a cache will not do.
  */
 public data class CredentialRequest(val epoch: Long, val endpoint: String, val refusals: Int)
+
+/**
+ * What is told to a proxy. SOCKS takes 1 to 255 bytes of each, HTTP up to 4,096 and no colon in the name.
+ *
+ * @property user the name.
+ * @property password the password.
+ */
+public class ProxyCredentials(public val user: String, public val password: String) {
+    // A password does not belong into a log.
+    override fun toString(): String = "ProxyCredentials(…)"
+}
 
 /**
  * A socket that is about to connect.
@@ -52,22 +65,29 @@ public data class DialSocket(val descriptor: Int, val address: String?, val endp
 internal class Hooks {
     var greet: (suspend (GreetingIo) -> Unit)? = null
     var credentials: (suspend (CredentialRequest) -> ByteArray)? = null
+    var proxyCredentials: (suspend (CredentialRequest) -> ProxyCredentials)? = null
     var addresses: (suspend (String, Int) -> List<String>)? = null
     var socket: (suspend (DialSocket) -> Unit)? = null
     val listeners = mutableListOf<Consumer<Event>>()
 
-    fun areThere(): Boolean = greet != null || credentials != null || addresses != null || socket != null
+    fun areThere(): Boolean =
+        greet != null || credentials != null || proxyCredentials != null || addresses != null || socket != null
 
-    fun there(): HooksThere = HooksThere(addresses = addresses != null, socket = socket != null)
+    fun there(): HooksThere = HooksThere(
+        addresses = addresses != null,
+        socket = socket != null,
+        proxyCredentials = proxyCredentials != null,
+    )
 
     /** As they are now: a configuration that is changed later changes no client. */
-    fun asked(): ForeignHooks = Asked(greet, credentials, addresses, socket)
+    fun asked(): ForeignHooks = Asked(greet, credentials, proxyCredentials, addresses, socket)
 }
 
 /** The hooks of one client, as the core asks them. */
 private class Asked(
     private val greet: (suspend (GreetingIo) -> Unit)?,
     private val credentials: (suspend (CredentialRequest) -> ByteArray)?,
+    private val proxyCredentials: (suspend (CredentialRequest) -> ProxyCredentials)?,
     private val addresses: (suspend (String, Int) -> List<String>)?,
     private val socket: (suspend (DialSocket) -> Unit)?,
 ) : ForeignHooks {
@@ -75,7 +95,12 @@ private class Asked(
     override suspend fun greet(greeting: ForeignGreeting) = answer { greet!!(GreetingIo(greeting)) }
 
     override suspend fun credentials(asked: CredentialsQuestion): ByteArray = answer {
-        credentials!!(CredentialRequest(asked.epoch.toLong(), asked.endpoint, asked.refusals.toInt()))
+        credentials!!(asked.request())
+    }
+
+    override suspend fun proxyCredentials(asked: CredentialsQuestion): ProxyCredentialsRecord = answer {
+        val given = proxyCredentials!!(asked.request())
+        ProxyCredentialsRecord(given.user, given.password)
     }
 
     override suspend fun addresses(asked: NameQuestion): List<String> = answer {
@@ -95,6 +120,8 @@ private class Asked(
         throw failure(error)
     }
 }
+
+private fun CredentialsQuestion.request() = CredentialRequest(epoch.toLong(), endpoint, refusals.toInt())
 
 private fun failure(error: Throwable): HookFailure {
     val reason = error.message ?: error.javaClass.simpleName

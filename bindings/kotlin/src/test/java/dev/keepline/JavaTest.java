@@ -110,6 +110,20 @@ class JavaTest {
     }
 
     @Test
+    void proxyIsToldWhatTheFunctionGives() throws Exception {
+        try (Chaos chaos = new Chaos()) {
+            ClientBuilder builder = Keepline.builder(chaos.tell("serve s line"))
+                .framing(Framing.lines())
+                .proxy("http://" + chaos.tell("http-proxy p robot s3cret"))
+                .proxyCredentials(asked -> new ProxyCredentials("robot", asked.getRefusals() == 0 ? "s3cret" : "stale"));
+            try (Client client = builder.connect().get(10, TimeUnit.SECONDS)) {
+                assertEquals(1, client.getEpoch());
+                assertEquals("1", chaos.tell("accepted p"));
+            }
+        }
+    }
+
+    @Test
     void failureIsTheExceptionOfTheFuture() {
         var connecting = Keepline.builder("127.0.0.1:1").connectWithin(Duration.ofMillis(200)).connect();
         var failed = assertThrows(ExecutionException.class, () -> connecting.get(5, TimeUnit.SECONDS));

@@ -90,6 +90,44 @@ class HooksTest {
     }
 
     @Test
+    fun `proxy refuses a stale password and lets in the one that is given next, and is told nothing if there is none`() =
+        runBlocking(Dispatchers.Default) {
+            withChaos { chaos ->
+                val address = chaos.tell("serve s line")
+                val url = "http://${chaos.tell("http-proxy p robot fresh-hunter2")}"
+                val asked = ConcurrentLinkedQueue<CredentialRequest>()
+                val client = Keepline.start(address) {
+                    framing = Framing.lines()
+                    proxy = url
+                    proxyCredentials {
+                        asked += it
+                        ProxyCredentials("robot", if (it.refusals == 0) "stale-hunter1" else "fresh-hunter2")
+                    }
+                }
+                client.use {
+                    assertCause(Cause.ProxyAuth, client)
+                    client.reconnect()
+                    assertWorks(client)
+                    val wanted = listOf(CredentialRequest(1, address, 0), CredentialRequest(2, address, 1))
+                    assertEquals(wanted, asked.toList())
+                    assertEquals("1", chaos.tell("refused p"))
+                }
+                val poor = Keepline.start(address) { proxy = url; proxyCredentials { error("the vault is shut") } }
+                assertCause(Cause.ProxyCredentials, poor)
+                poor.abort()
+                assertEquals("1", chaos.tell("refused p"), "nobody said anything to it")
+                val both = assertThrows<KeeplineException.InvalidConfig> {
+                    Keepline.start(address) {
+                        proxy = "http://robot:hunter2@127.0.0.1:1"
+                        proxyCredentials { ProxyCredentials("robot", "hunter2") }
+                    }
+                }
+                assertEquals("proxy_credentials", both.field)
+                assertFalse("hunter2" in "$both ${ProxyCredentials("robot", "hunter2")}")
+            }
+        }
+
+    @Test
     fun `hook that blocks is left behind at its deadline, and holds up no other client`() = served { address ->
         val release = CountDownLatch(1)
         val attempts = AtomicInteger()

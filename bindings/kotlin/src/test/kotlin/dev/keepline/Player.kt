@@ -45,6 +45,9 @@ class Player(private val options: JSONObject) : AutoCloseable {
             val certificate = chaos.tell("authority chaos")
             tls.put("ca_pem", "-----BEGIN CERTIFICATE-----\n$certificate\n-----END CERTIFICATE-----\n")
         }
+        if (options.has("proxy")) {
+            options.put("proxy", "http://" + chaos.tell("http-proxy proxy ${options.getString("proxy")}"))
+        }
     }
 
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.IO)

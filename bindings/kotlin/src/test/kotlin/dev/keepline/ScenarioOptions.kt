@@ -42,6 +42,11 @@ internal fun Config.declare(options: JSONObject) {
             "greeting" -> greeting = greeting(options.getJSONArray(name))
             "credentials" -> credentials = text().encodeToByteArray()
             "tls" -> tls { caPem = options.getJSONObject(name).optString("ca_pem", null) }
+            "proxy" -> proxy = text()
+            // A name, then the password for each number of refusals; throws where none is left.
+            "proxy_credentials_hook" -> text().split(" ").let { login ->
+                proxyCredentials { ProxyCredentials(login[0], login[1 + it.refusals]) }
+            }
             "greeting_hook" -> throwing(text())
             "credentials_hook" -> credentials { check(text() != "throws") { "thrown" }; ByteArray(0) }
             // Taken by the player, which knows what was told.
