@@ -33,6 +33,7 @@ generate() {
     mkdir -p "$new" "$generated/KeeplineBridge" "$generated/KeeplineBridgeFFI/include" "$natives"
     "$BUILT/debug/uniffi-bindgen" generate "$built/libkeepline_ffi.so" --language swift --no-format \
         --config bindings/uniffi/uniffi.toml --out-dir "$new"
+    "$PYTHON" tools/swift_quicken.py "$new/KeeplineBridge.swift"
     # The generated one is for Apple's systems, and does not name the library.
     cat >"$new/module.modulemap" <<'EOF'
 module KeeplineBridgeFFI {

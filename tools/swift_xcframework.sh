@@ -57,6 +57,7 @@ generate() {
     cargo build --quiet --locked -p keepline-uniffi-bindgen --bin uniffi-bindgen
     target/debug/uniffi-bindgen generate "target/${MACOS[0]}/release/$LIBRARY" --language swift --no-format \
         --config bindings/uniffi/uniffi.toml --out-dir "$OUT/generated"
+    "$PYTHON" tools/swift_quicken.py "$OUT/generated/KeeplineBridge.swift"
     mv "$OUT/generated/KeeplineBridgeFFI.h" "$OUT/headers/"
     printf 'module KeeplineBridgeFFI {\n    header "KeeplineBridgeFFI.h"\n    export *\n}\n' >"$OUT/headers/module.modulemap"
 }
