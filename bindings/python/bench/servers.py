@@ -1,6 +1,7 @@
 """What the clients talk to: an echo server of our own, a real nats-server, a real redis-server. All on the first CPU."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -99,8 +100,8 @@ def versions() -> str:
     for name, option in (("redis-server", "--version"), ("nats-server", "--version")):
         program = shutil.which(name, path=PATH)
         said = subprocess.run([str(program), option], capture_output=True, text=True, check=False).stdout
-        words = said.replace("v=", "").split()
-        told.append(f"{name} {next((word.strip(':') for word in words if word[0].isdigit()), '?')}")
+        found = re.search(r"\bv[= ]?(\d[\w.]*)", said)
+        told.append(f"{name} {found[1] if found else '?'}")
     return ", ".join(told)
 
 
