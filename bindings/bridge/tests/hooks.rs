@@ -117,6 +117,8 @@ fn question_that_nobody_answers_ends_with_the_attempt_and_is_withdrawn() {
 #[test]
 fn question_that_was_never_pulled_is_forgotten_with_its_attempt() {
     let (questions, hooks) = BridgeQuestions::new(Answered { addresses: true, ..Answered::default() });
+    let (tell, withdrawn) = channel();
+    let hooks = Arc::new(Telling { hooks, withdrawn: tell });
     let config = ClientConfig {
         connect_per_address_ms: Some(500),
         connect_total_ms: Some(1_000),
@@ -126,6 +128,8 @@ fn question_that_was_never_pulled_is_forgotten_with_its_attempt() {
     };
     let client = BridgeClient::start_with(&["machine.plant:1".into()], config, hooks).unwrap();
     assert_eq!(disconnected(&client).cause.as_deref(), Some("dns.timeout"));
+    // The attempt is over before its question is let go of.
+    withdrawn.recv_timeout(SOON).unwrap();
     wait(client.close(0)).unwrap();
     drop(client);
     while let [question, ..] = &wait(questions.next()).unwrap()[..] {
@@ -171,6 +175,46 @@ impl Hooks for Everything {
 
     fn has_addresses(&self) -> bool {
         true
+    }
+}
+
+/// Hooks that tell when a question for addresses is let go of.
+struct Telling {
+    hooks: Arc<dyn Hooks>,
+    withdrawn: Sender<()>,
+}
+
+impl Hooks for Telling {
+    fn greet(&self, greeting: BridgeGreeting) -> Answer<()> {
+        self.hooks.greet(greeting)
+    }
+
+    fn credentials(&self, asked: CredentialsQuestion) -> Answer<SecretRecord> {
+        self.hooks.credentials(asked)
+    }
+
+    fn addresses(&self, asked: NameQuestion) -> Answer<Vec<String>> {
+        struct Told(Sender<()>);
+        impl Drop for Told {
+            fn drop(&mut self) {
+                let _nobody_listens = self.0.send(());
+            }
+        }
+        struct Question {
+            answer: Answer<Vec<String>>,
+            // Dropped after the answer.
+            _told: Told,
+        }
+        let mut question = Question { answer: self.hooks.addresses(asked), _told: Told(self.withdrawn.clone()) };
+        Box::pin(std::future::poll_fn(move |context| {
+            // All of it belongs to the future, not the answer alone.
+            let question = &mut question;
+            question.answer.as_mut().poll(context)
+        }))
+    }
+
+    fn has_addresses(&self) -> bool {
+        self.hooks.has_addresses()
     }
 }
 
