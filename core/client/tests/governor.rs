@@ -34,7 +34,9 @@ async fn thousand_clients_come_back_by_the_budget_and_another_endpoint_does_not_
     server.cut();
     other.cut();
     eventually("the other one is back", SOON, || other.accepted().len() == 2).await;
-    tokio::time::sleep(secs(4).saturating_sub(lost.elapsed())).await;
+    // What three seconds allow, however long it takes.
+    let enough = CLIENTS + (budget.burst + 3 * budget.per_second) as usize;
+    eventually("many are back", SOON, || server.accepted().len() >= enough).await;
     let back: Vec<f64> = server.accepted()[CLIENTS..].iter().map(|at| (*at - lost).as_secs_f64()).collect();
     let (burst, per_second) = (f64::from(budget.burst), f64::from(budget.per_second));
     for (number, at) in back.iter().enumerate() {
@@ -42,8 +44,6 @@ async fn thousand_clients_come_back_by_the_budget_and_another_endpoint_does_not_
         let most = burst + per_second * at + 1.0;
         assert!((number + 1) as f64 <= most, "{} attempts within {at} s", number + 1);
     }
-    // Half of what is allowed: the machine is busy.
-    assert!(back.len() as f64 >= burst + per_second, "only {} in 4 s", back.len());
     assert!(
         clients.iter().any(|client| client.reports().iter().any(|report| report.ending.cause == Cause::PeerClosed))
     );
