@@ -1,5 +1,5 @@
 # Every target sets up what it needs by itself, and runs alone.
-.PHONY: help demo test test-rust test-lab test-lab-soak test-python test-python-all test-kotlin test-swift test-fuzz fuzz check-docs check-scenarios check-platforms lint fmt bench bench-faults \
+.PHONY: help demo test test-rust test-lab test-lab-soak test-python test-python-all test-kotlin test-swift test-fuzz fuzz check-docs check-scenarios check-platforms check-windows lint fmt bench bench-faults \
 	bench-python bench-kotlin bench-swift docs-kotlin clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -47,6 +47,9 @@ check-scenarios: ## every scenario of the contract has passed in every language 
 
 check-platforms: ## every crate but Python's type-checked for Android, iOS, macOS and Windows, in a chroot (root)
 	@tools/check_platforms.sh
+
+check-windows: ## the core's tests, built for Windows and run under Wine, in a chroot (root)
+	@tools/check_windows.sh
 
 lint: ## formatting, clippy and rustdoc, warnings refused
 	@tools/lint.sh

@@ -61,8 +61,44 @@ pub(crate) fn of_errno(errno: i32) -> Option<Cause> {
     }
 }
 
+/// What a number of Winsock means where its kind says too little.
+#[cfg(windows)]
+pub(crate) fn of_errno(errno: i32) -> Option<Cause> {
+    use windows_sys::Win32::Networking::WinSock as numbers;
+    match errno {
+        numbers::WSAEMFILE | numbers::WSAENOBUFS | numbers::WSAEPROVIDERFAILEDINIT => Some(Cause::LocalResource),
+        numbers::WSAEACCES | numbers::WSAEHOSTDOWN => Some(Cause::Unreachable),
+        // The verdict of the kernel's own probes.
+        numbers::WSAENETRESET => Some(Cause::PathSilent),
+        _ => None,
+    }
+}
+
 /// The numbers are another system's.
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 pub(crate) fn of_errno(_errno: i32) -> Option<Cause> {
     None
+}
+
+#[cfg(all(test, windows))]
+mod tests {
+    use super::*;
+    use windows_sys::Win32::Networking::WinSock as numbers;
+
+    #[test]
+    fn a_number_of_winsock_says_what_its_kind_does_not() {
+        let dial = |number| dial_failure(&io::Error::from_raw_os_error(number)).cause;
+        assert_eq!(dial(numbers::WSAECONNREFUSED), Cause::Refused);
+        assert_eq!(dial(numbers::WSAETIMEDOUT), Cause::ConnectTimeout);
+        assert_eq!(dial(numbers::WSAENETUNREACH), Cause::Unreachable);
+        assert_eq!(dial(numbers::WSAEHOSTUNREACH), Cause::Unreachable);
+        assert_eq!(dial(numbers::WSAENETDOWN), Cause::LocalNetworkDown);
+        assert_eq!(dial(numbers::WSAENOBUFS), Cause::LocalResource);
+        assert_eq!(dial(numbers::WSAEMFILE), Cause::LocalResource);
+        let established = |number| ending_of(&io::Error::from_raw_os_error(number));
+        assert_eq!(established(numbers::WSAECONNRESET).cause, Cause::Reset);
+        assert_eq!(established(numbers::WSAECONNABORTED).cause, Cause::Reset);
+        let probed = established(numbers::WSAENETRESET);
+        assert_eq!((probed.cause, probed.detector), (Cause::PathSilent, Some(Detector::UserTimeout)));
+    }
 }

@@ -81,9 +81,17 @@ fn apply_keepalive(stream: &TcpStream, keepalive: Keepalive) -> io::Result<()> {
     {
         pace = pace.with_retries(keepalive.retries);
     }
-    socket.set_tcp_keepalive(&pace)?;
-    // Last: this is what restarts the kernel's timer, which then runs at the pace above.
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(keepalive.idle))
+    // Windows takes time and interval in one call only, and reads one that is left out as zero.
+    #[cfg(windows)]
+    {
+        socket.set_tcp_keepalive(&pace.with_time(keepalive.idle))
+    }
+    #[cfg(not(windows))]
+    {
+        socket.set_tcp_keepalive(&pace)?;
+        // Last: this is what restarts the kernel's timer, which then runs at the pace above.
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(keepalive.idle))
+    }
 }
 
 /// Bounds the segments of both directions; before the connect, because the handshake tells the peer.
@@ -137,6 +145,11 @@ fn read_back(stream: &TcpStream) -> io::Result<SocketOptions> {
             interval: socket.tcp_keepalive_interval()?,
             retries: socket.tcp_keepalive_retries()?,
         });
+    }
+    #[cfg(windows)]
+    if socket.keepalive()? {
+        // Windows 10 1709 is the first that tells them.
+        options.keepalive = os::keepalive(stream).ok();
     }
     #[cfg(any(target_vendor = "apple", windows))]
     {

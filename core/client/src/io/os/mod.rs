@@ -36,7 +36,7 @@ pub(crate) use apple::{bind_interface, kernel_figures, set_user_timeout, user_ti
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub(crate) use windows::{awake_nanos, kernel_figures, set_user_timeout, suspend_aware_nanos, user_timeout};
+pub(crate) use windows::{awake_nanos, keepalive, kernel_figures, set_user_timeout, suspend_aware_nanos, user_timeout};
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows)))]
 mod other;

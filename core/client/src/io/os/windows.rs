@@ -1,6 +1,7 @@
 //! Built elsewhere: type-checked only (`make check-platforms`). Windows: clocks, `SIO_TCP_INFO`, `TCP_MAXRT`.
 
 use keepline_proto::KernelFigures;
+use keepline_proto::config::Keepalive;
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::windows::io::AsRawSocket;
@@ -8,7 +9,8 @@ use std::ptr::null_mut;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use windows_sys::Win32::Networking::WinSock::{
-    IPPROTO_TCP, SIO_TCP_INFO, SOCKET, TCP_INFO_v0, TCP_MAXRT, WSAIoctl, getsockopt, setsockopt,
+    IPPROTO_TCP, SIO_TCP_INFO, SOCKET, TCP_INFO_v0, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_MAXRT, WSAIoctl,
+    getsockopt, setsockopt,
 };
 use windows_sys::Win32::System::WindowsProgramming::{QueryInterruptTimePrecise, QueryUnbiasedInterruptTimePrecise};
 
@@ -87,15 +89,25 @@ pub(crate) fn set_user_timeout(stream: &TcpStream, timeout: Option<Duration>) ->
 
 /// Reads back the bound of [`set_user_timeout`]; zero if there is none.
 pub(crate) fn user_timeout(stream: &TcpStream) -> io::Result<Duration> {
-    let mut seconds: u32 = 0;
+    let seconds = tcp_option(stream, TCP_MAXRT)?;
+    Ok(Duration::from_secs(if seconds == WITHOUT_LIMIT { 0 } else { seconds.into() }))
+}
+
+/// Reads back the kernel's probes, in whole seconds; fails before Windows 10 1709.
+pub(crate) fn keepalive(stream: &TcpStream) -> io::Result<Keepalive> {
+    Ok(Keepalive {
+        idle: Duration::from_secs(tcp_option(stream, TCP_KEEPIDLE)?.into()),
+        interval: Duration::from_secs(tcp_option(stream, TCP_KEEPINTVL)?.into()),
+        retries: tcp_option(stream, TCP_KEEPCNT)?,
+    })
+}
+
+fn tcp_option(stream: &TcpStream, name: i32) -> io::Result<u32> {
+    let mut value: u32 = 0;
     let mut length = size_of::<u32>() as i32;
     // SAFETY: the stream's socket is open; the system writes one u32 to this stack.
-    let failed =
-        unsafe { getsockopt(socket(stream), IPPROTO_TCP, TCP_MAXRT, (&raw mut seconds).cast(), &mut length) } != 0;
-    if failed {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(Duration::from_secs(if seconds == WITHOUT_LIMIT { 0 } else { seconds.into() }))
+    let failed = unsafe { getsockopt(socket(stream), IPPROTO_TCP, name, (&raw mut value).cast(), &mut length) } != 0;
+    if failed { Err(io::Error::last_os_error()) } else { Ok(value) }
 }
 
 fn socket(stream: &TcpStream) -> SOCKET {
