@@ -21,6 +21,9 @@ const TRIALS: u64 = 200;
 /// Beside each other: more only wait for the processor.
 const ABREAST: usize = 16;
 
+/// For each of them: together they encrypt tens of megabytes, in a build that was not made for it.
+const LONG: std::time::Duration = SOON.saturating_mul(4);
+
 /// More than all the buffers on the way hold.
 const LARGEST_TALK: usize = 2_000_000;
 
@@ -70,8 +73,8 @@ async fn try_once(authority: &Authority, config: Arc<ServerConfig>, mut luck: fa
         pause: if luck.bool() { millis(luck.u64(..3)) } else { millis(0) },
     };
     let server = tokio::spawn(serve(listener, config, cut));
-    let talk = tokio::time::timeout(2 * SOON, talk(&client, &mut luck)).await.map_err(|_| "the talk hangs")?;
-    let (first, second) = tokio::time::timeout(2 * SOON, server).await.map_err(|_| "the server hangs")?.unwrap();
+    let talk = tokio::time::timeout(2 * LONG, talk(&client, &mut luck)).await.map_err(|_| "the talk hangs")?;
+    let (first, second) = tokio::time::timeout(2 * LONG, server).await.map_err(|_| "the server hangs")?.unwrap();
     let mut tally = Tally::new();
     let (first, second) = (numbers(&first)?, numbers(&second)?);
     for (number, mut receipt) in talk.into_iter().enumerate() {
@@ -112,7 +115,7 @@ async fn talk(client: &Client, luck: &mut fastrand::Rng) -> Vec<Receipt> {
     }
     // A short talk may be over before its moment comes: it is cut all the same.
     // The first one may have ended in its handshake, before it counted.
-    eventually("the second connection", SOON, || client.state() == State::Connected && client.stats().epoch.0 >= 2)
+    eventually("the second connection", LONG, || client.state() == State::Connected && client.stats().epoch.0 >= 2)
         .await;
     receipts.push(client.send_tracked(format!("{} end", receipts.len())).await.unwrap());
     receipts

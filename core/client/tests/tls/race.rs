@@ -61,7 +61,9 @@ async fn failure_of_tls_at_one_address_starts_the_next_at_once_and_is_remembered
     let authority = Authority::new("tests");
     let stranger = Plan::new(&Authority::new("strangers").sign(&[HOST])).start().await;
     let server = Plan::new(&authority.sign(&[HOST])).start().await;
-    let client = racing(&authority, vec![stranger.addr(), server.addr()]).connect().await.unwrap();
+    // The longest there is: a handshake on a busy machine takes less, and a failure waits for none.
+    let racing = racing(&authority, vec![stranger.addr(), server.addr()]).address_stagger(secs(2));
+    let client = racing.connect().await.unwrap();
     let mut events = client.events_after(0);
     await_event(&mut events, "connected", SOON).await;
     client.reconnect();
