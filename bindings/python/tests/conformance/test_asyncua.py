@@ -58,19 +58,19 @@ async def opcua() -> AsyncIterator[Process]:
         second.kill()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 @pytest.mark.filterwarnings("default")
 async def test_session_is_made_anew_by_the_client_itself_after_the_server_came_back(opcua: Process) -> None:
     # It tells of each failed attempt as an error.
     logging.getLogger("asyncua").setLevel(logging.CRITICAL)
     async with keepline.connect_streams(opcua.address, backoff=keepline.Backoff(max=0.5)) as streams:
         with over(asyncio.get_running_loop(), streams):
-            client = Client(f"opc.tcp://127.0.0.1:{opcua.port}/", timeout=4, auto_reconnect=True)
+            client = Client(f"opc.tcp://127.0.0.1:{opcua.port}/", timeout=20, auto_reconnect=True)
             await client.connect()
             assert await level(client) == 17
             opcua.kill()
             await opcua.ready(100)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(150):
                 while True:
                     try:
                         assert await level(client) == 17
