@@ -77,7 +77,10 @@ internal object Direct {
         waiter.invokeOnCancellation {
             if (waiting.remove(call) != null) giveUp(call)
         }
-        return begin(call) || waiting.remove(call) == null
+        if (!begin(call)) return waiting.remove(call) == null
+        // It was cancelled before the core knew of it.
+        if (waiter.isCancelled) giveUp(call)
+        return true
     }
 
     /** What a dispatcher throws is for the machine's handler of uncaught exceptions, as everywhere; it must not reach the core. */
