@@ -59,20 +59,17 @@ fn questions_are_pulled_and_answered_by_number() {
     let (port, lines) = gate();
     let (questions, hooks) = BridgeQuestions::new(Answered { addresses: true, ..Answered::default() });
     let client = start(&format!("machine.plant:{port}"), hooks);
-    let mut answered = Vec::new();
-    while answered.len() < 3 {
+    // They come in any order that lets the name be first: who greets waits for credentials that may be asked for after it.
+    let (mut asked, mut greeting) = (Vec::new(), None);
+    while asked.len() < 3 {
         for Question { number, kind } in wait(questions.next()).unwrap() {
-            answered.push(kind_of(&kind));
+            asked.push(kind_of(&kind));
             let was_asked = match kind {
                 QuestionKind::Addresses(_) => questions.addresses(number, vec![format!("127.0.0.1:{port}")]),
                 QuestionKind::Credentials(_) => questions.credentials(number, SecretRecord(b"pulled".to_vec())),
                 QuestionKind::Greeting(io) => {
-                    wait(welcome_by(&io)).unwrap();
-                    let was_asked = questions.greeted(number);
-                    // It belongs to the client now.
-                    assert_eq!(io.send(Bytes::from("late")).unwrap_err().kind, "closed");
-                    assert_eq!(wait(io.recv(None)).unwrap_err().kind, "closed");
-                    was_asked
+                    greeting = Some((number, io));
+                    continue;
                 }
                 QuestionKind::ProxyCredentials(_) => panic!("there is no proxy"),
                 QuestionKind::Withdrawn => panic!("nothing was withdrawn"),
@@ -81,6 +78,15 @@ fn questions_are_pulled_and_answered_by_number() {
             assert!(!questions.failed(number, HookError::new("failed", "twice")).unwrap(), "it was answered");
         }
     }
+    asked.sort_unstable();
+    assert_eq!(asked, ["addresses", "credentials", "greeting"]);
+    let (number, io) = greeting.unwrap();
+    wait(welcome_by(&io)).unwrap();
+    assert!(questions.greeted(number).unwrap());
+    assert!(!questions.failed(number, HookError::new("failed", "twice")).unwrap(), "it was answered");
+    // It belongs to the client now.
+    assert_eq!(io.send(Bytes::from("late")).unwrap_err().kind, "closed");
+    assert_eq!(wait(io.recv(None)).unwrap_err().kind, "closed");
     wait(client.connected()).unwrap();
     assert_eq!(lines.recv_timeout(SOON).unwrap(), "login pulled");
     // What the greeting did not read comes to the user, in order.
