@@ -177,6 +177,12 @@ class Process:
                 return
         raise AssertionError("no server")
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def signal(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
@@ -227,6 +233,30 @@ def blocking_echo_process() -> Iterator[Process]:
     )
     port = free_port()
     process = Process([sys.executable, "-c", program, str(port)], port)
+    process.start()
+    try:
+        process.await_ready()
+        yield process
+    finally:
+        process.kill()
+
+
+@contextmanager
+def flooding_process(size: int, count: int) -> Iterator[Process]:
+    """Sends each connection ``count`` numbers, padded to ``size`` bytes, as fast as they are taken; then nothing."""
+    program = (
+        "import socket, sys, threading\n"
+        "port, size, count = map(int, sys.argv[1:])\n"
+        "def serve(peer):\n"
+        "    try:\n"
+        "        for number in range(count): peer.sendall(b'%d' % number + b' ' * (size - len(str(number))))\n"
+        "        peer.recv(1)\n"
+        "    except OSError: pass\n"
+        "listener = socket.create_server(('127.0.0.1', port))\n"
+        "while True: threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()\n"
+    )
+    port = free_port()
+    process = Process([sys.executable, "-c", program, str(port), str(size), str(count)], port)
     process.start()
     try:
         process.await_ready()

@@ -5,7 +5,7 @@ import gc
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 import keepline
 import waiting
 from keepline import Backoff, Cause, Event, Framing, Heartbeat, State, events
-from servers import Server, echo_process, free_port
+from servers import Server, blocking_echo_process, echo_process, flooding_process, free_port
 
 LINES = Framing.lines()
 QUICK = Backoff(first_spread=0.05, initial=0.05, max=0.2)
@@ -81,6 +81,32 @@ async def test_callback_that_blocks_the_loop_for_three_heartbeats_costs_no_conne
         await client.send(b"after")
         assert await client.recv(timeout=5) is not None
         assert client.epoch == 1 and client.state is State.CONNECTED
+        await client.close()
+
+
+async def test_callback_that_blocks_the_loop_while_the_peer_floods_holds_the_peer_back_and_loses_nothing() -> None:
+    size, count, limit = 1000, 8000, 65536
+    seen: list[keepline.Stats] = []
+
+    def block(event: Event) -> None:
+        if isinstance(event, events.Connected):
+            deadline = time.monotonic() + 20
+            # Each message counts with what it costs beside its bytes.
+            while (stats := client.stats()).inbox * size < limit * 0.9 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            seen.append(stats)
+
+    with flooding_process(size, count) as server:
+        client = keepline.start(server.address, framing=Framing.fixed(size), inbox_bytes=limit, on_event=block)
+        await waiting.until(lambda: bool(seen), within=30)
+        # The rest waits in the kernels and in the peer.
+        assert limit * 0.9 <= seen[0].inbox * size <= limit + size and seen[0].received < count
+        await waiting.event(client, events.InboxFull)
+        received: list[int] = []
+        async with asyncio.timeout(20):
+            while len(received) < count:
+                received += [int(message.payload) for message in await client.recv_many()]
+        assert received == list(range(count)) and client.epoch == 1
         await client.close()
 
 
@@ -235,6 +261,33 @@ async def test_handle_dropped_while_awaiting_ends_the_wait(echo_server: Server) 
     await waiting.until(lambda: echo_server.open_connections == 0)
     async with asyncio.timeout(5):
         assert await outcome in (keepline.Outcome.ACKED, keepline.Outcome.NOT_SENT, keepline.Outcome.UNKNOWN)
+
+
+def test_callback_of_a_closed_loop_is_told_nothing_more_and_the_client_can_be_ended() -> None:
+    told: list[str] = []
+
+    async def connected(address: tuple[str, int]) -> keepline.Client:
+        client = keepline.start(address, framing=LINES, on_event=lambda event: told.append(event.name), backoff=QUICK)
+        await waiting.until(lambda: "connected" in told)
+        return client
+
+    with blocking_echo_process() as server:
+        client = asyncio.run(connected(server.address))
+        for epoch in range(2, 12):
+            client.reconnect()
+            until(lambda: client.epoch >= epoch and client.state is State.CONNECTED)
+        assert told == ["connecting", "connected"]
+        assert client.callback_errors == 0
+        client.abort()
+        until(lambda: client.state is State.CLOSED)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits outside of any loop until something holds."""
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline, "in vain"
+        time.sleep(0.01)
 
 
 @asynccontextmanager

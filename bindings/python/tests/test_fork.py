@@ -13,8 +13,9 @@ from collections.abc import Callable
 import pytest
 
 import keepline
+import waiting
 from keepline import Framing
-from servers import blocking_echo_process, echo_process
+from servers import Server, Sink, blocking_echo_process, echo_process
 
 LINES = Framing.lines()
 
@@ -79,6 +80,53 @@ async def test_child_makes_clients_of_its_own() -> None:
                 assert await fork(child) == 0
             await client.send(b"parent")
             assert (await client.recv(timeout=5)) is not None
+
+
+# The child tries whatever sends or ends, lets go of what it inherited, and ends as programs do: with atexit and destructors.
+CHILD_THAT_ENDS = """
+import asyncio, gc, os, warnings, keepline
+warnings.simplefilter("ignore")  # of a fork beside threads, and of the loop that the child has and must leave open
+address, framing = ("127.0.0.1", {port}), keepline.Framing.lines()
+blocking = keepline.sync.connect(address, framing=framing)
+loop = asyncio.new_event_loop()
+client = loop.run_until_complete(keepline.connect(address, framing=framing))
+pid = os.fork()
+if pid == 0:
+    batch = [b"child"]
+    for use in (lambda: blocking.send(b"child"), lambda: blocking.send_many(batch), lambda: client.try_send(b"child"),
+                lambda: client.try_send_many(batch), blocking.reconnect, blocking.close, blocking.abort, client.abort):
+        try:
+            use()
+        except keepline.ForkedError:
+            continue
+        raise SystemExit("no ForkedError")
+    del blocking, client, use
+    gc.collect()
+    raise SystemExit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+for each in (blocking, client):
+    each.try_send(b"parent")
+    print(each.stats().connections, each.epoch)
+blocking.close()
+loop.run_until_complete(client.close())
+loop.close()
+"""
+
+
+async def test_child_that_ends_says_nothing_to_the_peer_of_its_parent() -> None:
+    sink = Sink()
+    async with Server(sink) as server:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-X", "dev", "-c", CHILD_THAT_ENDS.format(port=server.port)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(50):
+            said, told = await process.communicate()
+        assert (process.returncode, said.decode().split(), told.decode()) == (0, ["7", "1", "1", "1", "1"], "")
+        # What the parent closed was sent whole before.
+        await waiting.until(lambda: server.open_connections == 0)
+        assert sink.lines == [b"parent", b"parent"] and server.connections == 2
 
 
 # Many threads, each waiting for work in the moment of the fork: what they wait in must mean nothing to the child.

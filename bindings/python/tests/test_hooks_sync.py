@@ -220,8 +220,8 @@ def test_client_held_by_its_own_hooks_goes_with_its_last_handle_and_so_do_its_th
         until(lambda: sorted(service.told) == ["connected", "connecting", "greeted"])
         assert own_threads() == {"keepline-hooks", "keepline-events"}
         del service
-        gc.collect()
-        until(lambda: server.open_connections == 0 and not own_threads())
+        # Asked more than once: a thread may be within a hook of it still, and where another thread collects, it is refused.
+        until(lambda: gc.collect() >= 0 and server.open_connections == 0 and not own_threads())
 
 
 def own_threads() -> set[str]:
