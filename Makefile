@@ -1,5 +1,5 @@
 # Every target sets up what it needs by itself, and runs alone.
-.PHONY: help demo test test-rust test-lab test-lab-soak test-python test-python-all test-kotlin test-swift test-fuzz fuzz check-docs check-scenarios check-platforms check-windows lint fmt bench bench-faults \
+.PHONY: help demo test test-rust test-lab test-lab-soak test-lab-and-platforms test-python test-python-all test-kotlin test-swift test-fuzz fuzz check-docs check-scenarios check-platforms check-windows lint fmt bench bench-faults \
 	bench-python bench-kotlin bench-swift docs-kotlin clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -10,7 +10,7 @@ help: ## what can be asked for
 demo: ## five faults, a naive client beside a Keepline client, measured here and now
 	@cargo run --release --locked -p keepline-cli -- demo
 
-test: lint test-rust test-lab test-python test-kotlin test-swift check-scenarios test-fuzz check-docs ## everything that is tested
+test: lint test-rust test-lab-and-platforms test-python test-kotlin test-swift check-scenarios test-fuzz check-docs ## everything that is tested
 
 test-rust: ## machine, driver, testkit, program and bridge, against real servers
 	@tools/test_rust.sh
@@ -20,6 +20,13 @@ test-lab: ## NAT expiry, black holes, roaming, frozen peers, in network namespac
 
 test-lab-soak: ## the same five times in a row, on a busy machine
 	@tools/test_lab.sh soak
+
+# The lab mostly waits and holds on a busy machine; the check only computes, and takes what is left over. What both may have to
+# install comes first.
+test-lab-and-platforms: ## test-lab and check-platforms, beside each other
+	@tools/setup.sh
+	@$${PYTHON:-python3} -B tools/side_by_side.py target/logs \
+		::: lab tools/test_lab.sh ::: platforms nice -n 19 tools/check_platforms.sh
 
 test-python: ## the wheel, built and tested
 	@tools/test_python.sh

@@ -3,7 +3,8 @@
 #
 # No standard library of those systems is needed: the compiler checks the source of its own. That takes a compiler with
 # its source beside it, which a chroot of Debian's packages has, 1.5 GB in ~/.cache/keepline. The standard libraries are checked
-# once on a machine, our own crates each time that they changed. Names of targets as arguments check only those.
+# once on a machine, our own crates each time that they changed. Clones share what was checked, one after the other. Names of
+# targets as arguments check only those.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 . tools/chroot_rust.sh
 

@@ -42,17 +42,17 @@ chroot_install() {
     if [ -e "$CHROOT/ready-$set" ]; then return; fi
     mkdir -p "${CHROOT%/*}"
     # Two scripts may want it at the same time.
-    exec 9>"$CHROOT.lock"
-    flock --timeout "$LIMIT" 9
-    if [ -e "$CHROOT/ready-$set" ]; then return; fi
-    local log=$CHROOT.log
-    if ! { [ -e "$CHROOT/ready" ] || chroot_base; } || ! chroot_packages "$@" >"$log" 2>&1; then
-        tail -n 20 "$log" >&2
-        say "the installation failed; the whole of it is in $log"
-        return 1
-    fi
-    touch "$CHROOT/ready-$set"
-    exec 9>&-
+    (
+        flock --timeout "$LIMIT" 9 || exit 1
+        if [ -e "$CHROOT/ready-$set" ]; then exit; fi
+        log=$CHROOT.log
+        if ! { [ -e "$CHROOT/ready" ] || chroot_base; } || ! chroot_packages "$@" >"$log" 2>&1; then
+            tail -n 20 "$log" >&2
+            say "the installation failed; the whole of it is in $log"
+            exit 1
+        fi
+        touch "$CHROOT/ready-$set"
+    ) 9>"$CHROOT.lock"
 }
 
 chroot_base() {
@@ -77,8 +77,18 @@ chroot_packages() {
 
 # The network as this machine has it: names, certificates.
 chroot_network() {
-    cp -L /etc/resolv.conf "$CHROOT/etc/resolv.conf"
-    if [ -e "$CERTIFICATES" ]; then cp -L "$CERTIFICATES" "$CHROOT$CERTIFICATES"; fi
+    renew /etc/resolv.conf
+    if [ -e "$CERTIFICATES" ]; then renew "$CERTIFICATES"; fi
+}
+
+# Brings a file of this machine into the chroot, whole at any moment: another script may be reading it in there.
+renew() {
+    if cmp -s "$1" "$CHROOT$1"; then return; fi
+    local new
+    new=$(mktemp "$CHROOT$1.XXXXXX")
+    cp -L "$1" "$new"
+    chmod 644 "$new"
+    mv -f "$new" "$CHROOT$1"
 }
 
 # Mounts what programs need, and the sources at /source, to be read only. Only in a mount namespace of its own.

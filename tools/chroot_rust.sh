@@ -16,12 +16,17 @@ rust_inside() {
     # Mirrors of the registry, if this machine has any; and what it has fetched need not be fetched again.
     local host=${CARGO_HOME:-$HOME/.cargo}
     mkdir -p "$CHROOT/cargo/registry"
-    cp "$host/config.toml" "$CHROOT/cargo/" 2>/dev/null || true
-    cp -ru "$host"/registry/{cache,index} "$CHROOT/cargo/registry/" 2>/dev/null || true
+    # Under the locks of both cargos: none of them is in the middle of a file. They hold them while they fetch, not while they
+    # build; ten minutes are a slow network.
+    if [ -e "$host" ]; then
+        flock --timeout 600 "$host/.package-cache" flock --timeout 600 "$CHROOT/cargo/.package-cache" bash -c '
+            cp -u "$1/config.toml" "$2/" 2>/dev/null
+            cp -ru "$1"/registry/{cache,index} "$2/registry/" 2>/dev/null' - "$host" "$CHROOT/cargo" || true
+    fi
 }
 
-# Runs cargo in the chroot on the sources, which are at /source. $1 is where it builds; assignments of variables may follow, then
-# a subcommand with its arguments.
+# Runs cargo in the chroot on the sources, which are at /source. $1 is where it builds, for one clone at a time; assignments of
+# variables may follow, then a subcommand with its arguments.
 inside_cargo() {
     local variables=(CARGO_HOME=/cargo CARGO_TARGET_DIR="$1" CARGO_INCREMENTAL=0 CARGO_HTTP_CAINFO="$CERTIFICATES" RUSTC_BOOTSTRAP=1)
     shift
@@ -32,5 +37,8 @@ inside_cargo() {
     done
     local subcommand=$1
     shift
-    inside "${variables[@]}" cargo "$subcommand" --manifest-path /source/Cargo.toml --locked -Zbuild-std=std,panic_unwind "$@"
+    # Every clone is at /source, so what another one built is ours as well, if its sources are: that is told by what is in them. By
+    # their times, an older file with an error would count as built.
+    inside "${variables[@]}" cargo "$subcommand" --manifest-path /source/Cargo.toml --locked -Zchecksum-freshness \
+        -Zbuild-std=std,panic_unwind "$@"
 }
