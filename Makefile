@@ -31,7 +31,7 @@ test-lab-and-platforms: ## test-lab and check-platforms, beside each other
 test-python: ## the wheel, built and tested
 	@tools/test_python.sh
 
-test-python-all: ## every test of it on every CPython from 3.11 on that is here; the wheel and the sources as a user installs them
+test-python-all: ## the wheel in a fresh environment of every CPython from 3.11 on that is here, all its tests on each; wheel and sources as a user installs them
 	@tools/test_python.sh all
 
 test-kotlin: ## the Kotlin library, under JUnit on the Java virtual machine

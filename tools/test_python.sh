@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # The Python package: its own script builds the wheel, installs it, and runs pytest and mypy. Beside that the wheel is installed and
-# tested in a fresh environment of every other CPython from 3.11 on that is here: on the path, or among pyenv's.
+# tested in a fresh environment of other CPythons from 3.11 on that are here: on the path, or among pyenv's.
 #
-#   test_python.sh [all] [ARGUMENTS OF PYTEST]    all: every test on every CPython, and the wheel and the source distribution as a user
-#                                                 installs them; asks the package index
+#   test_python.sh [all] [ARGUMENTS OF PYTEST]    all: every test on every CPython, each in a fresh environment, and the wheel and the
+#                                                 source distribution as a user installs them; asks the package index
+#
+# It ends with a line for each CPython: how many tests have passed there. What each said is in target/logs.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # Newest first, as far ahead as there may be wheels of what the tests need.
 readonly NEWER=(3.14 3.13 3.11)
-# Only with all: once in a whole run on 3.12.1 a blocking client held by its own hooks was not collected in time, and what came
-# after it failed with it. Alone the test passes.
+# Only with all: minutes that `make test` saves; it lies between versions that are tested.
 readonly ALSO=(3.12)
 
 # Programs and clients of other people that wait for restarts of real servers: what they do with us, they do on each. Minutes that
@@ -52,16 +53,23 @@ main() {
     done
     wheel=$(ls "${CARGO_TARGET_DIR:-$PWD/target}"/wheels/keepline-*.whl)
     export wheel
-    export -f other_pythons
+    export -f other_pythons in_fresh
+    # Of this run: an interpreter that is not come to has none.
+    rm -f target/logs/python*.log
+    local suite=(env KEEPLINE_STEPS=test bindings/python/test.sh)
+    if $all; then suite=(bash -euo pipefail -c 'in_fresh "$@"' - "$first" "$PYTHON"); fi
     # What checks the types takes the processors; what tests mostly waits.
+    local status=0
     "$PYTHON" -B tools/side_by_side.py target/logs \
-        ::: "python$first" env KEEPLINE_STEPS=test bindings/python/test.sh "$@" \
-        ::: python-others bash -euo pipefail -c 'other_pythons "$@"' - ${found[@]+"${found[@]}"} -- ${once[@]+"${once[@]}"} "$@"
-    if $all; then
+        ::: "python$first" "${suite[@]}" "$@" \
+        ::: python-others bash -euo pipefail -c 'other_pythons "$@"' - ${found[@]+"${found[@]}"} -- ${once[@]+"${once[@]}"} "$@" || status=$?
+    if $all && [ "$status" = 0 ]; then
         for interpreter in "$PYTHON" ${found[@]+"${found[@]#*=}"}; do bindings/python/test_wheel.sh "$wheel" "$interpreter"; done
         bindings/python/test_sdist.sh target/venv-python
     fi
-    say "one wheel, tested on Python ${tested[*]}"
+    say "$(basename "$wheel"), $(wc -c <"$wheel") bytes:"
+    for version in "${tested[@]}"; do say "Python $version: $(closing_line "target/logs/python$version.log")"; done
+    return "$status"
 }
 
 # The types; then the tests on each VERSION=INTERPRETER before `--`, with the arguments of pytest after it.
@@ -72,11 +80,28 @@ other_pythons() {
         shift
     done
     shift
-    KEEPLINE_STEPS=check bindings/python/test.sh
+    local status=0
+    KEEPLINE_STEPS=check bindings/python/test.sh || status=$?
     for other in ${others[@]+"${others[@]}"}; do
-        rm -rf "target/venv-python${other%%=*}"
-        KEEPLINE_WHEEL=$wheel KEEPLINE_VENV="$PWD/target/venv-python${other%%=*}" PYTHON=${other#*=} bindings/python/test.sh "$@"
+        # A log of its own, like that of the first. One that fails keeps nobody from telling how it is on the next.
+        in_fresh "${other%%=*}" "${other#*=}" "$@" 2>&1 | tee "target/logs/python${other%%=*}.log" || status=$?
     done
+    return "$status"
+}
+
+# The tests on one VERSION INTERPRETER, with the arguments of pytest, from the wheel in an environment that is made for it.
+in_fresh() {
+    local version=$1 interpreter=$2
+    shift 2
+    rm -rf "target/venv-python$version"
+    KEEPLINE_WHEEL=$wheel KEEPLINE_VENV="$PWD/target/venv-python$version" PYTHON=$interpreter bindings/python/test.sh "$@"
+}
+
+# What pytest said last in a log: how many tests, and what became of them.
+closing_line() {
+    local said=""
+    if [ -f "$1" ]; then said=$(sed -En 's/^=+ (.*(passed|failed|error|no tests).*) =+$/\1/p' "$1" | tail -n1); fi
+    echo "${said:-did not come to its end}"
 }
 
 version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
