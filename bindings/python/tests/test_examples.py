@@ -12,9 +12,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from servers import Process, free_port, modbus_process, redis_process
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "python"
+
+#: 150 s for each program: what a web service imports is seconds of computing, many times that on a busy machine.
+WITHIN = 150
+pytestmark = pytest.mark.timeout(WITHIN + 50)
 
 
 async def test_every_beat_has_an_outcome_though_redis_is_killed_in_the_middle() -> None:
@@ -152,7 +158,7 @@ async def program(arguments: list[str], **environment: str) -> AsyncIterator[asy
         env={**os.environ, **environment},
     )
     try:
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(WITHIN):
             yield running
     finally:
         if running.returncode is None:
@@ -190,7 +196,7 @@ async def command(redis: Process, *words: str) -> bytes:
 
 async def until(url: str, holds: Callable[[int, Any], bool]) -> Any:
     """Asks until the answer is the right one."""
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(WITHIN):
         while True:
             try:
                 status, told = await fetch(url)
