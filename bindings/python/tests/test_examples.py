@@ -12,15 +12,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from servers import Process, free_port, modbus_process, redis_process
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "python"
 
 #: 150 s for each program: what a web service imports is seconds of computing, many times that on a busy machine.
 WITHIN = 150
-pytestmark = pytest.mark.timeout(WITHIN + 50)
 
 
 async def test_every_beat_has_an_outcome_though_redis_is_killed_in_the_middle() -> None:

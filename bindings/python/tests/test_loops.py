@@ -130,8 +130,6 @@ def test_uvloop_runs_it_as_well() -> None:
     in_loop(uvloop.new_event_loop, ping_pong)
 
 
-# A thousand connections are made: half a minute of computing under -X dev where others compute, too.
-@pytest.mark.timeout(240)
 def test_a_thousand_clients_of_one_loop_leave_no_descriptor_and_no_thread() -> None:
     async def cycles(count: int) -> None:
         async with Server(echo) as server:
