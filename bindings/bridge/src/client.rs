@@ -185,6 +185,18 @@ impl BridgeClient {
         Ok(resolved)
     }
 
+    /// Lets the event loop of this seat read by itself what arrives while it waits.
+    ///
+    /// # Errors
+    /// `forked`.
+    #[cfg(target_os = "linux")]
+    pub fn read_inline(&self, seat: &Arc<keepline::LoopSeat>) -> Result<(), BridgeError> {
+        self.call(|client| {
+            client.read_inline(seat);
+            Ok(())
+        })
+    }
+
     pub(crate) fn call<T>(&self, call: impl FnOnce(&Client) -> Result<T, BridgeError>) -> Result<T, BridgeError> {
         let inner = self.inner.get()?;
         caught(|| call(&inner.client))
@@ -268,6 +280,29 @@ impl BridgeClient {
     /// Cancel safe: it takes nothing.
     pub fn readable(&self) -> Operation<()> {
         self.readable_within(None)
+    }
+
+    /// As [`BridgeClient::readable`], again and again: an operation that begins anew when it has ended.
+    ///
+    /// # Errors
+    /// `forked`.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: it takes nothing.
+    pub fn arrivals<T: Send + 'static>(&self, told: fn() -> T) -> Operation<T> {
+        match self.inner.get() {
+            Ok(inner) => {
+                let client = inner.client.clone();
+                Operation::repeating(inner.runtime.clone(), move || {
+                    let client = client.clone();
+                    async move {
+                        _ = client.recv_many(&mut Vec::new(), 0).await;
+                        Ok(told())
+                    }
+                })
+            }
+            Err(error) => Operation::failed(error),
+        }
     }
 
     /// As [`BridgeClient::readable`], at most this long: ended by the time, it has ended as well.
@@ -370,6 +405,8 @@ pub(crate) fn declare(
     let tls = config.tls.as_ref().map(TlsRecord::declared);
     let builder = Client::builder(endpoints::parse(endpoints)?).config(config.into_config()?);
     let builder = builder.runtime(runtime.clone());
+    #[cfg(target_os = "linux")]
+    let builder = builder.inline_reads(true);
     Ok(match tls {
         Some(tls) => builder.tls(tls),
         None => builder,

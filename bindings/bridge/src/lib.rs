@@ -43,6 +43,8 @@ pub use hooks::{
     Answered, BridgeGreeting, BridgeQuestions, CredentialsQuestion, HookError, Hooks, NameQuestion, Question,
     QuestionKind, SocketQuestion,
 };
+#[cfg(target_os = "linux")]
+pub use keepline::LoopSeat;
 pub use mailbox::Mailbox;
 pub use message::{MessageReader, MessageRecord};
 pub use network::NetworkPathRecord;

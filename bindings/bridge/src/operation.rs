@@ -4,7 +4,7 @@ use crate::error::BridgeError;
 use crate::fork::Here;
 use crate::guard::caught;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::runtime::Handle;
@@ -16,6 +16,8 @@ type Inner<T> = Pin<Box<dyn Future<Output = Result<T, BridgeError>> + Send>>;
 pub struct Operation<T> {
     inner: Here<Inner<T>>,
     runtime: Option<Handle>,
+    /// It begins anew each time that it has ended.
+    repeats: bool,
 }
 
 impl<T: 'static> Operation<T> {
@@ -24,7 +26,28 @@ impl<T: 'static> Operation<T> {
         runtime: Handle,
         future: impl Future<Output = Result<T, BridgeError>> + Send + 'static,
     ) -> Operation<T> {
-        Operation { inner: Here::new(Box::pin(future)), runtime: Some(runtime) }
+        Operation { inner: Here::new(Box::pin(future)), runtime: Some(runtime), repeats: false }
+    }
+
+    /// Makes an operation that begins anew each time that it has ended: for what is waited for again and again.
+    pub(crate) fn repeating<F>(runtime: Handle, mut make: impl FnMut() -> F + Send + 'static) -> Operation<T>
+    where
+        F: Future<Output = Result<T, BridgeError>> + Send + 'static,
+    {
+        let mut running: Option<Pin<Box<F>>> = None;
+        let again = poll_fn(move |context| {
+            let polled = running.get_or_insert_with(|| Box::pin(make())).as_mut().poll(context);
+            if polled.is_ready() {
+                running = None;
+            }
+            polled
+        });
+        Operation { inner: Here::new(Box::pin(again)), runtime: Some(runtime), repeats: true }
+    }
+
+    /// Whether it begins anew when it has ended.
+    pub(crate) fn repeats(&self) -> bool {
+        self.repeats
     }
 
     /// An operation that has failed before it began.
@@ -32,13 +55,13 @@ impl<T: 'static> Operation<T> {
     where
         T: Send,
     {
-        Operation { inner: Here::new(Box::pin(std::future::ready(Err(error)))), runtime: None }
+        Operation { inner: Here::new(Box::pin(std::future::ready(Err(error)))), runtime: None, repeats: false }
     }
 
     /// Turns the value into another one.
     pub fn map<U: 'static>(self, change: impl FnOnce(T) -> U + Send + 'static) -> Operation<U> {
         let runtime = self.runtime.clone();
-        Operation { inner: Here::new(Box::pin(async move { self.await.map(change) })), runtime }
+        Operation { inner: Here::new(Box::pin(async move { self.await.map(change) })), runtime, repeats: false }
     }
 }
 

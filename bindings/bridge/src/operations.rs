@@ -17,7 +17,7 @@ use std::task::{Context, Poll, Wake, Waker};
 /// How far an operation is.
 #[derive(Debug)]
 pub enum Progress<T> {
-    /// It has ended. Its number is no longer known.
+    /// It has ended. Its number is no longer known, unless it repeats.
     Done(Result<T, BridgeError>),
     /// It waits under this number, which [`Operations::ready`] will tell.
     Waiting(u64),
@@ -43,9 +43,16 @@ impl<T: 'static> Operations<T> {
 
     /// Polls an operation for the first time, and keeps it if it has to wait.
     pub fn start(&self, operation: Operation<T>) -> Progress<T> {
-        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        let note = Arc::new(Note { number, left: AtomicBool::new(false), mailbox: self.mailbox.clone() });
-        self.advance(number, Slot { operation, note })
+        let slot = self.slot(operation);
+        self.advance(slot.note.number, slot)
+    }
+
+    /// Keeps an operation without polling it: its number.
+    pub fn keep(&self, operation: Operation<T>) -> u64 {
+        let slot = self.slot(operation);
+        let number = slot.note.number;
+        self.slots().insert(number, slot);
+        number
     }
 
     /// Polls an operation again.
@@ -79,11 +86,22 @@ impl<T: 'static> Operations<T> {
         self.len() == 0
     }
 
+    fn slot(&self, operation: Operation<T>) -> Slot<T> {
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let note = Arc::new(Note { number, left: AtomicBool::new(false), mailbox: self.mailbox.clone() });
+        Slot { operation, note }
+    }
+
     fn advance(&self, number: u64, mut slot: Slot<T>) -> Progress<T> {
         slot.note.left.store(false, Ordering::Release);
         let waker = Waker::from(slot.note.clone());
         match Pin::new(&mut slot.operation).poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(result) => Progress::Done(result),
+            Poll::Ready(result) => {
+                if slot.operation.repeats() {
+                    self.slots().insert(number, slot);
+                }
+                Progress::Done(result)
+            }
             Poll::Pending => {
                 self.slots().insert(number, slot);
                 Progress::Waiting(number)
@@ -158,6 +176,31 @@ mod tests {
         operations.cancel(number);
         assert!(sender.is_closed());
         assert!(matches!(operations.poll(number), Progress::Done(Err(error)) if error.kind == "internal"));
+    }
+
+    #[test]
+    fn operation_that_repeats_keeps_its_number_and_is_told_of_each_time() {
+        let runtime = runtime::handle().unwrap();
+        let operations = Operations::new(|| {});
+        let bell = Arc::new(tokio::sync::Notify::new());
+        let heard = bell.clone();
+        let number = operations.keep(Operation::repeating(runtime, move || {
+            let heard = heard.clone();
+            async move {
+                heard.notified().await;
+                Ok(())
+            }
+        }));
+        for _ in 0..3 {
+            assert!(matches!(operations.poll(number), Progress::Waiting(same) if same == number));
+            assert_eq!(operations.ready(), []);
+            bell.notify_one();
+            assert_eq!(operations.ready(), [number]);
+            assert!(matches!(operations.poll(number), Progress::Done(Ok(()))));
+        }
+        operations.cancel(number);
+        assert!(operations.is_empty());
+        assert_eq!(Arc::strong_count(&bell), 1, "what it held is gone with it");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::hooks::Hooks;
 use crate::message::Message;
 use crate::operations::{Operations, Value};
 use crate::records::{self, from_python};
+use crate::seat::Seat;
 use keepline_bridge::config::SecretRecord;
 use keepline_bridge::{BridgeClient, BridgeError, BridgeEvents, BridgeReceipt, EndpointRecord, NetworkPathRecord};
 use pyo3::prelude::*;
@@ -61,6 +62,14 @@ impl Client {
     /// Waits for the first connection, at most `connect_within`; the client gives up when the time is over.
     fn connected<'py>(&self, py: Python<'py>, operations: &Operations) -> PyResult<Bound<'py, PyAny>> {
         operations.start(py, self.client.connected().map(|()| Value::Nothing))
+    }
+
+    /// Lets the event loop of a seat read by itself what arrives while it waits.
+    #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "nobody has a seat"))]
+    fn read_inline(&self, py: Python<'_>, seat: &Seat) -> PyResult<()> {
+        #[cfg(target_os = "linux")]
+        on(py, self.client.read_inline(&seat.seat))?;
+        Ok(())
     }
 
     /// Accepts a message without waiting: `keepline.Client.try_send` itself.
@@ -135,9 +144,9 @@ impl Client {
         received.map(|messages| Message::list(py, &messages)).transpose()
     }
 
-    /// Waits until `try_receive` has something to tell.
-    fn readable<'py>(&self, py: Python<'py>, operations: &Operations) -> PyResult<Bound<'py, PyAny>> {
-        operations.start(py, self.client.readable().map(|()| Value::Nothing))
+    /// The number of an operation that ends each time that `try_receive` has something to tell, and begins anew.
+    fn arrivals(&self, py: Python<'_>, operations: &Operations) -> PyResult<u64> {
+        operations.keep(py, self.client.arrivals(|| Value::Nothing))
     }
 
     fn receive<'py>(

@@ -15,6 +15,7 @@ mod operations;
 mod program;
 mod records;
 mod report;
+mod seat;
 mod streams;
 mod wake;
 
@@ -37,6 +38,8 @@ mod _core {
     use super::program::program;
     #[pymodule_export]
     use super::report::Report;
+    #[pymodule_export]
+    use super::seat::Seat;
     #[pymodule_export]
     use super::streams::{Stream, Streams};
 

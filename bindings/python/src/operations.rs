@@ -6,6 +6,7 @@ use crate::errors::raised;
 use crate::hooks;
 use crate::message::Message;
 use crate::records;
+use crate::seat::Seat;
 use crate::streams::{self, Stream, Streams};
 use crate::wake::Wake;
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use std::os::fd::RawFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What an operation gives, until it becomes a Python object on the caller's thread.
 pub(crate) enum Value {
@@ -41,6 +43,8 @@ pub(crate) enum Value {
 pub(crate) struct Operations {
     inner: Here<bridge::Operations<Value>>,
     wake: Arc<Wake>,
+    /// The loop itself makes a turn, and looks afterwards: nobody has to wake it.
+    is_turning: Arc<AtomicBool>,
 }
 
 #[pymethods]
@@ -49,7 +53,14 @@ impl Operations {
     fn new() -> PyResult<Operations> {
         let wake = Arc::new(Wake::new()?);
         let waking = wake.clone();
-        Ok(Operations { inner: Here::new(bridge::Operations::new(move || waking.wake())), wake })
+        let is_turning = Arc::new(AtomicBool::new(false));
+        let turning = is_turning.clone();
+        let wake_loop = move || {
+            if !turning.load(Ordering::SeqCst) {
+                waking.wake();
+            }
+        };
+        Ok(Operations { inner: Here::new(bridge::Operations::new(wake_loop)), wake, is_turning })
     }
 
     fn fileno(&self) -> RawFd {
@@ -75,6 +86,18 @@ impl Operations {
         Ok(inner.ready())
     }
 
+    /// Reads what has arrived for the client of a seat, on the loop's own thread; the numbers of operations to poll.
+    #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "nobody has a seat"))]
+    fn turn(&self, py: Python<'_>, seat: &Seat) -> PyResult<Vec<u64>> {
+        let inner = self.inner(py)?;
+        self.is_turning.store(true, Ordering::SeqCst);
+        #[cfg(target_os = "linux")]
+        seat.seat.turn();
+        // Before what was left is taken: a note that comes after that wakes as ever.
+        self.is_turning.store(false, Ordering::SeqCst);
+        Ok(inner.ready())
+    }
+
     /// The value of an operation, or its number if it still waits.
     fn poll<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Bound<'py, PyAny>> {
         told(py, self.inner(py)?.poll(number))
@@ -96,6 +119,11 @@ impl Operations {
         operation: bridge::Operation<Value>,
     ) -> PyResult<Bound<'py, PyAny>> {
         told(py, self.inner(py)?.start(operation))
+    }
+
+    /// Keeps an operation without polling it: its number.
+    pub(crate) fn keep(&self, py: Python<'_>, operation: bridge::Operation<Value>) -> PyResult<u64> {
+        Ok(self.inner(py)?.keep(operation))
     }
 
     fn inner(&self, py: Python<'_>) -> PyResult<&bridge::Operations<Value>> {

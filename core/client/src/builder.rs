@@ -42,6 +42,8 @@ pub struct Builder {
     runtime: Option<Handle>,
     seed: Option<u64>,
     inline_writes: bool,
+    #[cfg(target_os = "linux")]
+    inline_reads: bool,
     one_connection: bool,
     governor: Option<Governor>,
     #[cfg(feature = "tls")]
@@ -65,6 +67,8 @@ impl Client {
             runtime: None,
             seed: None,
             inline_writes: true,
+            #[cfg(target_os = "linux")]
+            inline_reads: false,
             one_connection: false,
             governor: None,
             #[cfg(feature = "tls")]
@@ -261,6 +265,14 @@ impl Builder {
     /// hold a lock of theirs, such as an interpreter's: they only append and wake.
     pub fn inline_writes(mut self, allowed: bool) -> Builder {
         self.inline_writes = allowed;
+        self
+    }
+
+    /// Sets whether an event loop may be given turns of the driver ([`Client::read_inline`]): it then reads what arrives while it
+    /// waits. Off unless given. Linux only.
+    #[cfg(target_os = "linux")]
+    pub fn inline_reads(mut self, allowed: bool) -> Builder {
+        self.inline_reads = allowed;
         self
     }
 

@@ -3,6 +3,8 @@
 use crate::governor::Governor;
 use crate::greeting::Login;
 use crate::hooks::SocketHook;
+#[cfg(target_os = "linux")]
+use crate::inline_reads::InlineReads;
 use crate::streams::StreamSlot;
 #[cfg(feature = "tls")]
 use crate::tls::TlsSide;
@@ -21,6 +23,8 @@ struct Given {
     governor: Option<Governor>,
     streams: Option<Arc<StreamSlot>>,
     discarded: AtomicU64,
+    #[cfg(target_os = "linux")]
+    inline_reads: Option<Box<InlineReads>>,
     #[cfg(feature = "tls")]
     tls: Option<Box<TlsSide>>,
 }
@@ -49,6 +53,12 @@ impl Extras {
     /// Messages dropped because nobody asked for them, where that is declared.
     pub(crate) fn discarded(&self) -> Option<&AtomicU64> {
         self.0.as_ref().map(|given| &given.discarded)
+    }
+
+    /// How an event loop reads by itself.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn inline_reads(&self) -> Option<&InlineReads> {
+        self.0.as_ref()?.inline_reads.as_deref()
     }
 
     /// What encrypts.
@@ -89,6 +99,14 @@ impl Extras {
     pub(crate) fn with_streams(mut self, streaming: bool) -> Extras {
         if streaming {
             self.given().streams = Some(Arc::default());
+        }
+        self
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn with_inline_reads(mut self, allowed: bool) -> Extras {
+        if allowed {
+            self.given().inline_reads = Some(Box::default());
         }
         self
     }

@@ -39,6 +39,8 @@ mod governor;
 mod greeting;
 mod hooks;
 mod inbox;
+#[cfg(target_os = "linux")]
+mod inline_reads;
 mod io;
 mod message;
 mod network;
@@ -63,6 +65,8 @@ pub use greeting::{
     CredentialRequest, CredentialsFuture, CredentialsResult, GreetingError, GreetingFuture, GreetingIo,
 };
 pub use hooks::DialSocket;
+#[cfg(target_os = "linux")]
+pub use inline_reads::LoopSeat;
 pub use io::sockopt::SocketOptions;
 pub use message::{Idempotent, Message, Payload};
 pub use proxy::{IntoProxy, ProxyCredentialsResult, system_proxy};

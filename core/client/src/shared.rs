@@ -6,6 +6,8 @@ use crate::events::EventRing;
 use crate::extras::Extras;
 use crate::governor::Governor;
 use crate::inbox::Inbox;
+#[cfg(target_os = "linux")]
+use crate::inline_reads::InlineReads;
 use crate::io::names::Names;
 use crate::io::sockopt::SocketOptions;
 use crate::proxy::first_hop;
@@ -223,6 +225,14 @@ impl Shared {
         self.writer().room.rest();
         self.inbox.rest();
         self.events.rest();
+    }
+
+    /// Whether the driver's turn is made by an event loop that reads by itself.
+    pub(crate) fn is_caller_turn(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        return self.extras.inline_reads().is_some_and(InlineReads::is_turn);
+        #[cfg(not(target_os = "linux"))]
+        false
     }
 
     pub(crate) fn wake_driver(&self) {

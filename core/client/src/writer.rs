@@ -4,6 +4,7 @@ mod news;
 
 use crate::bell::Bell;
 use crate::error::Error;
+use crate::io::inline_half::InlineHalf;
 use crate::message::Payload;
 use bytes::{Bytes, BytesMut};
 use keepline_proto::config::{ValidConfig, WhileDown};
@@ -17,7 +18,6 @@ use news::Told;
 use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::num::NonZeroU64;
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::oneshot;
 
 /// How a request ended for the one who waits.
@@ -61,7 +61,7 @@ pub(crate) struct Writer {
     pub(crate) outbox: Outbox,
     pub(crate) correlator: Option<Box<Correlator>>,
     /// The socket, while callers may write by themselves.
-    pub(crate) inline: Option<OwnedWriteHalf>,
+    pub(crate) inline: Option<InlineHalf>,
     /// Bytes handed to the kernel, by the driver and by callers.
     pub(crate) bytes_out: u64,
     /// Boxed: who only sends and receives has none.

@@ -132,6 +132,7 @@ class Client(Handle):
         self._check()
         if self._asking is not None and is_inside(self._asking.core):
             raise Rejected("a request inside on_connect would wait for on_connect")
+        self._inbox.note_wait()
         return await self._bridge.finish(self._core.request(self._bridge.operations, data, limit), resume)
 
     # Receiving -------------------------------------------------------------------------------------------------------

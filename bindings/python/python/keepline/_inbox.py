@@ -1,7 +1,8 @@
 """Received messages on the loop's thread: taken from the core in batches, handed to any number of readers."""
 
-from asyncio import get_running_loop
+from asyncio import AbstractEventLoop
 from collections import deque
+from threading import get_ident
 
 from keepline._core import Client as CoreClient
 from keepline._core import Message
@@ -11,6 +12,9 @@ from keepline._loop import Loop, LoopBridge, Weakly, Woken, pause_of, resume, ru
 BATCH = 256
 """Messages taken from the core at once: more do not amortise the border any better."""
 
+TALKATIVE = 8
+"""Waits of a client after which its loop reads by itself what it waits for: two descriptors are not for those who say little."""
+
 
 class Inbox:
     """The batch that readers take from, and the readers that wait for the next one.
@@ -18,14 +22,34 @@ class Inbox:
     A message leaves ``batch`` only when a coroutine that runs takes it, so a cancelled reader has taken nothing.
     """
 
-    __slots__ = ("__weakref__", "_bridge", "_core", "_loop", "_pause", "_ran_through", "_told", "_watched", "batch", "readers")
+    __slots__ = (
+        "__weakref__",
+        "_arrivals",
+        "_bridge",
+        "_core",
+        "_is_running",
+        "_is_watched",
+        "_loop",
+        "_pause",
+        "_ran_through",
+        "_thread",
+        "_told",
+        "_waits",
+        "batch",
+        "readers",
+    )
 
     def __init__(self, core: CoreClient, bridge: LoopBridge, loop: Loop) -> None:
         self._core = core
         self._bridge = bridge
         self._loop = loop
         self._pause = pause_of(loop)
-        self._watched: int | None = None
+        # Asked for each message: who runs a loop on this thread. The system is asked by the loop's own way of telling.
+        self._thread = get_ident()
+        self._is_running = loop.is_running if isinstance(loop, AbstractEventLoop) else _never
+        self._arrivals: int | None = None
+        self._is_watched = False
+        self._waits = 0
         self._told = Weakly(self)
         # The last messages were there already: whoever took them did not let the loop turn.
         self._ran_through = False
@@ -33,8 +57,8 @@ class Inbox:
         self.readers: deque[Woken] = deque()
 
     def __del__(self) -> None:
-        if self._watched is not None:
-            self._bridge.forget(self._watched)
+        if self._arrivals is not None:
+            self._bridge.forget(self._arrivals)
 
     async def take_many(self, max: int, limit: int | None) -> list[Message]:
         """Waits for messages and takes up to ``max``; an empty list after the end."""
@@ -53,11 +77,7 @@ class Inbox:
         What is not taken stays in the core, so that a slow reader slows the peer down. Nothing is waited for once
         messages are taken: whoever is cancelled in here has taken none. One coroutine, for each costs every round trip.
         """
-        try:
-            is_at_home = get_running_loop() is self._loop
-        except RuntimeError:
-            is_at_home = False
-        if not is_at_home:
+        if get_ident() != self._thread or not self._is_running():
             self._bridge.check(running_loop())
         if self._ran_through:
             # A peer that is faster than its reader must not keep the loop from everything else.
@@ -81,7 +101,7 @@ class Inbox:
             self.readers.append(waiter)
             timer = None if deadline is None else self._loop.call_at(deadline, resume, waiter)
             try:
-                if self._watched is None:
+                if not self._is_watched:
                     self._watch()
                 await waiter
             except TypeError:
@@ -113,22 +133,32 @@ class Inbox:
                 waiter.set_result(None)
                 return
 
+    def note_wait(self) -> None:
+        """Somebody waits for the peer: one who does so again and again is worth the descriptors that a seat takes."""
+        self._waits += 1
+        if self._waits == TALKATIVE:
+            self._bridge.attend(self._core)
+
     def _watch(self) -> None:
         """Has the core tell when there is something to take."""
-        started = self._core.readable(self._bridge.operations)
-        if started is None:
+        if self._waits < TALKATIVE:
+            self.note_wait()
+        operations, arrivals = self._bridge.operations, self._arrivals
+        if arrivals is None:
+            arrivals = self._arrivals = self._core.arrivals(operations)
+            self._bridge.watch(arrivals, self._told)
+        self._is_watched = operations.poll(arrivals) is not None
+        if not self._is_watched:
             self.pass_on()
-            return
-        self._watched = started
-        self._bridge.watch(started, self._told)
 
     def on_ready(self) -> None:
-        watched = self._watched
-        if watched is None or isinstance(self._bridge.operations.poll(watched), int):
-            return
-        self._watched = None
-        self._bridge.ended(watched)
+        self._is_watched = False
         for waiter in self.readers:
             if not waiter.done():
                 resume(waiter)
                 return
+
+
+def _never() -> bool:
+    # Trio is asked anew each time.
+    return False

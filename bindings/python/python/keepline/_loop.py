@@ -6,6 +6,7 @@ resumes: one that was cancelled meanwhile has taken nothing.
 
 import asyncio
 import os
+import selectors
 import sys
 import threading
 import weakref
@@ -84,12 +85,13 @@ def resume(waiter: Woken) -> None:
 class LoopBridge:
     """The waiting operations of one event loop."""
 
-    __slots__ = ("__weakref__", "_loop", "_wakers", "operations")
+    __slots__ = ("__weakref__", "_loop", "_seats", "_wakers", "operations")
 
     def __init__(self, loop: Loop) -> None:
         # Weak: the table of bridges is keyed by the loop and must not keep it alive.
         self._loop = weakref.ref(loop)
         self._wakers: dict[int, Callable[[], object]] = {}
+        self._seats: list[_core.Seat] = []
         self.operations: _core.Operations = _core.Operations()
         loop.add_reader(self.operations.fileno(), self._drain)
 
@@ -113,6 +115,27 @@ class LoopBridge:
             own = self._loop()
             which = "a closed event loop" if own is None or own.is_closed() else "another event loop"
             raise WrongLoopError(f"this client belongs to {which}: make one in the loop that uses it")
+
+    def attend(self, core: _core.Client) -> None:
+        """Has the loop read by itself what arrives for a client while it waits, where the kernel can tell it first."""
+        seat = next((seat for seat in self._seats if seat.is_free), None) or self._seat()
+        if seat is not None:
+            core.read_inline(seat)
+
+    def _seat(self) -> _core.Seat | None:
+        loop = self._loop()
+        # What a loop of asyncio waits with: private in name, and as old as asyncio. Another loop is woken by the runtime.
+        selector = getattr(loop, "_selector", None)
+        if not isinstance(loop, AbstractEventLoop) or not isinstance(selector, getattr(selectors, "EpollSelector", ())):
+            return None
+        try:
+            seat = _core.Seat.make(selector.fileno())
+        except OSError:
+            return None
+        if seat is not None:
+            loop.add_reader(seat.fileno(), self._turn, seat)
+            self._seats.append(seat)
+        return seat
 
     async def finish(self, started: int | T, wake: Callable[[Woken], None] = wake) -> T:
         """Waits for an operation, unless it has ended at once. With `resume`, what waits for it does not wait for another
@@ -150,12 +173,23 @@ class LoopBridge:
         try:
             numbers = self.operations.ready()
         except ForkedError:
-            # The parent's descriptor, in a child that runs the parent's loop: nothing of it is ours.
-            loop = self._loop()
-            if loop is not None:
-                loop.remove_reader(self.operations.fileno())
+            self._let_go(self.operations.fileno())
             return
         self._go_on(numbers)
+
+    def _turn(self, seat: _core.Seat) -> None:
+        try:
+            numbers = self.operations.turn(seat)
+        except ForkedError:
+            self._let_go(seat.fileno())
+            return
+        self._go_on(numbers)
+
+    def _let_go(self, fd: int) -> None:
+        # The parent's descriptor, in a child that runs the parent's loop: nothing of it is ours.
+        loop = self._loop()
+        if loop is not None:
+            loop.remove_reader(fd)
 
     def _go_on(self, numbers: list[int]) -> None:
         for place, number in enumerate(numbers):

@@ -7,6 +7,8 @@ use crate::endpoint::{Endpoint, Targets};
 use crate::error::Error;
 use crate::extras::Extras;
 use crate::greeting::Login;
+#[cfg(target_os = "linux")]
+use crate::inline_reads::{Turn, Turns};
 use crate::io::names::Names;
 use crate::proxy::first_hop;
 use crate::shared::Shared;
@@ -143,6 +145,8 @@ impl Builder {
             .with_governor(self.governor)
             .with_discarded(config.unsolicited)
             .with_streams(streaming);
+        #[cfg(target_os = "linux")]
+        let extras = extras.with_inline_reads(self.inline_reads && !streaming);
         #[cfg(feature = "tls")]
         let extras = extras.with_tls(tls);
         let shared = Shared::new(config, targets, names, extras)
@@ -159,9 +163,23 @@ impl Builder {
         drop(inside);
         // Its task is 384 bytes with it, and would be 512 if it grew past what tokio leaves of that: whole cache lines.
         const { assert!(size_of::<Driver>() <= 280 || cfg!(not(target_pointer_width = "64"))) };
-        runtime.spawn(driver);
+        start(driver, &shared, &runtime);
         Ok(Client::new(shared))
     }
+}
+
+/// Gives the driver to its runtime.
+fn start(driver: Driver, shared: &Shared, runtime: &Handle) {
+    #[cfg(target_os = "linux")]
+    if let Some(reads) = shared.extras.inline_reads() {
+        let turns = Arc::new(Turns::new(driver, runtime.clone()));
+        reads.set_turns(&turns);
+        runtime.spawn(Turn(turns));
+        return;
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _unused = shared;
+    runtime.spawn(driver);
 }
 
 fn is_name(endpoint: &Endpoint) -> bool {

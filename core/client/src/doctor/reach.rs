@@ -158,9 +158,10 @@ async fn connect(
         Err(_elapsed) => (Err((Cause::ConnectTimeout, None)), None),
         Ok(Err(ending)) => (Err((ending.cause, ending.errno)), None),
         Ok(Ok(stream)) => {
-            let figures = crate::io::os::kernel_figures(&stream);
+            let socket = SockRef::from(&stream);
+            let figures = crate::io::os::kernel_figures(&socket);
             // A server with one slot has it back at once.
-            sockopt::abort_on_close(&stream);
+            sockopt::abort_on_close(&socket);
             let detail = figures.segment_size.zip(figures.rtt);
             let told = detail
                 .map(|(size, rtt)| Fact::new("segment", format!("{size} bytes, round trip {:.1} ms", millis(rtt))));

@@ -34,6 +34,17 @@ impl Driver {
         acted | self.writer_deadlines(now)
     }
 
+    /// Before a deadline or a sibling's death is judged, the socket itself is asked: an event loop may have been told of what
+    /// arrived, and not have come to it. Otherwise what it was told is left to its own turn.
+    pub(super) fn look_if_due(&self) {
+        if let Some(connection) = self.io.connection()
+            && connection.transport.is_lent()
+            && (self.shared.is_caller_turn() || self.wait() <= clock::now() || self.has_news_of_siblings())
+        {
+            connection.transport.look();
+        }
+    }
+
     /// What the machine waits for; [`Time::FAR_FUTURE`] for nothing but inputs.
     fn wait(&self) -> Time {
         self.session.deadline().unwrap_or(Time::FAR_FUTURE)
@@ -68,6 +79,10 @@ impl Driver {
     pub(super) fn arm(&mut self, context: &mut Context<'_>) {
         let mut earliest =
             [self.session.deadline(), self.look_at(), self.look_for_network_at()].into_iter().flatten().min();
+        #[cfg(target_os = "linux")]
+        if let Some(at) = self.look_for_loop_at().filter(|at| *at < Time::FAR_FUTURE) {
+            earliest = Some(earliest.map_or(at, |earliest| earliest.min(at)));
+        }
         if self.shared.config.outbox.age.is_some() || self.shared.config.correlation.is_some() {
             let writer = self.shared.writer();
             let desync = writer.correlator.as_ref().and_then(|correlator| correlator.desync_deadline());

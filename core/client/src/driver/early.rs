@@ -2,18 +2,18 @@
 
 use super::connection::Connection;
 use crate::greeting::Greeting;
+use crate::io::inline_half::InlineHalf;
 use crate::message::Message;
 use crate::writer::correlator;
 use keepline_proto::config::ValidConfig;
 use keepline_proto::correlator::Correlator;
 use keepline_proto::outbox::AckedBy;
 use std::collections::VecDeque;
-use tokio::net::tcp::OwnedWriteHalf;
 
 /// Behind one pointer, and given back once there is nothing in it: a healthy connection has none of it.
 #[derive(Default)]
 pub(super) struct Early {
-    pub(super) inline_half: Option<OwnedWriteHalf>,
+    pub(super) inline_half: Option<InlineHalf>,
     pub(super) greeting: Option<Greeting>,
     /// Its own while it runs beside another: the shared one counts the requests of that.
     pub(super) correlator: Option<Box<Correlator>>,
@@ -58,7 +58,7 @@ impl Connection {
         self.early.as_mut()?.correlator.take()
     }
 
-    pub(super) fn take_inline_half(&mut self) -> Option<OwnedWriteHalf> {
+    pub(super) fn take_inline_half(&mut self) -> Option<InlineHalf> {
         self.early.as_mut()?.inline_half.take()
     }
 

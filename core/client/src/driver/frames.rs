@@ -124,6 +124,10 @@ fn hand_on(
         connection.frame_open = is_open;
     }
     add(&shared.counters.received, frames.len() as u64);
+    #[cfg(target_os = "linux")]
+    if let Some(reads) = shared.extras.inline_reads() {
+        reads.note(frames.len());
+    }
     let epoch = connection.epoch;
     if frames.is_empty() {
         // Nothing to route.

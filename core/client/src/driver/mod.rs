@@ -9,6 +9,8 @@ mod early;
 mod frames;
 mod greet;
 mod handover;
+#[cfg(target_os = "linux")]
+mod inline_reads;
 mod look;
 mod network;
 mod outputs;
@@ -346,6 +348,7 @@ impl Future for Driver {
         let span = driver.aside.as_ref().and_then(|aside| aside.span.clone());
         let _inside = span.as_ref().map(|span| span.enter());
         driver.shared.register_driver(context.waker());
+        driver.look_if_due();
         loop {
             driver.network_turn();
             driver.wishes();
@@ -362,6 +365,8 @@ impl Future for Driver {
             }
         }
         driver.tidy();
+        #[cfg(target_os = "linux")]
+        driver.lend_reads(context);
         driver.arm(context);
         Poll::Pending
     }

@@ -112,7 +112,7 @@ impl Driver {
             return None;
         }
         let stream = self.tcp(self.session.epoch())?;
-        let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
+        let (local, peer) = (stream.local_addr().ok()?.as_socket()?, stream.peer_addr().ok()?.as_socket()?);
         let source = source_towards(&self.shared.config, peer);
         Some(source.is_ok_and(|source| source == local.ip().to_canonical()))
     }
@@ -120,7 +120,7 @@ impl Driver {
     /// Whether this host still has the local address of the connection. If so, a probe can tell whether the connection
     /// outlived the change: nobody but the routing table says that it did not.
     fn address_is_kept(&self) -> Option<bool> {
-        let local = self.tcp(self.session.epoch())?.local_addr().ok()?;
+        let local = self.tcp(self.session.epoch())?.local_addr().ok()?.as_socket()?;
         Some(Look::now().keeps(local.ip()))
     }
 

@@ -88,14 +88,14 @@ impl Driver {
                 Output::SetUserTimeout { epoch, timeout } => {
                     if let Some(stream) = self.tcp(epoch) {
                         tracing::debug!(%epoch, ?timeout, "user timeout");
-                        sockopt::set_user_timeout(stream, timeout);
+                        sockopt::set_user_timeout(&stream, timeout);
                     }
                 }
                 Output::ProbeKernel { epoch, now } => {
                     if let Some(stream) = self.tcp(epoch) {
                         tracing::debug!(%epoch, now, "kernel probe");
                         let keepalive = if now { Some(KERNEL_PROBE) } else { self.shared.config.keepalive };
-                        sockopt::set_keepalive(stream, keepalive);
+                        sockopt::set_keepalive(&stream, keepalive);
                     }
                 }
                 // The machine ends both by their deadlines.
@@ -142,7 +142,6 @@ impl Driver {
             }
             match connection.take_inline_half() {
                 Some(half) if shared.inline_writes => writer.inline = Some(half),
-                // Dropped, the half would end the direction.
                 Some(half) => half.forget(),
                 None => {}
             }
@@ -186,12 +185,12 @@ impl Driver {
             Some(Place::Open(connection)) if is_beside => connection.transport.abort_on_close(),
             Some(Place::Lent(epoch, socket)) => {
                 if matches!(how, CloseHow::Abort)
-                    && let Some(stream) = socket.tcp()
+                    && let Some(stream) = socket.tcp().map(socket2::SockRef::from)
                 {
-                    sockopt::abort_on_close(stream);
+                    sockopt::abort_on_close(&stream);
                     if self.shared.config.single_connection {
                         // The user may hold it for long: the peer must have its place back before the next dial.
-                        sockopt::reset(stream);
+                        sockopt::reset(&stream);
                     }
                 }
                 // Shut down once its user can be told why: before, a read would take that for the peer's own end.

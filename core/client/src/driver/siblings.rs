@@ -33,6 +33,10 @@ impl Driver {
         }
     }
 
+    pub(super) fn has_news_of_siblings(&self) -> bool {
+        self.seat.wheel().warnings() != self.siblings_heard
+    }
+
     /// Has the connection asked for a sign of life, if another one from its address has died of silence.
     pub(super) fn hear_of_siblings(&mut self) {
         let told = self.seat.wheel().warnings();
@@ -49,6 +53,6 @@ impl Driver {
     }
 
     fn local_ip(&self, epoch: Epoch) -> Option<IpAddr> {
-        self.tcp(epoch)?.local_addr().ok().map(|address| address.ip())
+        Some(self.tcp(epoch)?.local_addr().ok()?.as_socket()?.ip())
     }
 }

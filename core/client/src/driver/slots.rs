@@ -7,9 +7,9 @@ use crate::io::transport::Socket;
 #[cfg(feature = "tls")]
 use crate::tls::TlsFacts;
 use keepline_proto::{Epoch, KernelFigures, Time};
+use socket2::SockRef;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::TcpStream;
 
 /// What the driver holds of the outside world. A pointer, whatever it is.
 #[derive(Default)]
@@ -65,10 +65,10 @@ impl Io {
     }
 
     /// The TCP socket, if there is one.
-    pub(super) fn tcp(&self) -> Option<&TcpStream> {
+    pub(super) fn tcp(&self) -> Option<SockRef<'_>> {
         match self.place()? {
             Place::Open(connection) => connection.transport.tcp(),
-            Place::Lent(_, socket) => socket.tcp(),
+            Place::Lent(_, socket) => socket.tcp().map(SockRef::from),
             Place::Dialing(..) => None,
         }
     }
@@ -155,12 +155,12 @@ impl Driver {
     }
 
     /// The TCP socket of this epoch, in whoever's hands.
-    pub(super) fn tcp(&self, epoch: Epoch) -> Option<&TcpStream> {
+    pub(super) fn tcp(&self, epoch: Epoch) -> Option<SockRef<'_>> {
         self.slot(epoch)?.tcp()
     }
 
     pub(super) fn kernel_figures(&self, epoch: Epoch) -> KernelFigures {
-        self.tcp(epoch).map(os::kernel_figures).unwrap_or_default()
+        self.tcp(epoch).map(|socket| os::kernel_figures(&socket)).unwrap_or_default()
     }
 
     /// When the last byte of the connection came in.

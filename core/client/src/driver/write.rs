@@ -56,8 +56,9 @@ impl Connection {
                     Cork::In | Cork::Burst if shared.has_wishes() => {}
                     // Nothing followed the message that was written inline: the next one may be too.
                     Cork::In => writer.outbox.uncork(),
-                    // A burst is over only after an empty turn: else each of its messages would be a write.
-                    Cork::Burst if self.yielded => {
+                    // A burst is over only after an empty turn: else each of its messages would be a write. Who makes the turn
+                    // by himself sends nothing meanwhile.
+                    Cork::Burst if self.yielded || shared.is_caller_turn() => {
                         writer.outbox.uncork();
                         self.flight.rest();
                     }

@@ -1,6 +1,9 @@
 //! The seam to the operating system: dialling, socket options, the kernel's figures. Nothing here decides.
 
 pub(crate) mod dial;
+pub(crate) mod inline_half;
+#[cfg(target_os = "linux")]
+pub(crate) mod looped;
 pub(crate) mod names;
 pub(crate) mod os;
 pub(crate) mod sockopt;

@@ -2,7 +2,7 @@
 
 use crate::io::os;
 use keepline_proto::config::{Keepalive, ValidConfig};
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{SockRef, Socket, TcpKeepalive};
 use std::io;
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
@@ -34,7 +34,7 @@ pub(crate) fn apply(stream: &TcpStream, config: &ValidConfig) -> io::Result<Sock
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
     if let Some(keepalive) = config.keepalive {
-        apply_keepalive(stream, keepalive)?;
+        apply_keepalive(&socket, keepalive)?;
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
@@ -50,32 +50,31 @@ pub(crate) fn apply(stream: &TcpStream, config: &ValidConfig) -> io::Result<Sock
     }
     #[cfg(any(target_vendor = "apple", windows))]
     if config.user_timeout.is_some() {
-        optional("the user timeout", os::set_user_timeout(stream, config.user_timeout));
+        optional("the user timeout", os::set_user_timeout(&socket, config.user_timeout));
     }
     read_back(stream)
 }
 
 /// Sets the user timeout of a living connection; `None` lifts it.
-pub(crate) fn set_user_timeout(stream: &TcpStream, timeout: Option<Duration>) {
+pub(crate) fn set_user_timeout(socket: &Socket, timeout: Option<Duration>) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    optional("TCP_USER_TIMEOUT", SockRef::from(stream).set_tcp_user_timeout(Some(timeout.unwrap_or(Duration::ZERO))));
+    optional("TCP_USER_TIMEOUT", socket.set_tcp_user_timeout(Some(timeout.unwrap_or(Duration::ZERO))));
     #[cfg(any(target_vendor = "apple", windows))]
-    optional("the user timeout", os::set_user_timeout(stream, timeout));
+    optional("the user timeout", os::set_user_timeout(socket, timeout));
     #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows)))]
-    let _unused = (stream, timeout);
+    let _unused = (socket, timeout);
 }
 
 /// Sets the kernel's probes of a living connection; `None` switches them off.
-pub(crate) fn set_keepalive(stream: &TcpStream, keepalive: Option<Keepalive>) {
+pub(crate) fn set_keepalive(socket: &Socket, keepalive: Option<Keepalive>) {
     let result = match keepalive {
-        Some(keepalive) => apply_keepalive(stream, keepalive),
-        None => SockRef::from(stream).set_keepalive(false),
+        Some(keepalive) => apply_keepalive(socket, keepalive),
+        None => socket.set_keepalive(false),
     };
     optional("SO_KEEPALIVE", result);
 }
 
-fn apply_keepalive(stream: &TcpStream, keepalive: Keepalive) -> io::Result<()> {
-    let socket = SockRef::from(stream);
+fn apply_keepalive(socket: &Socket, keepalive: Keepalive) -> io::Result<()> {
     let mut pace = TcpKeepalive::new().with_interval(keepalive.interval);
     #[cfg(not(any(target_os = "openbsd", target_os = "haiku")))]
     {
@@ -103,21 +102,21 @@ pub(crate) fn limit_segments(socket: &TcpSocket, mss: u16) {
 }
 
 /// Makes the close of this socket a reset: a dead peer is not waited for.
-pub(crate) fn abort_on_close(stream: &TcpStream) {
+pub(crate) fn abort_on_close(socket: &Socket) {
     // Zero seconds only: a linger with a time would block a worker thread in close().
-    optional("SO_LINGER", SockRef::from(stream).set_linger(Some(Duration::ZERO)));
+    optional("SO_LINGER", socket.set_linger(Some(Duration::ZERO)));
 }
 
 /// Resets the connection now, whoever holds the socket.
-pub(crate) fn reset(stream: &TcpStream) {
+pub(crate) fn reset(socket: &Socket) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         use std::os::fd::AsFd;
-        optional("a reset", os::disconnect(stream.as_fd()));
+        optional("a reset", os::disconnect(socket.as_fd()));
     }
     // Elsewhere the reset comes when the last holder lets go of it.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _unused = stream;
+    let _unused = socket;
 }
 
 /// Keeps the socket from transmitting anything more, so that what its figures say of unsent bytes stays true until it is
@@ -125,14 +124,14 @@ pub(crate) fn reset(stream: &TcpStream) {
 ///
 /// A filter that drops whatever comes in: without acknowledgements and window updates the kernel sends nothing new. What is
 /// left are its own timers, for the microseconds until the socket is reset.
-pub(crate) fn silence(stream: &TcpStream) {
+pub(crate) fn silence(socket: &Socket) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         let drop_everything = [socket2::SockFilter::new(RETURN_CONSTANT, 0, 0, 0)];
-        optional("SO_ATTACH_FILTER", SockRef::from(stream).attach_filter(&drop_everything));
+        optional("SO_ATTACH_FILTER", socket.attach_filter(&drop_everything));
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _unused = stream;
+    let _unused = socket;
 }
 
 fn read_back(stream: &TcpStream) -> io::Result<SocketOptions> {
@@ -149,11 +148,11 @@ fn read_back(stream: &TcpStream) -> io::Result<SocketOptions> {
     #[cfg(windows)]
     if socket.keepalive()? {
         // Windows 10 1709 is the first that tells them.
-        options.keepalive = os::keepalive(stream).ok();
+        options.keepalive = os::keepalive(&socket).ok();
     }
     #[cfg(any(target_vendor = "apple", windows))]
     {
-        options.user_timeout = os::user_timeout(stream).ok().filter(|timeout| !timeout.is_zero());
+        options.user_timeout = os::user_timeout(&socket).ok().filter(|timeout| !timeout.is_zero());
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
@@ -180,7 +179,7 @@ mod tests {
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let configured = Keepalive { idle: Duration::from_secs(20), interval: Duration::from_secs(5), retries: 6 };
         for keepalive in [Some(configured), Some(keepline_proto::kernel::KERNEL_PROBE), Some(configured), None] {
-            set_keepalive(&stream, keepalive);
+            set_keepalive(&SockRef::from(&stream), keepalive);
             assert_eq!(read_back(&stream).unwrap().keepalive, keepalive);
         }
     }

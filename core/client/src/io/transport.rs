@@ -1,19 +1,25 @@
 //! What carries the bytes of a connection: one face over the kinds of socket.
 
+use crate::io::inline_half::InlineHalf;
+#[cfg(target_os = "linux")]
+use crate::io::looped::LoopedTcp;
 #[cfg(feature = "tls")]
 use crate::io::tls::TlsSocket;
 use crate::io::{os, sockopt};
 use keepline_proto::KernelFigures;
 use keepline_proto::outbox::Standing;
+use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::OwnedReadHalf;
 
 /// A connected socket, whole: as it is dialled, and as a stream client's user has it.
 #[derive(Debug)]
@@ -137,11 +143,11 @@ impl Socket {
     /// Ends one direction or both, for every holder of the socket.
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {
-            Socket::Tcp(stream) => socket2::SockRef::from(stream).shutdown(how),
+            Socket::Tcp(stream) => SockRef::from(stream).shutdown(how),
             #[cfg(feature = "tls")]
-            Socket::Tls(socket) => socket2::SockRef::from(socket.tcp()).shutdown(how),
+            Socket::Tls(socket) => SockRef::from(socket.tcp()).shutdown(how),
             #[cfg(unix)]
-            Socket::Unix(stream) => socket2::SockRef::from(stream).shutdown(how),
+            Socket::Unix(stream) => SockRef::from(stream).shutdown(how),
         }
     }
 }
@@ -152,6 +158,9 @@ impl Socket {
 #[derive(Debug)]
 pub(crate) enum Transport {
     Tcp(OwnedReadHalf),
+    /// Read by an event loop as well. Callers have it, too.
+    #[cfg(target_os = "linux")]
+    Looped(Arc<LoopedTcp>),
     #[cfg(feature = "tls")]
     Tls(Box<TlsSocket>),
     #[cfg(unix)]
@@ -160,11 +169,11 @@ pub(crate) enum Transport {
 
 impl Transport {
     /// Takes the socket over, and gives the half that callers may write to by themselves, if it has one.
-    pub(crate) fn new(socket: Socket) -> (Transport, Option<OwnedWriteHalf>) {
+    pub(crate) fn new(socket: Socket) -> (Transport, Option<InlineHalf>) {
         match socket {
             Socket::Tcp(stream) => {
                 let (reader, writer) = stream.into_split();
-                (Transport::Tcp(reader), Some(writer))
+                (Transport::Tcp(reader), Some(InlineHalf::Tcp(writer)))
             }
             // Its bytes are counted where they are sealed, by one writer.
             #[cfg(feature = "tls")]
@@ -175,11 +184,13 @@ impl Transport {
     }
 
     /// The TCP socket, if it is one.
-    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
+    pub(crate) fn tcp(&self) -> Option<SockRef<'_>> {
         match self {
-            Transport::Tcp(half) => Some(half.as_ref()),
+            Transport::Tcp(half) => Some(SockRef::from(half.as_ref())),
+            #[cfg(target_os = "linux")]
+            Transport::Looped(socket) => Some(socket.socket()),
             #[cfg(feature = "tls")]
-            Transport::Tls(socket) => Some(socket.tcp()),
+            Transport::Tls(socket) => Some(SockRef::from(socket.tcp())),
             #[cfg(unix)]
             Transport::Unix(_) => None,
         }
@@ -188,6 +199,8 @@ impl Transport {
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Transport::Tcp(half) => half.as_ref().try_write(bytes),
+            #[cfg(target_os = "linux")]
+            Transport::Looped(socket) => socket.try_write(bytes),
             #[cfg(feature = "tls")]
             Transport::Tls(socket) => socket.try_write_vectored(&[IoSlice::new(bytes)]),
             #[cfg(unix)]
@@ -198,6 +211,8 @@ impl Transport {
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Transport::Tcp(half) => half.as_ref().try_write_vectored(slices),
+            #[cfg(target_os = "linux")]
+            Transport::Looped(socket) => socket.try_write_vectored(slices),
             #[cfg(feature = "tls")]
             Transport::Tls(socket) => socket.try_write_vectored(slices),
             #[cfg(unix)]
@@ -208,6 +223,8 @@ impl Transport {
     pub(crate) fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Transport::Tcp(half) => half.as_ref().poll_write_ready(context),
+            #[cfg(target_os = "linux")]
+            Transport::Looped(socket) => socket.poll_write_ready(context),
             #[cfg(feature = "tls")]
             Transport::Tls(socket) => socket.poll_write_ready(context),
             #[cfg(unix)]
@@ -217,7 +234,7 @@ impl Transport {
 
     /// What the kernel knows of it; nothing for a Unix socket.
     pub(crate) fn kernel_figures(&self) -> KernelFigures {
-        self.tcp().map(os::kernel_figures).unwrap_or_default()
+        self.tcp().map(|socket| os::kernel_figures(&socket)).unwrap_or_default()
     }
 
     /// Hands to the kernel what is on its way there.
@@ -225,6 +242,8 @@ impl Transport {
     pub(crate) fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Transport::Tcp(_) => Poll::Ready(Ok(())),
+            #[cfg(target_os = "linux")]
+            Transport::Looped(_) => Poll::Ready(Ok(())),
             #[cfg(feature = "tls")]
             Transport::Tls(socket) => socket.poll_flush(context),
             #[cfg(unix)]
@@ -236,6 +255,8 @@ impl Transport {
     pub(crate) fn is_unsent(&self) -> bool {
         match self {
             Transport::Tcp(_) => false,
+            #[cfg(target_os = "linux")]
+            Transport::Looped(_) => false,
             #[cfg(feature = "tls")]
             Transport::Tls(socket) => socket.is_unsent(),
             #[cfg(unix)]
@@ -247,6 +268,8 @@ impl Transport {
     pub(crate) fn take_arrived(&self) -> bool {
         match self {
             Transport::Tcp(_) => false,
+            #[cfg(target_os = "linux")]
+            Transport::Looped(_) => false,
             #[cfg(feature = "tls")]
             Transport::Tls(socket) => socket.take_arrived(),
             #[cfg(unix)]
@@ -258,6 +281,8 @@ impl Transport {
     pub(crate) fn standing(&self, written: u64, figures: &KernelFigures, ended: bool) -> Standing {
         match self {
             Transport::Tcp(_) => Standing::of(written, figures, ended),
+            #[cfg(target_os = "linux")]
+            Transport::Looped(_) => Standing::of(written, figures, ended),
             // The kernel counts ciphertext.
             #[cfg(feature = "tls")]
             Transport::Tls(socket) => socket.standing(figures, ended),
@@ -270,33 +295,64 @@ impl Transport {
     #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "only TLS has to wait"))]
     pub(crate) fn poll_end_writes(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Transport::Tcp(half) => Poll::Ready(socket2::SockRef::from(half.as_ref()).shutdown(Shutdown::Write)),
+            Transport::Tcp(half) => Poll::Ready(SockRef::from(half.as_ref()).shutdown(Shutdown::Write)),
+            #[cfg(target_os = "linux")]
+            Transport::Looped(socket) => Poll::Ready(socket.socket().shutdown(Shutdown::Write)),
             #[cfg(feature = "tls")]
             Transport::Tls(socket) => socket.poll_end_writes(context),
             #[cfg(unix)]
-            Transport::Unix(stream) => Poll::Ready(socket2::SockRef::from(&**stream).shutdown(Shutdown::Write)),
+            Transport::Unix(stream) => Poll::Ready(SockRef::from(&**stream).shutdown(Shutdown::Write)),
+        }
+    }
+
+    /// Whether an event loop is told of what arrives, and the runtime only while that does not wait.
+    pub(crate) fn is_lent(&self) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            Transport::Looped(socket) => socket.is_lent(),
+            Transport::Tcp(_) => false,
+            #[cfg(feature = "tls")]
+            Transport::Tls(_) => false,
+            #[cfg(unix)]
+            Transport::Unix(_) => false,
+        }
+    }
+
+    /// Has the next read ask the socket itself, whoever was told.
+    pub(crate) fn look(&self) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Transport::Looped(socket) => socket.look(),
+            Transport::Tcp(_) => {}
+            #[cfg(feature = "tls")]
+            Transport::Tls(_) => {}
+            #[cfg(unix)]
+            Transport::Unix(_) => {}
         }
     }
 
     /// Makes its close a reset, where there is such a thing.
     pub(crate) fn abort_on_close(&self) {
-        if let Some(stream) = self.tcp() {
-            sockopt::abort_on_close(stream);
+        if let Some(socket) = self.tcp() {
+            sockopt::abort_on_close(&socket);
         }
     }
 
     /// Keeps it from transmitting anything more.
     pub(crate) fn silence(&self) {
-        if let Some(stream) = self.tcp() {
-            sockopt::silence(stream);
+        if let Some(socket) = self.tcp() {
+            sockopt::silence(&socket);
         }
     }
 
     /// The socket again, with the half that was given at the beginning if there was one.
-    pub(crate) fn into_socket(self, writer: Option<OwnedWriteHalf>) -> Option<Socket> {
+    pub(crate) fn into_socket(self, writer: Option<InlineHalf>) -> Option<Socket> {
         match (self, writer) {
-            (Transport::Tcp(reader), Some(writer)) => reader.reunite(writer).ok().map(Socket::Tcp),
-            (Transport::Tcp(_), None) => None,
+            (Transport::Tcp(reader), Some(InlineHalf::Tcp(writer))) => reader.reunite(writer).ok().map(Socket::Tcp),
+            (Transport::Tcp(_), _) => None,
+            // Of a client of messages, whose socket nobody else gets.
+            #[cfg(target_os = "linux")]
+            (Transport::Looped(_), _) => None,
             #[cfg(feature = "tls")]
             (Transport::Tls(socket), _) => Some(Socket::Tls(socket)),
             #[cfg(unix)]
@@ -309,6 +365,8 @@ impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Transport::Tcp(half) => Pin::new(half).poll_read(context, buffer),
+            #[cfg(target_os = "linux")]
+            Transport::Looped(socket) => socket.poll_read(context, buffer),
             #[cfg(feature = "tls")]
             Transport::Tls(socket) => socket.poll_read(context, buffer),
             #[cfg(unix)]

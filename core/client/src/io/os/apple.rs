@@ -1,6 +1,7 @@
 //! Built elsewhere: type-checked only (`make check-platforms`). Apple: `TCP_CONNECTION_INFO`, `SO_NWRITE`, the drop time.
 
 use keepline_proto::KernelFigures;
+use socket2::Socket;
 use std::ffi::CString;
 use std::io;
 use std::mem::{offset_of, size_of, zeroed};
@@ -8,7 +9,6 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
-use tokio::net::TcpStream;
 
 /// Whole seconds of retransmission after which the connection is dropped (xnu, bsd/netinet/tcp.h); libc has no name for
 /// it yet.
@@ -40,7 +40,7 @@ struct TcpConnectionInfo {
 /// What the kernel knows about a TCP connection; every figure that it does not tell is `None`.
 ///
 /// Retransmissions are told only as totals, and bytes never transmitted not at all.
-pub(crate) fn kernel_figures(stream: &TcpStream) -> KernelFigures {
+pub(crate) fn kernel_figures(stream: &Socket) -> KernelFigures {
     // SAFETY: TcpConnectionInfo is plain old data, for which all zeros are a value.
     let mut info: TcpConnectionInfo = unsafe { zeroed() };
     let known = get(stream, libc::IPPROTO_TCP, libc::TCP_CONNECTION_INFO, &mut info).unwrap_or(0);
@@ -55,7 +55,7 @@ pub(crate) fn kernel_figures(stream: &TcpStream) -> KernelFigures {
 }
 
 /// Bytes written and not acknowledged.
-fn send_queue(stream: &TcpStream) -> Option<u32> {
+fn send_queue(stream: &Socket) -> Option<u32> {
     let mut queued: libc::c_int = 0;
     get(stream, libc::SOL_SOCKET, libc::SO_NWRITE, &mut queued).ok()?;
     u32::try_from(queued).ok()
@@ -63,7 +63,7 @@ fn send_queue(stream: &TcpStream) -> Option<u32> {
 
 /// Ends the connection after so long a time of retransmission; `None` leaves it to the kernel's own patience. Window
 /// probes do not count.
-pub(crate) fn set_user_timeout(stream: &TcpStream, timeout: Option<Duration>) -> io::Result<()> {
+pub(crate) fn set_user_timeout(stream: &Socket, timeout: Option<Duration>) -> io::Result<()> {
     let seconds: libc::c_int = match timeout {
         Some(timeout) => libc::c_int::try_from(timeout.as_millis().div_ceil(1000)).unwrap_or(libc::c_int::MAX),
         None => 0,
@@ -82,14 +82,14 @@ pub(crate) fn set_user_timeout(stream: &TcpStream, timeout: Option<Duration>) ->
 }
 
 /// Reads back the bound of [`set_user_timeout`].
-pub(crate) fn user_timeout(stream: &TcpStream) -> io::Result<Duration> {
+pub(crate) fn user_timeout(stream: &Socket) -> io::Result<Duration> {
     let mut seconds: libc::c_int = 0;
     get(stream, libc::IPPROTO_TCP, TCP_RXT_CONNDROPTIME, &mut seconds)?;
     Ok(Duration::from_secs(seconds.unsigned_abs().into()))
 }
 
 /// Fills `value` and says how many bytes of it the kernel knew.
-fn get<T: Copy>(stream: &TcpStream, level: libc::c_int, name: libc::c_int, value: &mut T) -> io::Result<usize> {
+fn get<T: Copy>(stream: &Socket, level: libc::c_int, name: libc::c_int, value: &mut T) -> io::Result<usize> {
     let mut length = size_of::<T>() as libc::socklen_t;
     // SAFETY: the stream's descriptor is open; `value` has `length` bytes, the kernel writes no more than that, and this
     // file asks only for integers and for structures of them.

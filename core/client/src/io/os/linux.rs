@@ -1,11 +1,11 @@
 //! Linux and Android: `TCP_INFO`, `SIOCOUTQ`, `TCP_RTO_MAX_MS`.
 
 use keepline_proto::KernelFigures;
+use socket2::Socket;
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
-use tokio::net::TcpStream;
 
 /// Since Linux 6.15; libc has no name for it yet.
 const TCP_RTO_MAX_MS: libc::c_int = 44;
@@ -75,7 +75,7 @@ struct TcpInfo {
 }
 
 /// What the kernel knows about a TCP connection; every figure that it does not tell is `None`.
-pub(crate) fn kernel_figures(stream: &TcpStream) -> KernelFigures {
+pub(crate) fn kernel_figures(stream: &Socket) -> KernelFigures {
     let socket = stream.as_fd();
     // SAFETY: TcpInfo is plain old data, for which all zeros are a value.
     let mut info: TcpInfo = unsafe { zeroed() };

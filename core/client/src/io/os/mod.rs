@@ -16,6 +16,11 @@ mod timer;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use timer::{set_timer, timer};
 
+#[cfg(target_os = "linux")]
+mod epoll;
+#[cfg(target_os = "linux")]
+pub(crate) use epoll::{epoll, make_same, readable, receive, silent, unwatch, watch, writable};
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod netlink;
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -1,9 +1,9 @@
 //! Built elsewhere: type-checked nowhere. Systems whose figures are not read: all are unknown, the clock is the standard one.
 
 use keepline_proto::KernelFigures;
+use socket2::Socket;
 use std::sync::OnceLock;
 use std::time::Instant;
-use tokio::net::TcpStream;
 
 /// Nanoseconds since the first call.
 pub(crate) fn suspend_aware_nanos() -> u64 {
@@ -18,6 +18,6 @@ pub(crate) fn awake_nanos() -> u64 {
 }
 
 /// Nothing is known.
-pub(crate) fn kernel_figures(_stream: &TcpStream) -> KernelFigures {
+pub(crate) fn kernel_figures(_stream: &Socket) -> KernelFigures {
     KernelFigures::default()
 }

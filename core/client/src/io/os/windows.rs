@@ -2,12 +2,12 @@
 
 use keepline_proto::KernelFigures;
 use keepline_proto::config::Keepalive;
+use socket2::Socket;
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::windows::io::AsRawSocket;
 use std::ptr::null_mut;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use windows_sys::Win32::Networking::WinSock::{
     IPPROTO_TCP, SIO_TCP_INFO, SOCKET, TCP_INFO_v0, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_MAXRT, WSAIoctl,
     getsockopt, setsockopt,
@@ -42,7 +42,7 @@ pub(crate) fn awake_nanos() -> u64 {
 /// What the kernel knows about a TCP connection; every figure that it does not tell is `None`.
 ///
 /// Only bytes in flight are told, not those that wait behind them, so nothing here proves an acknowledgement.
-pub(crate) fn kernel_figures(stream: &TcpStream) -> KernelFigures {
+pub(crate) fn kernel_figures(stream: &Socket) -> KernelFigures {
     // SAFETY: TCP_INFO_v0 is plain old data, for which all zeros are a value.
     let mut info: TCP_INFO_v0 = unsafe { zeroed() };
     let (version, mut filled) = (INFO_VERSION, 0);
@@ -75,7 +75,7 @@ pub(crate) fn kernel_figures(stream: &TcpStream) -> KernelFigures {
 }
 
 /// Ends the connection after so long a time of retransmission; `None` lifts the limit.
-pub(crate) fn set_user_timeout(stream: &TcpStream, timeout: Option<Duration>) -> io::Result<()> {
+pub(crate) fn set_user_timeout(stream: &Socket, timeout: Option<Duration>) -> io::Result<()> {
     let seconds: u32 = match timeout {
         Some(timeout) => u32::try_from(timeout.as_millis().div_ceil(1000)).unwrap_or(WITHOUT_LIMIT),
         None => WITHOUT_LIMIT,
@@ -88,13 +88,13 @@ pub(crate) fn set_user_timeout(stream: &TcpStream, timeout: Option<Duration>) ->
 }
 
 /// Reads back the bound of [`set_user_timeout`]; zero if there is none.
-pub(crate) fn user_timeout(stream: &TcpStream) -> io::Result<Duration> {
+pub(crate) fn user_timeout(stream: &Socket) -> io::Result<Duration> {
     let seconds = tcp_option(stream, TCP_MAXRT)?;
     Ok(Duration::from_secs(if seconds == WITHOUT_LIMIT { 0 } else { seconds.into() }))
 }
 
 /// Reads back the kernel's probes, in whole seconds; fails before Windows 10 1709.
-pub(crate) fn keepalive(stream: &TcpStream) -> io::Result<Keepalive> {
+pub(crate) fn keepalive(stream: &Socket) -> io::Result<Keepalive> {
     Ok(Keepalive {
         idle: Duration::from_secs(tcp_option(stream, TCP_KEEPIDLE)?.into()),
         interval: Duration::from_secs(tcp_option(stream, TCP_KEEPINTVL)?.into()),
@@ -102,7 +102,7 @@ pub(crate) fn keepalive(stream: &TcpStream) -> io::Result<Keepalive> {
     })
 }
 
-fn tcp_option(stream: &TcpStream, name: i32) -> io::Result<u32> {
+fn tcp_option(stream: &Socket, name: i32) -> io::Result<u32> {
     let mut value: u32 = 0;
     let mut length = size_of::<u32>() as i32;
     // SAFETY: the stream's socket is open; the system writes one u32 to this stack.
@@ -110,6 +110,6 @@ fn tcp_option(stream: &TcpStream, name: i32) -> io::Result<u32> {
     if failed { Err(io::Error::last_os_error()) } else { Ok(value) }
 }
 
-fn socket(stream: &TcpStream) -> SOCKET {
+fn socket(stream: &Socket) -> SOCKET {
     stream.as_raw_socket() as SOCKET
 }

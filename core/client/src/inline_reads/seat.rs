@@ -1,0 +1,102 @@
+//! A descriptor in the epoll of an event loop that stands for the socket of one client after the other.
+
+use crate::io::os;
+use crate::shared::Shared;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+/// 32 in a process: each takes two descriptors, and a third while its client talks; of 1,024 that a process usually may have.
+const MOST_SEATS: usize = 32;
+
+static SEATS: AtomicUsize = AtomicUsize::new(0);
+
+/// A place in an event loop's epoll for the socket of a client whose messages that loop reads by itself.
+///
+/// Its descriptor is the loop's to keep: added once, with a callback that calls [`LoopSeat::turn`]. The socket of the client is put
+/// behind it and taken away again without a word to the loop; meanwhile it is never readable.
+#[derive(Debug)]
+pub struct LoopSeat {
+    epoll: OwnedFd,
+    slot: OwnedFd,
+    guest: Mutex<Weak<Shared>>,
+}
+
+impl LoopSeat {
+    /// Makes a seat in the epoll that a loop waits in. `None` where a process has 32 already: other readers are woken by the runtime.
+    ///
+    /// # Errors
+    /// That of the system, where it has no descriptor left.
+    pub fn new(epoll: BorrowedFd<'_>) -> io::Result<Option<Arc<LoopSeat>>> {
+        if SEATS.fetch_add(1, Ordering::Relaxed) >= MOST_SEATS {
+            SEATS.fetch_sub(1, Ordering::Relaxed);
+            return Ok(None);
+        }
+        LoopSeat::made(epoll).map(|seat| Some(Arc::new(seat))).inspect_err(|_error| {
+            SEATS.fetch_sub(1, Ordering::Relaxed);
+        })
+    }
+
+    fn made(epoll: BorrowedFd<'_>) -> io::Result<LoopSeat> {
+        // Its own: a loop that is closed gives the number of its descriptor away.
+        let epoll = epoll.try_clone_to_owned()?;
+        Ok(LoopSeat { epoll, slot: silent()?.try_clone_to_owned()?, guest: Mutex::default() })
+    }
+
+    /// The descriptor to add to the loop.
+    pub fn fileno(&self) -> RawFd {
+        self.slot.as_raw_fd()
+    }
+
+    /// Whether no client sits here.
+    pub fn is_free(&self) -> bool {
+        self.guest().strong_count() == 0
+    }
+
+    /// Reads what has arrived for the client that sits here, as the runtime would. Never blocks; for the loop's own thread.
+    pub fn turn(&self) {
+        let guest = self.guest().upgrade();
+        if let Some(shared) = guest
+            && let Some(reads) = shared.extras.inline_reads()
+        {
+            reads.turn();
+        }
+    }
+
+    pub(super) fn seat(&self, shared: &Arc<Shared>) {
+        *self.guest() = Arc::downgrade(shared);
+    }
+
+    /// Puts a socket behind the descriptor.
+    pub(crate) fn take(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        os::make_same(self.slot.as_fd(), socket)?;
+        os::watch(self.epoll.as_fd(), self.slot.as_fd())
+    }
+
+    /// Takes the socket away again.
+    pub(crate) fn leave(&self) {
+        os::unwatch(self.epoll.as_fd(), self.slot.as_fd());
+        // Onto an open descriptor, from an open one: nothing is left that could fail.
+        let _cannot_fail = silent().and_then(|silent| os::make_same(self.slot.as_fd(), silent));
+    }
+
+    fn guest(&self) -> std::sync::MutexGuard<'_, Weak<Shared>> {
+        self.guest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is never readable: behind the seats that are not used.
+fn silent() -> io::Result<BorrowedFd<'static>> {
+    static SILENT: OnceLock<OwnedFd> = OnceLock::new();
+    if SILENT.get().is_none() {
+        let _another_was_first = SILENT.set(os::silent()?);
+    }
+    SILENT.get().map(AsFd::as_fd).ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+impl Drop for LoopSeat {
+    fn drop(&mut self) {
+        SEATS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
