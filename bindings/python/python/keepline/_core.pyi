@@ -18,6 +18,7 @@ __all__ = [
     "Operations",
     "Receipt",
     "Report",
+    "Seat",
     "Stream",
     "Streams",
     "__version__",

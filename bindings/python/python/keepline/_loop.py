@@ -125,8 +125,10 @@ class LoopBridge:
     def _seat(self) -> _core.Seat | None:
         loop = self._loop()
         # What a loop of asyncio waits with: private in name, and as old as asyncio. Another loop is woken by the runtime.
-        selector = getattr(loop, "_selector", None)
-        if not isinstance(loop, AbstractEventLoop) or not isinstance(selector, getattr(selectors, "EpollSelector", ())):
+        selector: object = getattr(loop, "_selector", None)
+        if sys.platform != "linux" or not isinstance(loop, AbstractEventLoop):
+            return None
+        if not isinstance(selector, selectors.EpollSelector):
             return None
         try:
             seat = _core.Seat.make(selector.fileno())
