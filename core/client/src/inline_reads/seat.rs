@@ -54,7 +54,7 @@ impl LoopSeat {
         self.guest().strong_count() == 0
     }
 
-    /// Reads what has arrived for the client that sits here, as the runtime would. Never blocks; for the loop's own thread.
+    /// Reads what has arrived for the client that sits here, as the runtime would. Never waits for the network; for the loop's own thread.
     pub fn turn(&self) {
         let guest = self.guest().upgrade();
         if let Some(shared) = guest
