@@ -1,20 +1,26 @@
 """The others: asyncio's streams, a protocol batched by hand, nats-py, redis-py."""
 
 import asyncio
+import socket
 import statistics
 import threading
 import time
 from typing import cast
 
 from bench.place import BATCH, PIPELINE, SECONDS, SIZE, SMALL, WINDOW
-from bench.timing import Throughput, median_trip
+from bench.timing import Throughput, Trips, median_trip
 
 HEADER = 4
 IN_FLIGHT = WINDOW // SIZE
 
 
-def framed(size: int) -> bytes:
-    return size.to_bytes(HEADER) + b"x" * size
+def framed(payload: bytes) -> bytes:
+    """Keepline is given payloads and puts their lengths before them; so does everybody here, in every call."""
+    return len(payload).to_bytes(HEADER) + payload
+
+
+def joined(payloads: list[bytes]) -> bytes:
+    return b"".join([part for payload in payloads for part in (len(payload).to_bytes(HEADER), payload)])
 
 
 # asyncio's streams ----------------------------------------------------------------------------------------------------
@@ -22,16 +28,16 @@ def framed(size: int) -> bytes:
 
 async def streams(port: int) -> tuple[float, float]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    frame = framed(SIZE)
+    payload = b"x" * SIZE
     run = Throughput()
     for _ in range(IN_FLIGHT):
-        writer.write(frame)
+        writer.write(framed(payload))
     while True:
         await reader.readexactly(int.from_bytes(await reader.readexactly(HEADER)))
         run.received += 1
         if run.is_over():
             break
-        writer.write(frame)
+        writer.write(framed(payload))
         await writer.drain()
     writer.transport.abort()
     return run.result()
@@ -39,15 +45,27 @@ async def streams(port: int) -> tuple[float, float]:
 
 async def streams_round_trip(port: int) -> tuple[float, float]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    frame = framed(SMALL)
+    payload = b"x" * SMALL
 
     async def exchange() -> None:
-        writer.write(frame)
+        writer.write(framed(payload))
         await reader.readexactly(int.from_bytes(await reader.readexactly(HEADER)))
 
     median = await median_trip(exchange)
     writer.transport.abort()
     return median
+
+
+def socket_round_trip(port: int) -> tuple[float, float]:
+    """What the system asks for by itself: a blocking socket, and nothing around it."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        payload = b"x" * SMALL
+        trips = Trips()
+        while trips.next():
+            connection.sendall(framed(payload))
+            connection.recv(65536)
+        return trips.result()
 
 
 async def streams_beside_a_busy_thread(port: int) -> tuple[float, float]:
@@ -70,16 +88,16 @@ async def streams_beside_a_busy_thread(port: int) -> tuple[float, float]:
 async def writer_call(port: int) -> float:
     """Nanoseconds of one `writer.write` of 16 bytes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    frame = framed(SMALL)
+    payload = b"x" * SMALL
     calls = 1000
     bursts = []
     until = time.perf_counter() + SECONDS
     while time.perf_counter() < until:
         started = time.thread_time()
         for _ in range(calls):
-            writer.write(frame)
+            writer.write(framed(payload))
         bursts.append(time.thread_time() - started)
-        await reader.readexactly(calls * len(frame))
+        await reader.readexactly(calls * (HEADER + SMALL))
     writer.transport.abort()
     return statistics.median(bursts) / calls * 1e9
 
@@ -91,7 +109,7 @@ class Batched(asyncio.Protocol):
     """Cuts frames out of what arrives, and answers each batch of echoes with a batch of messages."""
 
     def __init__(self) -> None:
-        self.batch = framed(SIZE) * BATCH
+        self.batch = [b"x" * SIZE] * BATCH
         self.rest = b""
         self.run = Throughput()
         self.in_flight = 0
@@ -124,7 +142,7 @@ class Batched(asyncio.Protocol):
     def fill(self) -> None:
         assert self.transport is not None
         while self.in_flight + BATCH <= IN_FLIGHT:
-            self.transport.write(self.batch)
+            self.transport.write(joined(self.batch))
             self.in_flight += BATCH
 
 

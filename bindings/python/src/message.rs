@@ -1,6 +1,7 @@
 //! A received message as Python sees it.
 
 use crate::data;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
@@ -57,19 +58,32 @@ impl Message {
 }
 
 impl Message {
-    pub(crate) fn of(py: Python<'_>, message: &keepline_bridge::message::Message) -> PyResult<Message> {
-        Ok(Message { payload: Payload(data::object(py, &message.payload)?.unbind()), epoch: message.epoch.0 })
-    }
-
     pub(crate) fn list<'py>(
         py: Python<'py>,
         messages: &[keepline_bridge::message::Message],
     ) -> PyResult<Bound<'py, PyList>> {
-        let list = PyList::empty(py);
-        for message in messages {
-            list.append(Message::of(py, message)?)?;
+        PyList::new(py, messages.iter().map(Received))
+    }
+}
+
+/// A message that has just come.
+pub(crate) struct Received<'a>(pub(crate) &'a keepline_bridge::message::Message);
+
+impl<'py> IntoPyObject<'py> for Received<'_> {
+    type Target = Message;
+    type Output = Bound<'py, Message>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, Message>> {
+        let payload = Payload(data::object(py, &self.0.payload)?.unbind());
+        let message = Bound::new(py, Message { payload, epoch: self.0.epoch.0 })?;
+        #[allow(unsafe_code)]
+        // SAFETY: a new object of a class with a garbage collector's header, which nobody else has seen.
+        unsafe {
+            // Bytes refer to nothing, so no message is ever part of a cycle: nothing for the collector to look at.
+            ffi::PyObject_GC_UnTrack(message.as_ptr().cast());
         }
-        Ok(list)
+        Ok(message)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::client::{Client, Receipt};
 use crate::data;
 use crate::errors::raised;
 use crate::hooks;
-use crate::message::Message;
+use crate::message::Received;
 use crate::records;
 use crate::seat::Seat;
 use crate::streams::{self, Stream, Streams};
@@ -147,9 +147,7 @@ impl Value {
             Value::Receipt(receipt) => Receipt::new(receipt).into_bound_py_any(py),
             Value::Bytes(bytes) => Ok(data::object(py, &bytes)?.into_any()),
             Value::Outcome(outcome) => outcome.into_bound_py_any(py),
-            Value::Message(message) => {
-                message.map(|message| Message::of(py, &message)).transpose()?.into_bound_py_any(py)
-            }
+            Value::Message(message) => message.as_ref().map(Received).into_bound_py_any(py),
             Value::Events(events) => records::to_python(py, &events),
             Value::Ending(ending) => records::to_python(py, &ending),
             Value::Diagnosis(diagnosis) => records::to_python(py, &diagnosis),

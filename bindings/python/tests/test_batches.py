@@ -1,7 +1,9 @@
 """Batches: sent whole or not at all, received as they come."""
 
 import asyncio
+import gc
 import random
+import sys
 from array import array
 
 import pytest
@@ -133,6 +135,29 @@ async def test_everything_that_has_bytes_can_be_sent_and_bytes_come_out(echo_ser
                 break
     assert received == expected * 3
     assert {type(payload) for payload in received} == {bytes}
+
+
+async def test_received_messages_are_no_work_for_the_garbage_collector(echo_server: Server) -> None:
+    async with keepline.connect(echo_server.address, framing=LINES) as client:
+        await client.send_many([b"message"] * 2000)
+        received = [await client.recv(timeout=10)]
+        while len(received) < 2000:
+            received += await client.recv_many(timeout=10)
+
+    def receive_blocking() -> keepline.Message | None:
+        with sync.connect(echo_server.address, framing=LINES) as client:
+            client.send(b"message")
+            return client.recv(timeout=10)
+
+    received.append(await asyncio.to_thread(receive_blocking))
+    # Each would be looked at in every collection while a burst is held.
+    assert not any(gc.is_tracked(message) for message in received)
+    # Their bytes are let go of all the same.
+    messages = [message for message in received if message is not None]
+    payload = messages[0].payload
+    held = sys.getrefcount(payload)
+    del messages[0], received[0]
+    assert sys.getrefcount(payload) == held - 1
 
 
 async def test_what_is_changed_after_sending_was_sent_as_it_was(echo_server: Server) -> None:
