@@ -4,9 +4,7 @@ use fastrand::Rng;
 use keepline_proto::backoff::{RETRY_AFTER_MAX, floor};
 use keepline_proto::cause::{Detector, DnsFailure, GreetingFailure, TlsFailure};
 use keepline_proto::config::{Choice, Config, Heartbeat, Jitter};
-use keepline_proto::endpoints::{Candidate, Candidates, EndpointId};
 use keepline_proto::framing::Framing;
-use keepline_proto::race::{TLS_LEAST, tls_within};
 use keepline_proto::{Cause, Ending, NetworkChange, NetworkKind, NetworkPath, WaitBounds, WaitClass, Waits};
 use keepline_testkit::SimWorld;
 use proptest::prelude::*;
@@ -286,73 +284,6 @@ fn failures_are_counted_by_class_until_an_attempt_succeeds() {
 }
 
 #[test]
-fn handshake_has_more_time_once_an_attempt_has_timed_out() {
-    let mut world = SimWorld::new(config());
-    world.start();
-    world.end(Cause::Refused);
-    assert_eq!(world.session().connect_per_address(), secs(8));
-    world.silence_peer();
-    world.run_until("connecting");
-    world.end(Cause::ConnectTimeout);
-    assert_eq!(world.session().connect_per_address(), millis(21_500));
-    world.run_until("connecting");
-    world.end(Cause::Refused);
-    assert_eq!(world.session().connect_per_address(), millis(21_500), "a refusal is no success");
-    world.answer();
-    world.run_until("connected");
-    assert_eq!(world.session().connect_per_address(), secs(8));
-}
-
-#[test]
-fn handshake_has_no_more_time_where_somebody_else_can_be_tried() {
-    let mut world = two_endpoints();
-    world.start();
-    world.end(Cause::ConnectTimeout);
-    assert_eq!(world.session().connect_per_address(), secs(8));
-}
-
-#[test]
-fn tls_handshake_with_one_endpoint_has_as_long_as_tcp_has_with_an_address() {
-    let mut world = SimWorld::new(config());
-    world.start();
-    assert_eq!(world.session().tls_least(), secs(8));
-    world.silence_peer();
-    world.end(Cause::Tls(TlsFailure::Timeout));
-    assert_eq!(world.session().tls_least(), millis(21_500));
-    world.answer();
-    world.run_until("connected");
-    assert_eq!(world.session().tls_least(), secs(8));
-}
-
-#[test]
-fn tls_handshake_is_never_shorter_than_3_s_and_longer_than_5_times_what_tcp_took() {
-    let impatient = Config { connect_per_address: Some(secs(1)), ..config() };
-    let world = SimWorld::new(impatient);
-    assert_eq!(world.session().tls_least(), TLS_LEAST);
-    assert_eq!(tls_within(TLS_LEAST, millis(600)), secs(3));
-    assert_eq!(tls_within(TLS_LEAST, millis(700)), millis(3_500));
-    assert_eq!(tls_within(TLS_LEAST, Duration::MAX), Duration::MAX);
-}
-
-#[test]
-fn tls_handshake_with_several_endpoints_gets_longer_only_when_each_of_them_has_kept_the_client_waiting() {
-    let mut world = two_endpoints();
-    world.start();
-    world.silence_peer();
-    let mut least = Vec::new();
-    for _ in 0..8 {
-        least.push(world.session().tls_least());
-        world.end(Cause::Tls(TlsFailure::Timeout));
-        world.run_until("connecting");
-    }
-    let [begun, second, third, patient] = [secs(3), secs(6), secs(12), millis(21_500)];
-    assert_eq!(least, [begun, begun, second, second, third, third, patient, patient]);
-    world.answer();
-    world.run_until("connected");
-    assert_eq!(world.session().tls_least(), begun);
-}
-
-#[test]
 fn sibling_that_died_makes_a_connection_prove_itself_long_before_its_own_heartbeat() {
     let mut world = SimWorld::connected(beating());
     world.run_for(secs(10));
@@ -449,14 +380,6 @@ impl Luckless {
         let bounds = WaitBounds::all(&declared).find(|waits| waits.class == cause.wait_class()).unwrap();
         floor(cause) + bounds.second
     }
-}
-
-fn two_endpoints() -> SimWorld {
-    let mut world = SimWorld::new(config());
-    let list = ["one", "other"].iter().enumerate().map(|(id, name)| Candidate::new(EndpointId(id as u32), *name));
-    let list = Candidates::new(list.collect()).unwrap();
-    world.input(|session, now| session.handle_endpoints(now, list));
-    world
 }
 
 fn config() -> Config {

@@ -48,6 +48,17 @@ fn balanced_clients_are_back_in_budget_at_a_server_with_a_short_backlog() {
 }
 
 #[test]
+fn balanced_clients_find_a_short_queue_free_between_the_syns_of_the_others() {
+    // The first of the draws by which the numbers were chosen: away for 0.6 s, 6.5 s of work for the server, room for 0.07 s of it.
+    let drawn = Scenario::draws(1, 20).remove(0).scaled(3_000);
+    assert_in_budget(&drawn);
+    // Here they would be late if all of them had the same patience.
+    let same = Config { connect_per_address: Some(secs(8)), ..Config::default() };
+    let outcome = Policy::keepline("all the same", same, drawn.proof).unwrap().run_pooled(&drawn);
+    assert!(outcome.back(0.99).unwrap() > drawn.t99_budget(), "{:?}", outcome.back(0.99));
+}
+
+#[test]
 fn balanced_clients_survive_a_queue_of_half_a_minute() {
     // Nobody else waits so long: the server accepts the dead, and is late for the living.
     let scenario =

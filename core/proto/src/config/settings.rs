@@ -185,7 +185,8 @@ pub struct Settings {
     pub rto_max: Option<Duration>,
     /// The longest silence of a peer that talks by itself.
     pub read_idle: Option<Duration>,
-    /// Deadline for the TCP handshake with one address.
+    /// Deadline for the TCP handshake with one address. [`Session::connect_per_address`](crate::Session::connect_per_address)
+    /// tells who has how much of it.
     pub connect_per_address: Duration,
     /// The same once an attempt has timed out, where there is nobody else to try. What was declared stays as declared.
     pub connect_patient: Duration,

@@ -23,6 +23,8 @@ pub(super) struct Facts {
     pub(super) refusals: u8,
     /// The same of the proxy.
     pub(super) proxy_refusals: u8,
+    /// The attempt that was asked for last gives a silent address up earlier than most do. Of no interest afterwards.
+    pub(super) leaves_early: bool,
     /// When the last connection ended, or the client was started. Of no interest while there is a connection.
     pub(super) absent_since: Time,
 }
@@ -39,6 +41,7 @@ impl Facts {
             failures: 0,
             refusals: 0,
             proxy_refusals: 0,
+            leaves_early: false,
             absent_since: Time::ZERO,
         }
     }
@@ -48,8 +51,7 @@ impl Known {
     /// Gives the room back, if there is a connection and nothing is worth remembering.
     pub(super) fn rest(&mut self) {
         self.0.take_if(|facts| {
-            let Facts { pool, network, waits, segments, failures, refusals, proxy_refusals, absent_since: _ } =
-                &**facts;
+            let Facts { pool, network, waits, segments, failures, refusals, proxy_refusals, .. } = &**facts;
             let has_failed = (*failures, *refusals, *proxy_refusals) != (0, 0, 0);
             pool.is_one() && network.is_unheard_of() && waits.is_empty() && segments.is_empty() && !has_failed
         });

@@ -49,6 +49,7 @@ impl Session {
     /// Asks for the dial of an attempt with the next number.
     pub(super) fn start_attempt(&mut self, endpoint: EndpointId) -> Attempt {
         self.epoch = self.epoch.next();
+        self.draw_patience();
         let epoch = self.epoch;
         let deadline = self.now + self.config.connect_total;
         self.emit(EventKind::Connecting { epoch, endpoint: self.known.pool.name(endpoint) });

@@ -11,6 +11,7 @@ mod io;
 mod known;
 mod life;
 mod network;
+mod patience;
 mod phase;
 mod segments;
 mod waiting;
@@ -20,15 +21,13 @@ pub use input::{Command, NetworkChange, NetworkKind, NetworkPath};
 use crate::config::ValidConfig;
 use crate::event::{Event, EventKind, State};
 use crate::output::{Output, OutputQueue};
-use crate::race::{TLS_LEAST, tls_least_after};
 use crate::recorder::Recorder;
-use crate::wait::{WaitClass, Waits};
+use crate::wait::Waits;
 use crate::{Epoch, Time};
 use command::Away;
 use known::Known;
 use phase::Phase;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The pure state machine of one client.
 ///
@@ -130,34 +129,6 @@ impl Session {
     /// even where no greeting is declared.
     pub fn set_resubscribes(&mut self, resubscribes: bool) {
         self.resubscribes = resubscribes;
-    }
-
-    /// How long the TCP handshake with one address may take in the attempt that is asked for now.
-    ///
-    /// Longer once one has timed out: a server that drops SYNs has too much to do, and each attempt that is thrown away is
-    /// work for it. Not with several endpoints, where somebody else may have time.
-    pub fn connect_per_address(&self) -> Duration {
-        if self.is_patient() { self.config.connect_patient } else { self.config.connect_per_address }
-    }
-
-    /// The least that a TLS handshake is given in the attempt that is asked for now; [`tls_within`](crate::race::tls_within)
-    /// makes the deadline of it.
-    ///
-    /// The kernel of a busy server answers at once, but its process comes to a handshake only when it has accepted everybody
-    /// who came before, and accepts whoever has left meanwhile for nothing. So with one endpoint it is as long as TCP has
-    /// with an address, and longer once an attempt has timed out. With several endpoints somebody else may have time: it is
-    /// [`TLS_LEAST`] at first, and grows with each round of all of them that ended with a timeout.
-    pub fn tls_least(&self) -> Duration {
-        if self.known.pool.count() < 2 {
-            return TLS_LEAST.max(self.connect_per_address());
-        }
-        // With several endpoints a wait, and so a failure, is counted once for each round of all of them.
-        tls_least_after(self.known.waits.failures(WaitClass::Timeout), self.config.connect_patient)
-    }
-
-    /// Whether an attempt has timed out since one succeeded, with nobody else to try.
-    fn is_patient(&self) -> bool {
-        self.known.waits.failures(WaitClass::Timeout) > 0 && self.known.pool.count() < 2
     }
 
     /// Makes the client end with its first connection: what came before it was retried, what ends it closes the client.
