@@ -51,7 +51,17 @@ impl Known {
     /// Gives the room back, if there is a connection and nothing is worth remembering.
     pub(super) fn rest(&mut self) {
         self.0.take_if(|facts| {
-            let Facts { pool, network, waits, segments, failures, refusals, proxy_refusals, .. } = &**facts;
+            let Facts {
+                pool,
+                network,
+                waits,
+                segments,
+                failures,
+                refusals,
+                proxy_refusals,
+                leaves_early: _,
+                absent_since: _,
+            } = &**facts;
             let has_failed = (*failures, *refusals, *proxy_refusals) != (0, 0, 0);
             pool.is_one() && network.is_unheard_of() && waits.is_empty() && segments.is_empty() && !has_failed
         });
