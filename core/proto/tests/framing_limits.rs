@@ -23,6 +23,9 @@ fn a_message_of_just_the_maximum_passes_and_one_byte_more_does_not() {
         (Framing::resp().with_max(12), b"*2\r\n+ab\r\n_\r\n".to_vec(), b"*2\r\n+abc\r".to_vec()),
         (Framing::resp().with_max(10), b"%1\r\n_\r\n_\r\n".to_vec(), b"%2\r\n".to_vec()),
         (Framing::resp().with_max(13), b"|1\r\n_\r\n_\r\n_\r\n".to_vec(), b"|2\r\n".to_vec()),
+        // RESP2's null is longer than the least that a count announces for each.
+        (Framing::resp().with_max(13), b"*2\r\n:1\r\n$-1\r\n".to_vec(), b"*2\r\n:10\r\n$-1\r\n".to_vec()),
+        (Framing::resp().with_max(14), b"*2\r\n$-1\r\n*-1\r\n".to_vec(), b"*3\r\n$-1\r\n*-1\r\n".to_vec()),
     ];
     for (framing, fits, too_large) in rows {
         assert!(read_all(&framing, &fits).is_ok(), "{framing:?}");

@@ -181,7 +181,7 @@ fn is_well_formed(kind: u8, text: &[u8]) -> bool {
 fn bulk(kind: u8, buffer: &[u8], position: usize, limit: Limit) -> Result<Element, FramingError> {
     let (next, length) = match header(buffer, position)? {
         Header::Incomplete => return Ok(Element::Incomplete),
-        Header::Null { next } if kind == b'$' => return Ok(Element::Leaf { next }),
+        Header::Null { next } if kind == b'$' => return null(next, limit),
         Header::Null { .. } => return Err(FramingError::malformed(NEGATIVE, position + 1)),
         Header::Count { next, count } => (next, count),
     };
@@ -202,7 +202,7 @@ fn bulk(kind: u8, buffer: &[u8], position: usize, limit: Limit) -> Result<Elemen
 fn aggregate(kind: u8, buffer: &[u8], position: usize, limit: Limit) -> Result<Element, FramingError> {
     let (next, count) = match header(buffer, position)? {
         Header::Incomplete => return Ok(Element::Incomplete),
-        Header::Null { next } if kind == b'*' => return Ok(Element::Leaf { next }),
+        Header::Null { next } if kind == b'*' => return null(next, limit),
         Header::Null { .. } => return Err(FramingError::malformed(NEGATIVE, position + 1)),
         Header::Count { next, count } => (next, count),
     };
@@ -216,6 +216,11 @@ fn aggregate(kind: u8, buffer: &[u8], position: usize, limit: Limit) -> Result<E
         b'|' => Element::Attribute { next, elements },
         _ => Element::Aggregate { next, elements },
     })
+}
+
+/// RESP2's null is longer than the least that its count has announced.
+fn null(next: usize, limit: Limit) -> Result<Element, FramingError> {
+    Ok(Element::Leaf { next: limit.take(next as u64)? })
 }
 
 enum Header {
