@@ -128,6 +128,15 @@ fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// A client whose messages the loop reads, and the server's end of its connection.
+fn in_conversation(runtime: &tokio::runtime::Runtime, waiting: &Loop) -> (Client, TcpStream) {
+    let peer = Peer::start();
+    let client = connected(runtime, peer.address, true);
+    client.read_inline(&waiting.seat);
+    read_by_the_loop(waiting, &client, 2 * CONVERSATION);
+    (client, peer.accepted())
+}
+
 /// How many of so many echoes the loop read by itself.
 fn read_by_the_loop(waiting: &Loop, client: &Client, trips: usize) -> usize {
     (0..trips).filter(|_trip| waiting.converse(client, b"ping")).count()
@@ -154,11 +163,8 @@ fn loop_that_waits_reads_by_itself_and_one_without_a_seat_never() {
 #[test]
 fn runtime_reads_while_the_loop_computes() {
     let _alone = SEATS.lock().unwrap_or_else(PoisonError::into_inner);
-    let (runtime, peer, waiting) = (runtime(), Peer::start(), Loop::new());
-    let client = connected(&runtime, peer.address, true);
-    let mut connection = peer.accepted();
-    client.read_inline(&waiting.seat);
-    read_by_the_loop(&waiting, &client, 2 * CONVERSATION);
+    let (runtime, waiting) = (runtime(), Loop::new());
+    let (client, mut connection) = in_conversation(&runtime, &waiting);
     // Nobody is in the epoll any more.
     for number in 0..20 {
         connection.write_all(format!("{number}\n").as_bytes()).unwrap();
@@ -216,11 +222,8 @@ fn seat_is_free_once_its_client_is_gone_and_a_process_has_32() {
 #[test]
 fn floods_arrive_whole_and_in_order_whoever_reads() {
     let _alone = SEATS.lock().unwrap_or_else(PoisonError::into_inner);
-    let (runtime, peer, waiting) = (runtime(), Peer::start(), Loop::new());
-    let client = connected(&runtime, peer.address, true);
-    let mut connection = peer.accepted();
-    client.read_inline(&waiting.seat);
-    read_by_the_loop(&waiting, &client, 2 * CONVERSATION);
+    let (runtime, waiting) = (runtime(), Loop::new());
+    let (client, mut connection) = in_conversation(&runtime, &waiting);
     let writer = thread::spawn(move || {
         for number in 0..30_000 {
             // Single messages between bursts, so that who reads changes again and again.

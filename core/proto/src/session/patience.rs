@@ -45,6 +45,7 @@ impl Session {
         let ours = self.config.connect_patient > self.config.connect_per_address;
         let first = self.has_nobody_else() && self.timeouts() < EARLY_ATTEMPTS;
         let leaves_early = ours && first && self.rng.u32(..EARLY_ONE_IN) == 0;
+        // What is known takes room with its first change.
         if leaves_early != self.known.leaves_early {
             self.known.leaves_early = leaves_early;
         }
