@@ -261,11 +261,19 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 #[derive(Default)]
 struct Kernel {
     wire: Vec<u8>,
+    /// What was to follow: of a message cut within its header, only this tells the number.
+    rest: Vec<u8>,
     transmitted: usize,
     acked: usize,
 }
 
 impl Kernel {
+    /// Is given so many of these bytes.
+    fn take(&mut self, bytes: &[u8], count: usize) {
+        self.wire.extend_from_slice(&bytes[..count]);
+        self.rest = bytes[count..].to_vec();
+    }
+
     /// Moves on by so many 255ths of what is possible.
     fn run(&mut self, transmitted: u8, acked: u8) -> Standing {
         self.transmitted += (self.wire.len() - self.transmitted) * usize::from(transmitted) / 255;
@@ -307,7 +315,7 @@ proptest! {
                         tickets.push(ticket(number));
                         let body = frame(number, size);
                         let cut = cut.map_or(body.len(), |cut| cut.min(body.len()));
-                        kernels.last_mut().unwrap().wire.extend_from_slice(&body[..cut]);
+                        kernels.last_mut().unwrap().take(&body, cut);
                         if cut < body.len() {
                             outbox.push_cut(tracked(number), Header::NONE, body.into(), cut);
                         } else {
@@ -324,7 +332,7 @@ proptest! {
                     outbox.take(Time::ZERO, &mut flight, &mut settled);
                     let bytes = wire(&flight);
                     let count = count.min(bytes.len());
-                    kernels.last_mut().unwrap().wire.extend_from_slice(&bytes[..count]);
+                    kernels.last_mut().unwrap().take(&bytes, count);
                     outcomes.extend(advance(&mut outbox, &mut flight, count));
                 }
                 Step::Heartbeat => flight.push_urgent(Bytes::from(frame(u64::MAX, 0)), Urgent::Heartbeat),
@@ -360,9 +368,10 @@ proptest! {
         let (mut acked, mut transmitted, mut times) = (HashSet::new(), HashSet::new(), HashMap::<u64, u32>::new());
         for kernel in &kernels {
             let (mut start, mut last) = (0, 0);
-            while kernel.wire.len() - start >= 12 {
-                let number = u64::from_be_bytes(kernel.wire[start..start + 8].try_into().unwrap());
-                let size = u32::from_be_bytes(kernel.wire[start + 8..start + 12].try_into().unwrap()) as usize;
+            let planned = [kernel.wire.as_slice(), &kernel.rest].concat();
+            while start < kernel.wire.len() {
+                let number = u64::from_be_bytes(planned[start..start + 8].try_into().unwrap());
+                let size = u32::from_be_bytes(planned[start + 8..start + 12].try_into().unwrap()) as usize;
                 let end = start + size;
                 if number != u64::MAX {
                     prop_assert!(number > last, "message {number} after {last}");
