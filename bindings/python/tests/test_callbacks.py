@@ -119,6 +119,8 @@ async def test_slow_callback_misses_events_and_is_told_how_many(echo_server: Ser
         await go_on.wait()
 
     client = keepline.start(echo_server.address, on_event=slow)
+    # A client may be so quick that no round below gives the loop a turn.
+    await waiting.until(lambda: len(told) == 1)
     await waiting.state(client, State.CONNECTED)
     # Each round tells at least four events.
     for _ in range(80):
