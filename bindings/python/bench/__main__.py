@@ -54,6 +54,7 @@ CASES: dict[str, dict[str, tuple[Callable[[int], Any], str, bool]]] = {
         "keepline.sync": (ours.round_trip_blocking, "echo", False),
         "asyncio streams": (peers.streams_round_trip, "echo", False),
         "uvloop streams": (peers.streams_round_trip, "echo", True),
+        "a coroutine over a bare socket": (peers.coroutine_round_trip, "echo", False),
         "a blocking socket": (peers.socket_round_trip, "echo", False),
         "nats-py": (peers.nats_round_trip, "nats", False),
         "redis-py": (peers.redis_round_trip, "redis", False),

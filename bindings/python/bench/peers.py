@@ -68,6 +68,43 @@ def socket_round_trip(port: int) -> tuple[float, float]:
         return trips.result()
 
 
+async def coroutine_round_trip(port: int) -> tuple[float, float]:
+    """What a loop and coroutines ask for by themselves: nothing is kept, checked or found out, and no turn of the loop lost."""
+    loop = asyncio.get_running_loop()
+    payload = b"x" * SMALL
+    came = b""
+    waiter: asyncio.Future[None] = loop.create_future()
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setblocking(False)
+
+        def readable() -> None:
+            nonlocal came
+            came = connection.recv(65536)
+            ((callback, context),) = getattr(waiter, "_callbacks")  # noqa: B009
+            waiter.remove_done_callback(callback)
+            waiter.set_result(None)
+            context.run(callback, waiter)
+
+        async def send(data: bytes) -> None:
+            connection.send(framed(data))
+
+        async def recv() -> bytes:
+            nonlocal waiter
+            waiter = loop.create_future()
+            await waiter
+            return came[HEADER:]
+
+        async def exchange() -> None:
+            await send(payload)
+            await recv()
+
+        loop.add_reader(connection, readable)
+        median = await median_trip(exchange)
+        loop.remove_reader(connection)
+    return median
+
+
 async def streams_beside_a_busy_thread(port: int) -> tuple[float, float]:
     """The round trip while another thread never lets go of the interpreter by itself."""
     stop = threading.Event()

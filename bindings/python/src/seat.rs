@@ -40,6 +40,22 @@ impl Seat {
     fn is_free(&self) -> bool {
         self.seat.is_free()
     }
+
+    /// Keeps sockets from it; `False` where one is there.
+    fn hold(&self) -> bool {
+        self.seat.hold()
+    }
+
+    /// Ends a hold, if the loop waits for the descriptor by now; whether a socket may be put there.
+    fn release(&self) -> bool {
+        self.seat.release()
+    }
+
+    /// Whether the socket of a client is behind the descriptor.
+    #[getter]
+    fn is_taken(&self) -> bool {
+        self.seat.is_taken()
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -58,6 +74,22 @@ impl Seat {
     /// Whether no client sits here.
     #[getter]
     fn is_free(&self) -> bool {
+        match self.never {}
+    }
+
+    /// Keeps sockets from it; `False` where one is there.
+    fn hold(&self) -> bool {
+        match self.never {}
+    }
+
+    /// Ends a hold, if the loop waits for the descriptor by now; whether a socket may be put there.
+    fn release(&self) -> bool {
+        match self.never {}
+    }
+
+    /// Whether the socket of a client is behind the descriptor.
+    #[getter]
+    fn is_taken(&self) -> bool {
         match self.never {}
     }
 }

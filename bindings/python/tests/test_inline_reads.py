@@ -4,20 +4,28 @@ import asyncio
 import os
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+import uvloop
 
 import keepline
 import waiting
 from keepline import Backoff, Framing, Heartbeat, State, events
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux asks one reader after the other")
+T = TypeVar("T")
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux asks one reader after the other"),
+    pytest.mark.every_loop,
+]
 
 #: Until a loop is trusted to come back: a few messages that come one by one, and a few that follow each other.
 CONVERSATION = 50
@@ -62,6 +70,10 @@ class Peer:
                 return
             *lines, rest = (rest + data).split(b"\n")
             self.lines.extend(lines)
+            if b"RESET" in lines:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.close()
+                return
             if self.echoes:
                 connection.sendall(b"".join(line + b"\n" for line in lines))
 
@@ -140,6 +152,20 @@ async def test_connection_that_ends_while_the_loop_computes_is_replaced_meanwhil
         assert client.epoch == 2
 
 
+async def test_connection_after_one_that_was_reset_is_read_by_the_loop_as_well(peer: Peer) -> None:
+    quick = Backoff(first_spread=0.1, initial=0.1, max=0.5)
+    async with keepline.connect(peer.address, framing=Framing.lines(), backoff=quick) as client:
+        for epoch in (2, 3):
+            await converse(client)
+            await client.send(b"RESET")
+            await waiting.until(lambda: client.epoch == epoch and client.state is State.CONNECTED)  # noqa: B023
+        await converse(client)
+        before = wakes_of_the_runtime()
+        await converse(client, 500)
+        assert wakes_of_the_runtime() - before < 250
+        assert client.epoch == 3
+
+
 async def test_peer_that_talks_while_the_loop_computes_is_read_meanwhile(peer: Peer) -> None:
     async with keepline.connect(peer.address, framing=Framing.lines()) as client:
         await converse(client)
@@ -215,7 +241,10 @@ async def test_more_clients_than_seats_all_talk(peer: Peer) -> None:
     await asyncio.gather(*(client.close() for client in clients))
 
 
-def test_conversation_goes_on_in_the_next_loop_of_the_thread(peer: Peer) -> None:
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_conversation_goes_on_in_the_next_loop_of_the_thread(
+    peer: Peer, loop_factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
     async def talk() -> None:
         async with keepline.connect(peer.address, framing=Framing.lines()) as client:
             await converse(client)
@@ -225,11 +254,15 @@ def test_conversation_goes_on_in_the_next_loop_of_the_thread(peer: Peer) -> None
         await converse(client)
         return client
 
+    def run(program: Callable[[], Coroutine[None, None, T]]) -> T:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(program())
+
     for _ in range(5):
-        asyncio.run(talk())
-        left = asyncio.run(leave())
+        run(talk)
+        left = run(leave)
         # Its loop is closed, and the numbers of that loop's descriptors are given to others.
-        asyncio.run(talk())
+        run(talk)
         assert left.state is State.CONNECTED
         del left
 

@@ -2,7 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use keepline::{Client, Framing, LoopSeat, State};
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollTimeout};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
@@ -34,7 +34,15 @@ impl Loop {
     fn new() -> Loop {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
         let seat = LoopSeat::new(epoll.0.as_fd()).unwrap().expect("no test leaves seats behind");
-        Loop { epoll, seat }
+        let waiting = Loop { epoll, seat };
+        waiting.add_seat();
+        assert!(waiting.seat.release());
+        waiting
+    }
+
+    fn add_seat(&self) {
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, self.seat.fileno().unsigned_abs().into());
+        self.epoll.add(self.seat.as_fd(), event).unwrap();
     }
 
     /// Waits once, and reads if it is told to; says whether it was.
@@ -217,6 +225,38 @@ fn seat_is_free_once_its_client_is_gone_and_a_process_has_32() {
     }
     drop(loops);
     assert!(LoopSeat::new(epoll.0.as_fd()).unwrap().is_some(), "seats are given back");
+}
+
+#[test]
+fn seat_that_its_loop_does_not_wait_for_gets_no_socket() {
+    let _alone = SEATS.lock().unwrap_or_else(PoisonError::into_inner);
+    let (runtime, peer, waiting) = (runtime(), Peer::start(), Loop::new());
+    let client = connected(&runtime, peer.address, true);
+    assert!(waiting.seat.hold());
+    waiting.epoll.delete(waiting.seat.as_fd()).unwrap();
+    assert!(!waiting.seat.release(), "the loop has to wait for it before");
+    client.read_inline(&waiting.seat);
+    assert_eq!(read_by_the_loop(&waiting, &client, 2 * CONVERSATION), 0);
+    assert!(!waiting.seat.is_taken());
+
+    waiting.add_seat();
+    assert!(waiting.seat.release());
+    read_by_the_loop(&waiting, &client, CONVERSATION);
+    assert!(read_by_the_loop(&waiting, &client, 15) >= 8, "it is asked for again and again");
+    assert!(waiting.seat.is_taken() && !waiting.seat.hold());
+    assert!(waiting.seat.release(), "nobody holds it");
+
+    // Dropped by the loop behind the seat's back, as libuv does with a connection that was reset.
+    let epoch = client.epoch();
+    peer.accepted().shutdown(Shutdown::Both).unwrap();
+    eventually("the seat is left", || {
+        waiting.wait(Duration::from_millis(1));
+        !waiting.seat.is_taken()
+    });
+    waiting.epoll.delete(waiting.seat.as_fd()).unwrap();
+    eventually("it is connected again", || client.epoch() > epoch && client.state() == State::Connected);
+    assert_eq!(read_by_the_loop(&waiting, &client, 2 * CONVERSATION), 0, "the runtime reads");
+    assert!(!waiting.seat.release());
 }
 
 #[test]

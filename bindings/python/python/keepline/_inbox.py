@@ -15,6 +15,9 @@ BATCH = 256
 TALKATIVE = 8
 """Waits of a client after which its loop reads by itself what it waits for: two descriptors are not for those who say little."""
 
+SETTLED = TALKATIVE + 8
+"""Waits after which a loop is not asked any more: one that took so long does not wait for descriptors as it should."""
+
 
 class Inbox:
     """The batch that readers take from, and the readers that wait for the next one.
@@ -135,13 +138,14 @@ class Inbox:
 
     def note_wait(self) -> None:
         """Somebody waits for the peer: one who does so again and again is worth the descriptors that a seat takes."""
-        self._waits += 1
-        if self._waits == TALKATIVE:
-            self._bridge.attend(self._core)
+        if self._waits < SETTLED:
+            self._waits += 1
+            if self._waits >= TALKATIVE and self._bridge.attend(self._core):
+                self._waits = SETTLED
 
     def _watch(self) -> None:
         """Has the core tell when there is something to take."""
-        if self._waits < TALKATIVE:
+        if self._waits < SETTLED:
             self.note_wait()
         operations, arrivals = self._bridge.operations, self._arrivals
         if arrivals is None:

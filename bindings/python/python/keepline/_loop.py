@@ -116,28 +116,42 @@ class LoopBridge:
             which = "a closed event loop" if own is None or own.is_closed() else "another event loop"
             raise WrongLoopError(f"this client belongs to {which}: make one in the loop that uses it")
 
-    def attend(self, core: _core.Client) -> None:
-        """Has the loop read by itself what arrives for a client while it waits, where the kernel can tell it first."""
+    def attend(self, core: _core.Client) -> bool:
+        """Has the loop read by itself what arrives for a client while it waits, where the kernel can tell it first.
+
+        Says whether that is settled: a loop that does not wait for its seat yet is asked again.
+        """
         seat = next((seat for seat in self._seats if seat.is_free), None) or self._seat()
-        if seat is not None:
-            core.read_inline(seat)
+        if seat is None:
+            return True
+        if not seat.release():
+            self._wait_for(seat)
+            if not seat.release():
+                return False
+        core.read_inline(seat)
+        return True
 
     def _seat(self) -> _core.Seat | None:
-        loop = self._loop()
-        # What a loop of asyncio waits with: private in name, and as old as asyncio. Another loop is woken by the runtime.
-        selector: object = getattr(loop, "_selector", None)
-        if sys.platform != "linux" or not isinstance(loop, AbstractEventLoop):
-            return None
-        if not isinstance(selector, selectors.EpollSelector):
-            return None
+        epoll = _epoll_of(self._loop())
         try:
-            seat = _core.Seat.make(selector.fileno())
+            seat = None if epoll is None else _core.Seat.make(epoll)
         except OSError:
             return None
         if seat is not None:
-            loop.add_reader(seat.fileno(), self._turn, seat)
             self._seats.append(seat)
         return seat
+
+    def _wait_for(self, seat: _core.Seat) -> None:
+        """Has the loop wait for a seat, unless it does: from now on, or on uvloop from its next turn on."""
+        loop = self._loop()
+        if not isinstance(loop, AbstractEventLoop) or not seat.hold() or seat.release():
+            return
+        turn = self._turn if hasattr(loop, "_selector") else self._turn_of_uvloop
+        loop.remove_reader(seat.fileno())
+        loop.add_reader(seat.fileno(), turn, seat)
+        if not seat.release():
+            # What is called soon may be called before the loop looks at its descriptors; what is called soon then, after.
+            loop.call_soon(loop.call_soon, seat.release)
 
     async def finish(self, started: int | T, wake: Callable[[Woken], None] = wake) -> T:
         """Waits for an operation, unless it has ended at once. With `resume`, what waits for it does not wait for another
@@ -187,6 +201,13 @@ class LoopBridge:
             return
         self._go_on(numbers)
 
+    def _turn_of_uvloop(self, seat: _core.Seat) -> None:
+        self._turn(seat)
+        loop = self._loop()
+        if not seat.is_taken and isinstance(loop, AbstractEventLoop):
+            # It closes what it waits with when a connection was reset, after this call.
+            loop.call_soon(self._wait_for, seat)
+
     def _let_go(self, fd: int) -> None:
         # The parent's descriptor, in a child that runs the parent's loop: nothing of it is ours.
         loop = self._loop()
@@ -206,6 +227,18 @@ class LoopBridge:
                 if loop is not None and rest:
                     loop.call_soon_threadsafe(self._go_on, rest)
                 raise
+
+
+def _epoll_of(loop: object) -> int | None:
+    """What a loop waits with, where that is an epoll: private in name, and as old as asyncio and uvloop are. Another loop is
+    woken by the runtime."""
+    if sys.platform != "linux" or not isinstance(loop, AbstractEventLoop):
+        return None
+    selector: object = getattr(loop, "_selector", None)
+    if isinstance(selector, selectors.EpollSelector):
+        return selector.fileno()
+    of_uvloop: Callable[[], int] | None = getattr(loop, "_get_backend_id", None)
+    return None if of_uvloop is None else of_uvloop()
 
 
 class Ready(Protocol):

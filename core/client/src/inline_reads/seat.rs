@@ -5,7 +5,7 @@ use crate::shared::Shared;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 /// 32 in a process: each takes two descriptors, and a third while its client talks; of 1,024 that a process usually may have.
 const MOST_SEATS: usize = 32;
@@ -14,13 +14,26 @@ static SEATS: AtomicUsize = AtomicUsize::new(0);
 
 /// A place in an event loop's epoll for the socket of a client whose messages that loop reads by itself.
 ///
-/// Its descriptor is the loop's to keep: added once, with a callback that calls [`LoopSeat::turn`]. The socket of the client is put
-/// behind it and taken away again without a word to the loop; meanwhile it is never readable.
+/// Its descriptor is the loop's to keep: added for reading, as any other, with a callback that calls [`LoopSeat::turn`], and then
+/// [released](LoopSeat::release). The socket of the client is put behind it and taken away again without a word to the loop; meanwhile it
+/// is never readable. A loop that adds it once more [holds](LoopSeat::hold) it before: libuv, which does that in its next turn only,
+/// ends the process where it finds a socket there.
 #[derive(Debug)]
 pub struct LoopSeat {
     epoll: OwnedFd,
     slot: OwnedFd,
+    behind: Mutex<Behind>,
     guest: Mutex<Weak<Shared>>,
+}
+
+/// What is behind the descriptor of a seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    /// Nothing, and so it stays until the loop says that it waits.
+    Held,
+    /// Nothing: a socket may be put there.
+    Nothing,
+    Socket,
 }
 
 impl LoopSeat {
@@ -41,7 +54,8 @@ impl LoopSeat {
     fn made(epoll: BorrowedFd<'_>) -> io::Result<LoopSeat> {
         // Its own: a loop that is closed gives the number of its descriptor away.
         let epoll = epoll.try_clone_to_owned()?;
-        Ok(LoopSeat { epoll, slot: silent()?.try_clone_to_owned()?, guest: Mutex::default() })
+        let slot = silent()?.try_clone_to_owned()?;
+        Ok(LoopSeat { epoll, slot, behind: Mutex::new(Behind::Held), guest: Mutex::default() })
     }
 
     /// The descriptor to add to the loop.
@@ -52,6 +66,30 @@ impl LoopSeat {
     /// Whether no client sits here.
     pub fn is_free(&self) -> bool {
         self.guest().strong_count() == 0
+    }
+
+    /// Keeps sockets from the descriptor, as from that of a new seat; `false` where one is behind it.
+    pub fn hold(&self) -> bool {
+        let mut behind = self.behind();
+        let is_held = *behind != Behind::Socket;
+        if is_held {
+            *behind = Behind::Held;
+        }
+        is_held
+    }
+
+    /// Ends a hold, if the loop waits for the descriptor by now; says whether a socket may be put there.
+    pub fn release(&self) -> bool {
+        let mut behind = self.behind();
+        if *behind == Behind::Held && os::is_watched(self.epoll.as_fd(), self.slot.as_fd()) {
+            *behind = Behind::Nothing;
+        }
+        *behind != Behind::Held
+    }
+
+    /// Whether the socket of a client is behind the descriptor.
+    pub fn is_taken(&self) -> bool {
+        *self.behind() == Behind::Socket
     }
 
     /// Reads what has arrived for the client that sits here, as the runtime would. Never waits for the network; for the loop's own thread.
@@ -68,21 +106,50 @@ impl LoopSeat {
         *self.guest() = Arc::downgrade(shared);
     }
 
-    /// Puts a socket behind the descriptor.
-    pub(crate) fn take(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
-        os::make_same(self.slot.as_fd(), socket)?;
-        os::watch(self.epoll.as_fd(), self.slot.as_fd())
+    /// Puts a socket behind the descriptor; `false` where none may be put there now.
+    pub(crate) fn take(&self, socket: BorrowedFd<'_>) -> io::Result<bool> {
+        let mut behind = self.behind();
+        if *behind != Behind::Nothing {
+            return Ok(false);
+        }
+        if !os::is_watched(self.epoll.as_fd(), self.slot.as_fd()) {
+            *behind = Behind::Held;
+            return Ok(false);
+        }
+        let taken =
+            os::make_same(self.slot.as_fd(), socket).and_then(|()| os::watch(self.epoll.as_fd(), self.slot.as_fd()));
+        match taken {
+            Ok(()) => *behind = Behind::Socket,
+            Err(_) => self.silence(),
+        }
+        taken.map(|()| true)
     }
 
     /// Takes the socket away again.
     pub(crate) fn leave(&self) {
+        let mut behind = self.behind();
         os::unwatch(self.epoll.as_fd(), self.slot.as_fd());
+        self.silence();
+        *behind = Behind::Nothing;
+    }
+
+    fn silence(&self) {
         // Onto an open descriptor, from an open one: nothing is left that could fail.
         let _cannot_fail = silent().and_then(|silent| os::make_same(self.slot.as_fd(), silent));
     }
 
-    fn guest(&self) -> std::sync::MutexGuard<'_, Weak<Shared>> {
+    fn behind(&self) -> MutexGuard<'_, Behind> {
+        self.behind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn guest(&self) -> MutexGuard<'_, Weak<Shared>> {
         self.guest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsFd for LoopSeat {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.slot.as_fd()
     }
 }
 

@@ -87,7 +87,9 @@ impl LoopedTcp {
         }
         let (arrivals, socket) = (self.arrivals.get_ref().as_fd(), self.socket.get_ref().as_fd());
         if to_loop {
-            self.seat.take(socket).inspect_err(|_error| self.seat.leave())?;
+            if !self.seat.take(socket)? {
+                return Ok(false);
+            }
             // Behind the loop: who was added first is asked first.
             os::unwatch(arrivals, socket);
             self.watch();

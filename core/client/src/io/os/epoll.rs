@@ -33,6 +33,15 @@ pub(crate) fn watch(epoll: BorrowedFd<'_>, socket: BorrowedFd<'_>) -> io::Result
     if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Whether `epoll` is told of what arrives on `fd` by a plain registration, as a loop makes it: not by [`watch`].
+pub(crate) fn is_watched(epoll: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> bool {
+    let number = fd.as_raw_fd();
+    // Asked by saying again what the loop has said: the kernel has no other way to ask.
+    let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: u64::from(number.unsigned_abs()) };
+    // SAFETY: both descriptors are borrowed and open; the event lives on this stack.
+    unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_MOD, number, &mut event) == 0 }
+}
+
 /// Has `epoll` no longer told; nothing if it was not.
 pub(crate) fn unwatch(epoll: BorrowedFd<'_>, socket: BorrowedFd<'_>) {
     // SAFETY: both descriptors are borrowed and open; a removal reads no event.

@@ -19,7 +19,7 @@ pub(crate) use timer::{set_timer, timer};
 #[cfg(target_os = "linux")]
 mod epoll;
 #[cfg(target_os = "linux")]
-pub(crate) use epoll::{epoll, make_same, readable, receive, silent, unwatch, watch, writable};
+pub(crate) use epoll::{epoll, is_watched, make_same, readable, receive, silent, unwatch, watch, writable};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod netlink;
