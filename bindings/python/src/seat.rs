@@ -19,16 +19,17 @@ pub(crate) struct Seat {
 #[cfg(target_os = "linux")]
 #[pymethods]
 impl Seat {
-    /// A seat in this epoll; `None` where the process has enough of them.
+    /// A seat in this epoll, lazy for a loop of libuv; `None` where the process has enough of them.
     #[staticmethod]
-    fn make(epoll: RawFd) -> PyResult<Option<Seat>> {
+    fn make(epoll: RawFd, is_lazy: bool) -> PyResult<Option<Seat>> {
         if epoll < 0 {
             return Ok(None);
         }
         #[allow(unsafe_code)]
         // SAFETY: the descriptor is the selector's, which its loop keeps open while this call runs on the loop's thread.
         let epoll = unsafe { BorrowedFd::borrow_raw(epoll) };
-        Ok(keepline_bridge::LoopSeat::new(epoll)?.map(|seat| Seat { seat }))
+        let seat = if is_lazy { keepline_bridge::LoopSeat::lazy(epoll) } else { keepline_bridge::LoopSeat::new(epoll) };
+        Ok(seat?.map(|seat| Seat { seat }))
     }
 
     fn fileno(&self) -> RawFd {
@@ -41,14 +42,15 @@ impl Seat {
         self.seat.is_free()
     }
 
-    /// Keeps sockets from it; `False` where one is there.
-    fn hold(&self) -> bool {
-        self.seat.hold()
-    }
-
-    /// Ends a hold, if the loop waits for the descriptor by now; whether a socket may be put there.
+    /// Lets a socket be put there, if the loop waits for the descriptor by now; whether it does.
     fn release(&self) -> bool {
         self.seat.release()
+    }
+
+    /// Whether it waits for a release.
+    #[getter]
+    fn is_held(&self) -> bool {
+        self.seat.is_held()
     }
 
     /// Whether the socket of a client is behind the descriptor.
@@ -63,7 +65,7 @@ impl Seat {
 impl Seat {
     /// Nothing: no other system asks one after the other.
     #[staticmethod]
-    fn make(_epoll: RawFd) -> Option<Seat> {
+    fn make(_epoll: RawFd, _is_lazy: bool) -> Option<Seat> {
         None
     }
 
@@ -77,13 +79,14 @@ impl Seat {
         match self.never {}
     }
 
-    /// Keeps sockets from it; `False` where one is there.
-    fn hold(&self) -> bool {
+    /// Lets a socket be put there, if the loop waits for the descriptor by now; whether it does.
+    fn release(&self) -> bool {
         match self.never {}
     }
 
-    /// Ends a hold, if the loop waits for the descriptor by now; whether a socket may be put there.
-    fn release(&self) -> bool {
+    /// Whether it waits for a release.
+    #[getter]
+    fn is_held(&self) -> bool {
         match self.never {}
     }
 

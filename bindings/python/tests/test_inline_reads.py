@@ -166,6 +166,20 @@ async def test_connection_after_one_that_was_reset_is_read_by_the_loop_as_well(p
         assert client.epoch == 3
 
 
+async def test_many_clients_whose_connections_are_reset_again_and_again_all_talk(peer: Peer) -> None:
+    quick = Backoff(first_spread=0.01, initial=0.01, max=0.1)
+
+    async def talk() -> None:
+        async with keepline.connect(peer.address, framing=Framing.lines(), backoff=quick) as client:
+            for epoch in range(2, 8):
+                await converse(client, 30)
+                await client.send(b"RESET")
+                await waiting.until(lambda: client.epoch >= epoch and client.state is State.CONNECTED)  # noqa: B023
+            await converse(client, 30)
+
+    await asyncio.gather(*(talk() for _ in range(20)))
+
+
 async def test_peer_that_talks_while_the_loop_computes_is_read_meanwhile(peer: Peer) -> None:
     async with keepline.connect(peer.address, framing=Framing.lines()) as client:
         await converse(client)

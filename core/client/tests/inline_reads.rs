@@ -3,9 +3,9 @@
 
 use keepline::{Client, Framing, LoopSeat, State};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::pin;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,10 +31,15 @@ struct Loop {
 }
 
 impl Loop {
-    fn new() -> Loop {
+    /// That does not wait for its seat yet.
+    fn not_yet(make: impl Fn(BorrowedFd<'_>) -> io::Result<Option<Arc<LoopSeat>>>) -> Loop {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
-        let seat = LoopSeat::new(epoll.0.as_fd()).unwrap().expect("no test leaves seats behind");
-        let waiting = Loop { epoll, seat };
+        let seat = make(epoll.0.as_fd()).unwrap().expect("no test leaves seats behind");
+        Loop { epoll, seat }
+    }
+
+    fn new() -> Loop {
+        let waiting = Loop::not_yet(LoopSeat::new);
         waiting.add_seat();
         assert!(waiting.seat.release());
         waiting
@@ -230,33 +235,42 @@ fn seat_is_free_once_its_client_is_gone_and_a_process_has_32() {
 #[test]
 fn seat_that_its_loop_does_not_wait_for_gets_no_socket() {
     let _alone = SEATS.lock().unwrap_or_else(PoisonError::into_inner);
-    let (runtime, peer, waiting) = (runtime(), Peer::start(), Loop::new());
+    let (runtime, peer, waiting) = (runtime(), Peer::start(), Loop::not_yet(LoopSeat::lazy));
     let client = connected(&runtime, peer.address, true);
-    assert!(waiting.seat.hold());
-    waiting.epoll.delete(waiting.seat.as_fd()).unwrap();
     assert!(!waiting.seat.release(), "the loop has to wait for it before");
     client.read_inline(&waiting.seat);
     assert_eq!(read_by_the_loop(&waiting, &client, 2 * CONVERSATION), 0);
     assert!(!waiting.seat.is_taken());
 
     waiting.add_seat();
+    read_by_the_loop(&waiting, &client, CONVERSATION);
+    assert!(waiting.seat.is_held(), "the loop has to say so");
     assert!(waiting.seat.release());
     read_by_the_loop(&waiting, &client, CONVERSATION);
     assert!(read_by_the_loop(&waiting, &client, 15) >= 8, "it is asked for again and again");
-    assert!(waiting.seat.is_taken() && !waiting.seat.hold());
-    assert!(waiting.seat.release(), "nobody holds it");
+    assert!(waiting.seat.is_taken());
 
-    // Dropped by the loop behind the seat's back, as libuv does with a connection that was reset.
     let epoch = client.epoch();
     peer.accepted().shutdown(Shutdown::Both).unwrap();
-    eventually("the seat is left", || {
+    eventually("it is connected again", || {
         waiting.wait(Duration::from_millis(1));
-        !waiting.seat.is_taken()
+        client.epoch() > epoch && client.state() == State::Connected
     });
+    assert_eq!(read_by_the_loop(&waiting, &client, 2 * CONVERSATION), 0, "one that is lazy is held after each socket");
+    assert!(waiting.seat.is_held() && waiting.seat.release());
+    read_by_the_loop(&waiting, &client, CONVERSATION);
+    assert!(read_by_the_loop(&waiting, &client, 15) >= 8, "the seat serves the next connection");
+}
+
+#[test]
+fn seat_that_its_loop_has_dropped_gets_no_socket_any_more() {
+    let _alone = SEATS.lock().unwrap_or_else(PoisonError::into_inner);
+    let (runtime, peer, waiting) = (runtime(), Peer::start(), Loop::new());
+    let client = connected(&runtime, peer.address, true);
     waiting.epoll.delete(waiting.seat.as_fd()).unwrap();
-    eventually("it is connected again", || client.epoch() > epoch && client.state() == State::Connected);
+    client.read_inline(&waiting.seat);
     assert_eq!(read_by_the_loop(&waiting, &client, 2 * CONVERSATION), 0, "the runtime reads");
-    assert!(!waiting.seat.release());
+    assert!(waiting.seat.is_held() && !waiting.seat.release());
 }
 
 #[test]

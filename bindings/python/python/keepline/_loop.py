@@ -6,7 +6,6 @@ resumes: one that was cancelled meanwhile has taken nothing.
 
 import asyncio
 import os
-import selectors
 import sys
 import threading
 import weakref
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, Union, cast
 
 from keepline import _core
 from keepline._errors import ForkedError, WrongLoopError
+from keepline._seats import Seats
 
 if TYPE_CHECKING:
     from keepline._trio import TrioFuture, TrioLoop
@@ -91,7 +91,7 @@ class LoopBridge:
         # Weak: the table of bridges is keyed by the loop and must not keep it alive.
         self._loop = weakref.ref(loop)
         self._wakers: dict[int, Callable[[], object]] = {}
-        self._seats: list[_core.Seat] = []
+        self._seats = Seats(loop)
         self.operations: _core.Operations = _core.Operations()
         loop.add_reader(self.operations.fileno(), self._drain)
 
@@ -117,41 +117,8 @@ class LoopBridge:
             raise WrongLoopError(f"this client belongs to {which}: make one in the loop that uses it")
 
     def attend(self, core: _core.Client) -> bool:
-        """Has the loop read by itself what arrives for a client while it waits, where the kernel can tell it first.
-
-        Says whether that is settled: a loop that does not wait for its seat yet is asked again.
-        """
-        seat = next((seat for seat in self._seats if seat.is_free), None) or self._seat()
-        if seat is None:
-            return True
-        if not seat.release():
-            self._wait_for(seat)
-            if not seat.release():
-                return False
-        core.read_inline(seat)
-        return True
-
-    def _seat(self) -> _core.Seat | None:
-        epoll = _epoll_of(self._loop())
-        try:
-            seat = None if epoll is None else _core.Seat.make(epoll)
-        except OSError:
-            return None
-        if seat is not None:
-            self._seats.append(seat)
-        return seat
-
-    def _wait_for(self, seat: _core.Seat) -> None:
-        """Has the loop wait for a seat, unless it does: from now on, or on uvloop from its next turn on."""
-        loop = self._loop()
-        if not isinstance(loop, AbstractEventLoop) or not seat.hold() or seat.release():
-            return
-        turn = self._turn if hasattr(loop, "_selector") else self._turn_of_uvloop
-        loop.remove_reader(seat.fileno())
-        loop.add_reader(seat.fileno(), turn, seat)
-        if not seat.release():
-            # What is called soon may be called before the loop looks at its descriptors; what is called soon then, after.
-            loop.call_soon(loop.call_soon, seat.release)
+        """Has the loop read by itself what arrives for a client while it waits; whether that is settled."""
+        return self._seats.attend(core, self._turn)
 
     async def finish(self, started: int | T, wake: Callable[[Woken], None] = wake) -> T:
         """Waits for an operation, unless it has ended at once. With `resume`, what waits for it does not wait for another
@@ -191,6 +158,8 @@ class LoopBridge:
         except ForkedError:
             self._let_go(self.operations.fileno())
             return
+        if self._seats.are_lazy:
+            self._seats.look_after(self._turn)
         self._go_on(numbers)
 
     def _turn(self, seat: _core.Seat) -> None:
@@ -199,14 +168,11 @@ class LoopBridge:
         except ForkedError:
             self._let_go(seat.fileno())
             return
+        loop = self._loop() if self._seats.are_lazy and seat.is_held else None
+        if isinstance(loop, AbstractEventLoop):
+            # After this call uvloop closes what it waits with, if a connection was reset.
+            loop.call_soon(self._seats.wait_for, seat, self._turn)
         self._go_on(numbers)
-
-    def _turn_of_uvloop(self, seat: _core.Seat) -> None:
-        self._turn(seat)
-        loop = self._loop()
-        if not seat.is_taken and isinstance(loop, AbstractEventLoop):
-            # It closes what it waits with when a connection was reset, after this call.
-            loop.call_soon(self._wait_for, seat)
 
     def _let_go(self, fd: int) -> None:
         # The parent's descriptor, in a child that runs the parent's loop: nothing of it is ours.
@@ -227,18 +193,6 @@ class LoopBridge:
                 if loop is not None and rest:
                     loop.call_soon_threadsafe(self._go_on, rest)
                 raise
-
-
-def _epoll_of(loop: object) -> int | None:
-    """What a loop waits with, where that is an epoll: private in name, and as old as asyncio and uvloop are. Another loop is
-    woken by the runtime."""
-    if sys.platform != "linux" or not isinstance(loop, AbstractEventLoop):
-        return None
-    selector: object = getattr(loop, "_selector", None)
-    if isinstance(selector, selectors.EpollSelector):
-        return selector.fileno()
-    of_uvloop: Callable[[], int] | None = getattr(loop, "_get_backend_id", None)
-    return None if of_uvloop is None else of_uvloop()
 
 
 class Ready(Protocol):

@@ -16,12 +16,12 @@ static SEATS: AtomicUsize = AtomicUsize::new(0);
 ///
 /// Its descriptor is the loop's to keep: added for reading, as any other, with a callback that calls [`LoopSeat::turn`], and then
 /// [released](LoopSeat::release). The socket of the client is put behind it and taken away again without a word to the loop; meanwhile it
-/// is never readable. A loop that adds it once more [holds](LoopSeat::hold) it before: libuv, which does that in its next turn only,
-/// ends the process where it finds a socket there.
+/// is never readable.
 #[derive(Debug)]
 pub struct LoopSeat {
     epoll: OwnedFd,
     slot: OwnedFd,
+    is_lazy: bool,
     behind: Mutex<Behind>,
     guest: Mutex<Weak<Shared>>,
 }
@@ -42,20 +42,34 @@ impl LoopSeat {
     /// # Errors
     /// That of the system, where it has no descriptor left.
     pub fn new(epoll: BorrowedFd<'_>) -> io::Result<Option<Arc<LoopSeat>>> {
+        LoopSeat::counted(epoll, false)
+    }
+
+    /// As [`LoopSeat::new`], for a loop of libuv. That adds a descriptor in its next turn only, ends the process where it then finds a
+    /// socket there, and drops one whose connection was reset, in a later turn than the kernel told it: so this seat is held after each
+    /// socket, until the loop has added it anew and releases it.
+    ///
+    /// # Errors
+    /// That of the system, where it has no descriptor left.
+    pub fn lazy(epoll: BorrowedFd<'_>) -> io::Result<Option<Arc<LoopSeat>>> {
+        LoopSeat::counted(epoll, true)
+    }
+
+    fn counted(epoll: BorrowedFd<'_>, is_lazy: bool) -> io::Result<Option<Arc<LoopSeat>>> {
         if SEATS.fetch_add(1, Ordering::Relaxed) >= MOST_SEATS {
             SEATS.fetch_sub(1, Ordering::Relaxed);
             return Ok(None);
         }
-        LoopSeat::made(epoll).map(|seat| Some(Arc::new(seat))).inspect_err(|_error| {
+        LoopSeat::made(epoll, is_lazy).map(|seat| Some(Arc::new(seat))).inspect_err(|_error| {
             SEATS.fetch_sub(1, Ordering::Relaxed);
         })
     }
 
-    fn made(epoll: BorrowedFd<'_>) -> io::Result<LoopSeat> {
+    fn made(epoll: BorrowedFd<'_>, is_lazy: bool) -> io::Result<LoopSeat> {
         // Its own: a loop that is closed gives the number of its descriptor away.
         let epoll = epoll.try_clone_to_owned()?;
         let slot = silent()?.try_clone_to_owned()?;
-        Ok(LoopSeat { epoll, slot, behind: Mutex::new(Behind::Held), guest: Mutex::default() })
+        Ok(LoopSeat { epoll, slot, is_lazy, behind: Mutex::new(Behind::Held), guest: Mutex::default() })
     }
 
     /// The descriptor to add to the loop.
@@ -68,23 +82,19 @@ impl LoopSeat {
         self.guest().strong_count() == 0
     }
 
-    /// Keeps sockets from the descriptor, as from that of a new seat; `false` where one is behind it.
-    pub fn hold(&self) -> bool {
-        let mut behind = self.behind();
-        let is_held = *behind != Behind::Socket;
-        if is_held {
-            *behind = Behind::Held;
-        }
-        is_held
-    }
-
-    /// Ends a hold, if the loop waits for the descriptor by now; says whether a socket may be put there.
+    /// Lets sockets be put behind the descriptor, if the loop waits for it by now; says whether it does. A seat that is new, or that its
+    /// loop has dropped, gets none before.
     pub fn release(&self) -> bool {
         let mut behind = self.behind();
         if *behind == Behind::Held && os::is_watched(self.epoll.as_fd(), self.slot.as_fd()) {
             *behind = Behind::Nothing;
         }
         *behind != Behind::Held
+    }
+
+    /// Whether it waits for a [release](LoopSeat::release).
+    pub fn is_held(&self) -> bool {
+        *self.behind() == Behind::Held
     }
 
     /// Whether the socket of a client is behind the descriptor.
@@ -130,7 +140,7 @@ impl LoopSeat {
         let mut behind = self.behind();
         os::unwatch(self.epoll.as_fd(), self.slot.as_fd());
         self.silence();
-        *behind = Behind::Nothing;
+        *behind = if self.is_lazy { Behind::Held } else { Behind::Nothing };
     }
 
     fn silence(&self) {
