@@ -21,7 +21,8 @@ import java.util.concurrent.atomic.AtomicBoolean
 public class AndroidNetworkMonitor(context: Context) : AutoCloseable {
     private val manager = context.applicationContext.getSystemService(ConnectivityManager::class.java)
     private val thread = HandlerThread("keepline-network").apply { start() }
-    private val handler = Handler(thread.looper)
+    /** Where Android tells, and where clients come and go. */
+    internal val handler = Handler(thread.looper)
     private val isClosed = AtomicBoolean()
 
     // Touched by the thread only, so that a client hears of changes in their order.

@@ -22,6 +22,8 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.shadows.ShadowNetwork
 import org.robolectric.shadows.ShadowNetworkCapabilities
 import java.lang.ref.WeakReference
+import java.util.concurrent.CompletableFuture
+import java.util.concurrent.TimeUnit
 import kotlin.time.Duration.Companion.seconds
 
 /** Android's own classes tell, through Robolectric's ConnectivityManager. */
@@ -78,7 +80,7 @@ class NetworkTest {
             AndroidNetworkMonitor(context).use { monitor ->
                 assertTrue(monitor.isWatching)
                 monitor.attach(client)
-                said().onAvailable(ShadowNetwork.newInstance(4))
+                monitor.hears { onAvailable(ShadowNetwork.newInstance(4)) }
                 server.await("PING")
                 assertTrue(client.state.value.isUp)
             }
@@ -93,12 +95,14 @@ class NetworkTest {
             AndroidNetworkMonitor(context).use { monitor ->
                 monitor.attach(first)
                 val network = ShadowNetwork.newInstance(5)
-                said().onAvailable(network)
-                said().onBlockedStatusChanged(network, true)
+                monitor.hears {
+                    onAvailable(network)
+                    onBlockedStatusChanged(network, true)
+                }
                 first.awaitState(State.Offline)
                 monitor.attach(second)
                 second.awaitState(State.Offline)
-                said().onBlockedStatusChanged(network, false)
+                monitor.hears { onBlockedStatusChanged(network, false) }
                 for (client in listOf(first, second)) client.awaitState(State.Connected)
             }
             for (client in listOf(first, second)) client.abort()
@@ -115,7 +119,7 @@ class NetworkTest {
                 closed.awaitState(State.Closed)
                 val dropped = dropped(server, monitor)
                 awaitCollected(dropped)
-                said().onAvailable(ShadowNetwork.newInstance(6))
+                monitor.hears { onAvailable(ShadowNetwork.newInstance(6)) }
             }
         }
     }
@@ -140,8 +144,12 @@ class NetworkTest {
         AndroidNetworkMonitor(denied).use { assertFalse(it.isWatching) }
     }
 
-    /** Whom the system tells. */
-    private fun said(): NetworkCallback = callbacks().single()
+    /** As the system tells: on the thread that the monitor has given it, after what was posted there before. */
+    private fun AndroidNetworkMonitor.hears(what: NetworkCallback.() -> Unit) {
+        val told = CompletableFuture<Unit>()
+        handler.post { told.complete(callbacks().single().what()) }
+        told.get(10, TimeUnit.SECONDS)
+    }
 
     private fun callbacks(): Set<NetworkCallback> = shadowOf(manager).networkCallbacks
 
