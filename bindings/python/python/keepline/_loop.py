@@ -168,10 +168,8 @@ class LoopBridge:
         except ForkedError:
             self._let_go(seat.fileno())
             return
-        loop = self._loop() if self._seats.are_lazy and seat.is_held else None
-        if isinstance(loop, AbstractEventLoop):
-            # After this call uvloop closes what it waits with, if a connection was reset.
-            loop.call_soon(self._seats.wait_for, seat, self._turn)
+        if self._seats.are_lazy and seat.is_held:
+            self._seats.wait_soon(seat, self._turn)
         self._go_on(numbers)
 
     def _let_go(self, fd: int) -> None:

@@ -46,7 +46,7 @@ class Seats:
         seat = next((seat for seat in self._seats if seat.is_free), None) or self._made()
         if seat is None:
             return True
-        self.wait_for(seat, turn)
+        self._wait_for(seat, turn)
         if seat.is_held:
             return False
         core.read_inline(seat)
@@ -58,9 +58,15 @@ class Seats:
         """
         for seat in self._seats:
             if seat.is_held and not seat.is_free:
-                self.wait_for(seat, turn)
+                self._wait_for(seat, turn)
 
-    def wait_for(self, seat: _core.Seat, turn: Turn) -> None:
+    def wait_soon(self, seat: _core.Seat, turn: Turn) -> None:
+        """As `look_after`, for the callback of a seat: uvloop closes what it waits with after that, if a connection was reset."""
+        loop = None if self._loop is None else self._loop()
+        if loop is not None:
+            loop.call_soon(self._wait_for, seat, turn)
+
+    def _wait_for(self, seat: _core.Seat, turn: Turn) -> None:
         """Has the loop wait for a seat that is held: from now on, or from the next turn of uvloop on."""
         loop = None if self._loop is None else self._loop()
         fd = seat.fileno()
