@@ -56,8 +56,8 @@ async def test_messages_arrive_from_each_subscription_on_though_redis_is_killed_
         assert await command(redis, "PUBLISH", "news", "two") == b":1\r\n"
         assert await says(running, "message: ") == "message: two\n"
         running.send_signal(signal.SIGINT)
-        # An idle loop of asyncio sleeps through a signal that comes in the moment in which it goes to sleep: that was 49
-        # of 60,000 with `-X dev`, and 3 without, of a program of the standard library alone. What arrives wakes it.
+        # An idle loop of asyncio sleeps through a signal that comes in the moment in which it goes to sleep, without
+        # Keepline as well. What arrives wakes it.
         while running.returncode is None:
             await command(redis, "PUBLISH", "news", "three")
             await asyncio.sleep(0.05)
