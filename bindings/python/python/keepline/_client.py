@@ -9,7 +9,7 @@ from keepline import _core
 from keepline._asking import Asking
 from keepline._core import Message
 from keepline._errors import Closed, Rejected, invalid
-from keepline._handle import Handle, as_batch
+from keepline._handle import LoopHandle, as_batch
 from keepline._hooks import is_inside
 from keepline._inbox import BATCH, Inbox
 from keepline._log import Told, is_wanted
@@ -25,7 +25,7 @@ DEFAULT_DRAIN = 1.0
 """Seconds. A healthy peer takes what waits in far less; a program that ends should not be held up by another."""
 
 
-class Client(Handle):
+class Client(LoopHandle):
     """A client of one endpoint or several: any number of connections, one at a time.
 
     Made by `connect` or `start`. Whatever waits belongs to the event loop it was made in, and raises `WrongLoopError` in
@@ -47,10 +47,9 @@ class Client(Handle):
     ) -> None:
         """Private: use `connect` or `start`."""
         watching = None if on_event is None else Watching(core, bridge, on_event)
-        super().__init__(core, watching)
+        super().__init__(core, bridge, watching)
         self._asking = asking
         self._watching = watching
-        self._bridge = bridge
         self._loop = running_loop()
         # Asked before each message: far cheaper than asking for the running loop, which asks the system.
         self._thread = get_ident()
@@ -229,6 +228,7 @@ class Client(Handle):
         """
         limit = wait_millis("drain", drain) or 0
         self._check()
+        self._bridge.unclosed.discard(self)
         started = self._core.close(self._bridge.operations, limit)
         ending = Ending.of(await self._bridge.finish(started))
         self._tell()
@@ -265,6 +265,10 @@ class Client(Handle):
         return f"<keepline.Client {self.state} epoch={self.epoch}>"
 
     # Within ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def _number(self) -> int | None:
+        return None if self._told is None else self._told.number
 
     def _tell(self) -> None:
         if self._told is not None:

@@ -1,7 +1,7 @@
 """What both clients, the one for asyncio and the blocking one, do without waiting."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from keepline import _core
 from keepline._config import Config, Resolved, resolved
@@ -12,15 +12,20 @@ from keepline._records import DetectionBounds, NetworkPath, Notice, Stats
 from keepline._report import Report
 from keepline._values import Data, Duration, wait_millis
 
+if TYPE_CHECKING:
+    from keepline._loop import LoopBridge
 
-class _Counted(Protocol):
+
+class Counted(Protocol):
+    """Who counts what ``on_event`` has raised."""
+
     errors: int
 
 
 class Handle:
     """A client as far as nothing has to be waited for. Its functions may be called from any thread."""
 
-    def __init__(self, core: _core.Client, counted: _Counted | None = None) -> None:
+    def __init__(self, core: _core.Client, counted: Counted | None = None) -> None:
         """Private: made by the clients themselves."""
         self._core = core
         self._counted = counted
@@ -214,6 +219,26 @@ class Handle:
         if self._resolved is None:
             self._resolved = resolved(self._core.config())
         return self._resolved
+
+
+class LoopHandle(Handle):
+    """A client of an event loop, as far as nothing has to be waited for."""
+
+    def __init__(self, core: _core.Client, bridge: "LoopBridge", counted: Counted | None = None) -> None:
+        """Private: made by the clients themselves."""
+        super().__init__(core, counted)
+        self._bridge = bridge
+        bridge.unclosed.add(self)
+
+    def abort(self) -> None:
+        # The docstring is inherited.
+        self._bridge.unclosed.discard(self)
+        super().abort()
+
+    @property
+    def _number(self) -> int | None:
+        """Its number in the log, if it is told there."""
+        return None
 
 
 def as_batch(messages: Iterable[Data]) -> list[Data] | tuple[Data, ...]:

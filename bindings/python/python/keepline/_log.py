@@ -79,10 +79,10 @@ class Watching(Protocol):
 class Told:
     """The lines of one client, told on the thread that calls. It does not keep the client alive."""
 
-    __slots__ = ("_endpoints", "_events", "_is_busy", "_is_new", "_notices", "_number", "_watching", "_waits")
+    __slots__ = ("_endpoints", "_events", "_is_busy", "_is_new", "_notices", "_watching", "_waits", "number")
 
     def __init__(self, core: _core.Client, watching: Watching) -> None:
-        self._number = next(_numbers)
+        self.number: int = next(_numbers)
         self._endpoints = [endpoint for endpoint, _ in core.endpoints()]
         self._events = core.events(0)
         self._watching = watching
@@ -139,17 +139,35 @@ class Told:
 
     def _write(self, logger: logging.Logger, level: int, text: str, record: dict[str, Any]) -> None:
         extra = {f"keepline_{field}": _fact(record, field) for field in _FACTS}
-        extra |= {"keepline_client": self._number, "keepline_event": record["name"]}
+        extra |= {"keepline_client": self.number, "keepline_event": record["name"]}
         if len(self._endpoints) == 1:
             extra["keepline_endpoint"] = self._endpoints[0]
         if logger.isEnabledFor(logging.DEBUG):
             extra["keepline_peer"] = record.get("peer")
-        try:
-            logger.log(level, "client %d: %s", self._number, text, extra=extra)
-        except Exception:
-            # A handler of the standard library never raises; of another one it is told as those tell of themselves.
-            if logging.raiseExceptions:
-                traceback.print_exc()
+        _put(logger, level, "client %d: %s", self.number, text, extra)
+
+
+def tell_loop_closed(clients: list[int | None], endpoints: set[str]) -> None:
+    """Tells of all clients of a loop that were open when it was closed, by their numbers, in one line."""
+    extra: dict[str, Any] = {f"keepline_{field}": None for field in _FACTS}
+    extra |= {"keepline_client": None, "keepline_count": len(clients), "keepline_event": "loop_closed"}
+    whose = "1 client" if len(clients) == 1 else f"{len(clients)} clients"
+    if len(clients) == 1 and clients[0] is not None:
+        whose = f"client {clients[0]}"
+        extra["keepline_client"] = clients[0]
+    if len(endpoints) == 1:
+        (extra["keepline_endpoint"],) = endpoints
+    text = "left open when the event loop was closed: callbacks, hooks and log lines are dropped from here on"
+    _put(_client, logging.WARNING, "%s: %s", whose, text, extra)
+
+
+def _put(logger: logging.Logger, level: int, form: str, whose: int | str, text: str, extra: dict[str, Any]) -> None:
+    try:
+        logger.log(level, form, whose, text, extra=extra)
+    except Exception:
+        # A handler of the standard library never raises; of another one it is told as those tell of themselves.
+        if logging.raiseExceptions:
+            traceback.print_exc()
 
 
 def _new_notices(core: _core.Client) -> list[str]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, Union, cast
 from keepline import _core
 from keepline._errors import ForkedError, WrongLoopError
 from keepline._seats import Seats
+from keepline._unclosed import Unclosed
 
 if TYPE_CHECKING:
     from keepline._trio import TrioFuture, TrioLoop
@@ -85,7 +86,7 @@ def resume(waiter: Woken) -> None:
 class LoopBridge:
     """The waiting operations of one event loop."""
 
-    __slots__ = ("__weakref__", "_loop", "_seats", "_wakers", "operations")
+    __slots__ = ("__weakref__", "_loop", "_seats", "_wakers", "operations", "unclosed")
 
     def __init__(self, loop: Loop) -> None:
         # Weak: the table of bridges is keyed by the loop and must not keep it alive.
@@ -93,7 +94,8 @@ class LoopBridge:
         self._wakers: dict[int, Callable[[], object]] = {}
         self._seats = Seats(loop)
         self.operations: _core.Operations = _core.Operations()
-        loop.add_reader(self.operations.fileno(), self._drain)
+        self.unclosed: Unclosed = Unclosed()
+        loop.add_reader(self.operations.fileno(), self._drain, _Held(self))
 
     @classmethod
     def running(cls) -> "LoopBridge":
@@ -152,7 +154,13 @@ class LoopBridge:
         self._wakers.pop(number, None)
         self.operations.cancel(number)
 
-    def _drain(self) -> None:
+    def left(self) -> None:
+        """The loop waits for the runtime no more."""
+        loop = self._loop()
+        if (loop is None or loop.is_closed()) and not self.operations.is_forked:
+            self.unclosed.loop_closed()
+
+    def _drain(self, held: object) -> None:
         try:
             numbers = self.operations.ready()
         except ForkedError:
@@ -193,6 +201,19 @@ class LoopBridge:
                 raise
 
 
+class _Held:
+    """What only the wait of a loop for its bridge holds: a loop lets go of it when it is closed, and tells nobody else."""
+
+    __slots__ = ("_bridge",)
+
+    def __init__(self, bridge: LoopBridge) -> None:
+        self._bridge = bridge
+
+    def __del__(self) -> None:
+        if not sys.is_finalizing():
+            self._bridge.left()
+
+
 class Ready(Protocol):
     """Somebody who waits for an operation."""
 
@@ -224,7 +245,8 @@ class _Table:
     """The bridges of this process."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        # Taken again where the collector closes a forgotten loop below, whose warning has a handler make a client.
+        self.lock = threading.RLock()
         self.bridges: weakref.WeakKeyDictionary[Loop, LoopBridge] = weakref.WeakKeyDictionary()
 
 

@@ -14,7 +14,7 @@ from keepline._config import Config, ConfigOptions, declared
 from keepline._dial import Dial, Given
 from keepline._endpoint import Target, endpoint, endpoints
 from keepline._errors import Closed, invalid
-from keepline._handle import Handle
+from keepline._handle import LoopHandle
 from keepline._loop import LoopBridge
 from keepline._names import Cause
 from keepline._records import Ending
@@ -28,7 +28,7 @@ LIMIT = 64 * 1024
 """Bytes that a `StreamReader` holds before the peer is held back; twice as many at most. As in asyncio."""
 
 
-class Streams(Handle):
+class Streams(LoopHandle):
     """A client that gives out connections, one at a time: liveness, greeting, reconnect and backoff are Keepline's, the
     bytes are yours.
 
@@ -42,9 +42,8 @@ class Streams(Handle):
 
     def __init__(self, core: _core.Streams, bridge: LoopBridge) -> None:
         """Private: use `connect_streams` or `start_streams`."""
-        super().__init__(core.client())
+        super().__init__(core.client(), bridge)
         self._streams = core
-        self._bridge = bridge
         self._open: weakref.ref[Transport] | None = None
         self._limit: int | None = None
 
@@ -141,6 +140,7 @@ class Streams(Handle):
         Idempotent. Cancel safe: the close goes on if the wait is cancelled.
         """
         limit = wait_millis("drain", drain) or 0
+        self._bridge.unclosed.discard(self)
         started = self._core.close(self._bridge.operations, limit)
         self._leave(only_if_left=False)
         return Ending.of(await self._bridge.finish(started))
@@ -347,7 +347,10 @@ async def create_connection(
     bridge = LoopBridge.running()
     started = _core.Streams.connect_one(bridge.operations, [(endpoint(dial.address), None)], record)
     client, stream = await bridge.finish(started)
-    return await Streams(client, bridge)._made(stream, protocol_factory, dial)
+    streams = Streams(client, bridge)
+    # It is the transport's: one that nobody closes is told of as asyncio's are, by a `ResourceWarning`.
+    bridge.unclosed.discard(streams)
+    return await streams._made(stream, protocol_factory, dial)
 
 
 async def _opened(

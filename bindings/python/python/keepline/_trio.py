@@ -5,6 +5,7 @@ Imported only by a task that runs under trio. Anyio needs nothing of its own: it
 
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import Context
+from functools import partial
 from typing import Any, Final
 
 import trio
@@ -60,10 +61,10 @@ class TrioLoop:
         """Starts a task of the run that nobody waits for."""
         return TrioWork(make, context)
 
-    def add_reader(self, descriptor: int, callback: Callable[[], None]) -> None:
+    def add_reader(self, descriptor: int, callback: Callable[..., object], *arguments: object) -> None:
         """Calls back whenever the descriptor is readable, for as long as the run lasts."""
         scope = self._readers[descriptor] = trio.CancelScope()
-        trio.lowlevel.spawn_system_task(self._read, descriptor, callback, scope, name="keepline")
+        trio.lowlevel.spawn_system_task(self._read, descriptor, partial(callback, *arguments), scope, name="keepline")
 
     def remove_reader(self, descriptor: int) -> bool:
         scope = self._readers.pop(descriptor, None)
@@ -71,7 +72,7 @@ class TrioLoop:
             scope.cancel()
         return scope is not None
 
-    async def _read(self, descriptor: int, callback: Callable[[], None], scope: trio.CancelScope) -> None:
+    async def _read(self, descriptor: int, callback: Callable[[], object], scope: trio.CancelScope) -> None:
         with scope:
             try:
                 while True:
