@@ -23,10 +23,13 @@ ROW = re.compile(r"^\| ([\d–, ]+) \|")
 # As many as the connection itself can suffer; what peers send and callers do is proved elsewhere.
 LAST_FAULT = 58
 
-PROOF = re.compile(r"\[`(\w+)`\]\(([^)#\s]+\.(?:rs|py))\)")
+PROOF = re.compile(r"\[`([^`/]+)`\]\(([^)#\s]+\.(?:rs|py|kt|swift))\)")
 # A test of Rust carries its attribute right above; that of a random one stands above its parameters, inside a macro.
 RUST_TEST = r"#\[(?:tokio::)?test\b[^\]]*\]\s*(?:#\[(?!ignore)[^\]]*\]\s*)*(?:async )?fn {name}\("
 PYTHON_TEST = r"^\s*(?:async )?def {name}\("
+KOTLIN_TEST = r"@Test\s+fun `{name}`\("
+SWIFT_TEST = r"^\s*func (?=test){name}\("
+TESTS = {".rs": RUST_TEST, ".py": PYTHON_TEST, ".kt": KOTLIN_TEST, ".swift": SWIFT_TEST}
 
 
 def check(root: Path, documents: list[Document], report: Report) -> None:
@@ -52,8 +55,7 @@ def follow(root: Path, source: Path, name: str, target: str) -> str | None:
     path = (root / source.parent / target).resolve()
     if not path.is_relative_to(root) or not path.is_file():
         return f"{target}: no such file"
-    pattern = RUST_TEST if path.suffix == ".rs" else PYTHON_TEST
-    if not re.search(pattern.replace("{name}", re.escape(name)), path.read_text(), re.MULTILINE):
+    if not re.search(TESTS[path.suffix].replace("{name}", re.escape(name)), path.read_text(), re.MULTILINE):
         return f"{target}: has no test `{name}`"
     return None
 
@@ -91,6 +93,8 @@ def check_itself(root: Path, report: Report) -> None:
     """A check that cannot fail proves nothing: each of these has to be found wrong, or right."""
     here, there = Path("docs/explain/x.md"), "../../core/proto/tests/liveness.rs"
     python = "../../bindings/python/tests/test_frozen.py"
+    kotlin = "../../bindings/kotlin/src/test/kotlin/dev/keepline/CallbackTest.kt"
+    swift = "../../bindings/swift/Tests/KeeplineTests/ClientTests.swift"
     known = "silent_peer_is_declared_dead_after_interval_plus_timeout"
     expected = [
         (f"[`{known}`]({there})", True),
@@ -101,6 +105,10 @@ def check_itself(root: Path, report: Report) -> None:
         (f"[`config`]({there})", False),
         (f"[`test_blindness_without_a_heartbeat_is_told_when_the_client_is_made`]({python})", True),
         (f"[`test_nothing`]({python})", False),
+        (f"[`client that nobody holds is collected, with its socket`]({kotlin})", True),
+        (f"[`client that nobody holds`]({kotlin})", False),
+        (f"[`testMessagesGoRoundAndACloseOnRequestEndsTheSequence`]({swift})", True),
+        (f"[`testMessagesGoRound`]({swift})", False),
     ]
     for link, holds in expected:
         found = [follow(root, here, name, target) for _, name, target in proofs(link)]
