@@ -2,10 +2,12 @@
 
 mod support;
 
-use keepline::{Client, EventKind, Framing, LengthPrefixed};
+use keepline::{AutoReply, Client, EventKind, Framing, LengthPrefixed, Matcher, State};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use support::{SOON, await_event, eventually, millis, secs};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket};
 
 #[tokio::test]
 async fn broken_frames_end_the_connection_with_the_protocol_cause() {
@@ -40,6 +42,57 @@ async fn broken_frames_end_the_connection_with_the_protocol_cause() {
         serving.abort();
         client.close(secs(0)).await;
     }
+}
+
+#[tokio::test]
+async fn flood_of_pings_from_a_peer_that_takes_no_answers_is_held_back_and_answered_once_it_takes_them() {
+    // 32 MB each way: far more than the kernels hold.
+    const PINGS: usize = 32_000;
+    const SIZE: usize = 1000;
+    let ping = [vec![b'p'; SIZE - 1], vec![b'\n']].concat();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_send_buffer_size(64 * 1024).unwrap();
+    socket.set_recv_buffer_size(64 * 1024).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let written = Arc::new(AtomicUsize::new(0));
+    let (count, memory) = (written.clone(), resident_kib());
+    let (let_go, held) = tokio::sync::oneshot::channel();
+    let serving = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (mut reading, mut writing) = stream.into_split();
+        let flood = tokio::spawn(async move {
+            for _ in 0..PINGS {
+                writing.write_all(&ping).await.unwrap();
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            writing
+        });
+        held.await.unwrap();
+        let (mut answers, mut buffer) = (0, vec![0; 1 << 20]);
+        while answers < PINGS * SIZE {
+            answers += reading.read(&mut buffer).await.unwrap();
+        }
+        drop(flood.await.unwrap());
+        answers
+    });
+    let auto = AutoReply { when: Matcher::Prefix("ppp".into()), reply: vec![b'q'; SIZE - 1].into() };
+    let client =
+        Client::builder(address).framing(Framing::lines()).auto_reply(auto.when, auto.reply).connect().await.unwrap();
+    let (mut before, mut looks) = (0, 0);
+    eventually("the flood stands still", secs(20), || {
+        let now = written.load(Ordering::Relaxed);
+        looks = if std::mem::replace(&mut before, now) == now && now > 0 { looks + 1 } else { 0 };
+        looks == 20
+    })
+    .await;
+    assert!(before < PINGS && client.state() == State::Connected, "{before}");
+    let grown = resident_kib().saturating_sub(memory);
+    assert!(grown < 16 * 1024, "{grown} KiB more for answers that cannot leave");
+    let_go.send(()).unwrap();
+    assert_eq!(tokio::time::timeout(secs(20), serving).await.unwrap().unwrap(), PINGS * SIZE);
+    assert_eq!(client.epoch().0, 1);
 }
 
 #[tokio::test]

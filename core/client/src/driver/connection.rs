@@ -205,7 +205,7 @@ impl Connection {
             return ReadStep::Nothing;
         }
         let backlog = self.greeting().map_or(0, |greeting| greeting.backlog());
-        if backlog > shared.config.inbox_bytes || self.flight.answer_bytes() > URGENT_LIMIT {
+        if backlog > shared.config.inbox_bytes || self.is_held_by_answers() {
             return ReadStep::Nothing;
         }
         if self.is_busy {
@@ -270,6 +270,11 @@ impl Connection {
         // Many servers end a session that we have ended without a word of their own.
         let is_farewell = self.draining && ending.cause == Cause::Tls(TlsFailure::Truncated);
         if is_farewell { self.end_of_stream() } else { ending }
+    }
+
+    /// Whether nothing is read until more of the automatic answers have left.
+    pub(super) fn is_held_by_answers(&self) -> bool {
+        self.flight.answer_bytes() > URGENT_LIMIT
     }
 
     /// Whether a part of a frame has arrived.

@@ -179,7 +179,12 @@ impl Driver {
             Some(Place::Open(_)) => {
                 let mut again = self.greeting_turn(context);
                 again |= self.read_turn(context);
+                let was_held = self.io.connection().is_some_and(Connection::is_held_by_answers);
                 again |= self.write_turn(context);
+                if was_held && !self.io.connection().is_some_and(Connection::is_held_by_answers) {
+                    // They have left, and nothing else makes the driver read on. After others' turns: it may be a flood.
+                    context.waker().wake_by_ref();
+                }
                 again
             }
         }
