@@ -154,6 +154,9 @@ async fn bad_declarations_name_the_field_and_show_no_key() {
         (Tls::new().ca("nonsense"), "tls.ca"),
         (Tls::new().ca_file("/nowhere/at/all.pem"), "tls.ca"),
         (Tls::new().ca(""), "tls.ca"),
+        (Tls::new().ca(vec![b'-'; (4 << 20) + 1]), "tls.ca"),
+        #[cfg(unix)]
+        (Tls::new().ca_file("/dev/zero"), "tls.ca"),
         (Tls::new().pins(["ab".repeat(32)]), "tls.pins"),
         (Tls::new().alpn([""]), "tls.alpn"),
         (Tls::new().server_name("not a name"), "tls.server_name"),
