@@ -97,13 +97,13 @@ impl Client {
     /// All messages of a list or a tuple, or none.
     fn try_send_many(&self, messages: &Bound<'_, PyAny>, idempotent: bool) -> PyResult<()> {
         let py = messages.py();
-        on(py, Batch::of(messages)?.sent(py, |messages| self.client.try_send_many(messages, idempotent)))
+        on(py, Batch::of(messages)?.sent(py, |messages| self.client.try_send_many(messages, idempotent))?)
     }
 
     /// Whether the batch was accepted at once; `send_many` finds out whether it can be later.
     fn accept_many(&self, messages: &Bound<'_, PyAny>, idempotent: bool) -> PyResult<bool> {
         let py = messages.py();
-        accepted(py, Batch::of(messages)?.sent(py, |messages| self.client.try_send_many(messages, idempotent)))
+        accepted(py, Batch::of(messages)?.sent(py, |messages| self.client.try_send_many(messages, idempotent))?)
     }
 
     fn send_many<'py>(
@@ -113,7 +113,7 @@ impl Client {
         idempotent: bool,
         timeout_ms: Option<u64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let sending = self.client.send_many(Batch::of(messages)?.owned(), idempotent, timeout_ms);
+        let sending = self.client.send_many(Batch::of(messages)?.owned()?, idempotent, timeout_ms);
         operations.start(messages.py(), sending.map(|()| Value::Nothing))
     }
 

@@ -1,8 +1,9 @@
 //! Bytes from Python and to Python: `bytes` by reference, everything else that has a buffer by copy.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use keepline_bridge::message::Payload;
 use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyMemoryView, PyTuple};
@@ -42,6 +43,7 @@ pub(crate) fn sent<T: Send>(object: &Bound<'_, PyAny>, with: impl FnOnce(Outgoin
     if slice.len() < LARGE {
         return Ok(with(Outgoing::Slice(slice)));
     }
+    check_room(slice.len())?;
     // `bytes` never change, and this one is referred to.
     Ok(object.py().detach(|| with(Outgoing::Slice(slice))))
 }
@@ -87,23 +89,28 @@ impl<'py> Batch<'py> {
     }
 
     /// Calls `with` with the bytes of each; while it works on many, other threads may run.
-    pub(crate) fn sent<T: Send>(&self, py: Python<'py>, with: impl FnOnce(&[&[u8]]) -> T + Send) -> T {
+    pub(crate) fn sent<T: Send>(&self, py: Python<'py>, with: impl FnOnce(&[&[u8]]) -> T + Send) -> PyResult<T> {
         let slices: Vec<&[u8]> = self.messages.iter().map(Data::as_slice).collect();
-        if self.bytes < LARGE { with(&slices) } else { py.detach(|| with(&slices)) }
+        if self.bytes < LARGE {
+            return Ok(with(&slices));
+        }
+        check_room(self.bytes)?;
+        Ok(py.detach(|| with(&slices)))
     }
 
     /// Copies the bytes of all.
-    pub(crate) fn owned(&self) -> Vec<Bytes> {
-        let mut all = BytesMut::with_capacity(self.bytes);
+    pub(crate) fn owned(&self) -> PyResult<Vec<Bytes>> {
+        let mut all = room(self.bytes)?;
         self.messages.iter().for_each(|message| all.extend_from_slice(message.as_slice()));
-        self.messages.iter().map(|message| all.split_to(message.as_slice().len()).freeze()).collect()
+        let mut all = Bytes::from(all);
+        Ok(self.messages.iter().map(|message| all.split_to(message.as_slice().len())).collect())
     }
 }
 
 /// Copies the bytes of a bytes-like object.
 pub(crate) fn owned(object: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     match object.cast::<PyBytes>() {
-        Ok(bytes) => Ok(Bytes::copy_from_slice(bytes.as_bytes())),
+        Ok(bytes) => copy(bytes),
         Err(_other) => copied(object),
     }
 }
@@ -111,13 +118,31 @@ pub(crate) fn owned(object: &Bound<'_, PyAny>) -> PyResult<Bytes> {
 /// The bytes of a buffer, with the interpreter held: another thread may write into it.
 fn copied(object: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     match PyBuffer::<u8>::get(object) {
-        Ok(buffer) => Ok(buffer.to_vec(object.py())?.into()),
-        // Of other items than bytes, as `socket.send` takes them, too; or no buffer at all, which this tells best.
-        Err(_items) => {
-            let bytes = PyMemoryView::from(object)?.call_method0("tobytes")?;
-            Ok(Bytes::copy_from_slice(bytes.cast::<PyBytes>()?.as_bytes()))
+        Ok(buffer) => {
+            check_room(buffer.item_count())?;
+            Ok(buffer.to_vec(object.py())?.into())
         }
+        // Of other items than bytes, as `socket.send` takes them, too; or no buffer at all, which this tells best.
+        Err(_items) => copy(PyMemoryView::from(object)?.call_method0("tobytes")?.cast::<PyBytes>()?),
     }
+}
+
+fn copy(bytes: &Bound<'_, PyBytes>) -> PyResult<Bytes> {
+    let mut copy = room(bytes.as_bytes().len())?;
+    copy.extend_from_slice(bytes.as_bytes());
+    Ok(copy.into())
+}
+
+/// Finds out whether there is memory for a copy that somebody else makes, and whose failure would end the program.
+fn check_room(bytes: usize) -> PyResult<()> {
+    room(bytes).map(drop)
+}
+
+/// Memory for so many bytes; where there is none, the exception of Python's own copies.
+fn room(bytes: usize) -> PyResult<Vec<u8>> {
+    let mut room = Vec::new();
+    room.try_reserve_exact(bytes).map_err(|_none| PyMemoryError::new_err(()))?;
+    Ok(room)
 }
 
 /// Makes `bytes`; while many are copied, other threads may run.
