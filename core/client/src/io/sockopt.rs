@@ -4,6 +4,7 @@ use crate::io::os;
 use keepline_proto::config::{Keepalive, ValidConfig};
 use socket2::{SockRef, Socket, TcpKeepalive};
 use std::io;
+use std::sync::Once;
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -29,28 +30,28 @@ pub struct SocketOptions {
     pub nodelay: bool,
 }
 
-/// Sets what the configuration says and reads it back. An option that the system does not have is left out.
-pub(crate) fn apply(stream: &TcpStream, config: &ValidConfig) -> io::Result<SocketOptions> {
+/// Sets what the configuration says and reads it back. What the system does not have, or a sandbox refuses, is left out: a
+/// connection with fewer options is better than none.
+pub(crate) fn apply(stream: &TcpStream, config: &ValidConfig) -> SocketOptions {
     let socket = SockRef::from(stream);
-    socket.set_tcp_nodelay(true)?;
+    optional("TCP_NODELAY", socket.set_tcp_nodelay(true));
     if let Some(keepalive) = config.keepalive {
-        apply_keepalive(&socket, keepalive)?;
+        promised("SO_KEEPALIVE", apply_keepalive(&socket, keepalive));
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         use std::os::fd::AsFd;
-        if config.user_timeout.is_some() {
-            optional("TCP_USER_TIMEOUT", socket.set_tcp_user_timeout(config.user_timeout));
-        }
+        let has_timeout = config.user_timeout.is_some()
+            && promised("TCP_USER_TIMEOUT", socket.set_tcp_user_timeout(config.user_timeout));
         optional("TCP_NOTSENT_LOWAT", socket.set_tcp_notsent_lowat(NOT_SENT_LOW_WATER));
         // Only together with the user timeout: alone it shortens the kernel's whole patience to 15 s.
-        if let (Some(limit), Some(_)) = (config.rto_max, config.user_timeout) {
+        if let (Some(limit), true) = (config.rto_max, has_timeout) {
             optional("TCP_RTO_MAX_MS", os::set_rto_max(stream.as_fd(), limit));
         }
     }
     #[cfg(any(target_vendor = "apple", windows))]
     if config.user_timeout.is_some() {
-        optional("the user timeout", os::set_user_timeout(&socket, config.user_timeout));
+        promised("the user timeout", os::set_user_timeout(&socket, config.user_timeout));
     }
     read_back(stream)
 }
@@ -134,21 +135,12 @@ pub(crate) fn silence(socket: &Socket) {
     let _unused = socket;
 }
 
-fn read_back(stream: &TcpStream) -> io::Result<SocketOptions> {
+fn read_back(stream: &TcpStream) -> SocketOptions {
     let socket = SockRef::from(stream);
-    let mut options = SocketOptions { nodelay: socket.tcp_nodelay()?, ..SocketOptions::default() };
-    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-    if socket.keepalive()? {
-        options.keepalive = Some(Keepalive {
-            idle: socket.tcp_keepalive_time()?,
-            interval: socket.tcp_keepalive_interval()?,
-            retries: socket.tcp_keepalive_retries()?,
-        });
-    }
-    #[cfg(windows)]
-    if socket.keepalive()? {
-        // Windows 10 1709 is the first that tells them.
-        options.keepalive = os::keepalive(&socket).ok();
+    let nodelay = socket.tcp_nodelay().unwrap_or(false);
+    let mut options = SocketOptions { nodelay, ..SocketOptions::default() };
+    if socket.keepalive().unwrap_or(false) {
+        options.keepalive = keepalive_in_force(&socket).ok();
     }
     #[cfg(any(target_vendor = "apple", windows))]
     {
@@ -160,7 +152,35 @@ fn read_back(stream: &TcpStream) -> io::Result<SocketOptions> {
         options.user_timeout = socket.tcp_user_timeout().ok().flatten().filter(|timeout| !timeout.is_zero());
         options.rto_max = os::rto_max(stream.as_fd()).ok();
     }
-    Ok(options)
+    options
+}
+
+fn keepalive_in_force(socket: &Socket) -> io::Result<Keepalive> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    return Ok(Keepalive {
+        idle: socket.tcp_keepalive_time()?,
+        interval: socket.tcp_keepalive_interval()?,
+        retries: socket.tcp_keepalive_retries()?,
+    });
+    // Windows 10 1709 is the first that tells them.
+    #[cfg(windows)]
+    return os::keepalive(socket);
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows)))]
+    {
+        let _unused = socket;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// What a bound on the time to notice a dead peer rests on: whether it is in force. Without it the bound does not hold, which
+/// is told once in a process.
+fn promised(name: &'static str, result: io::Result<()>) -> bool {
+    static TOLD: Once = Once::new();
+    let Err(error) = result else { return true };
+    TOLD.call_once(|| {
+        tracing::warn!(option = name, %error, "the system refuses a socket option: a dead peer may be noticed later");
+    });
+    false
 }
 
 fn optional(name: &'static str, result: io::Result<()>) {
@@ -180,7 +200,7 @@ mod tests {
         let configured = Keepalive { idle: Duration::from_secs(20), interval: Duration::from_secs(5), retries: 6 };
         for keepalive in [Some(configured), Some(keepline_proto::kernel::KERNEL_PROBE), Some(configured), None] {
             set_keepalive(&SockRef::from(&stream), keepalive);
-            assert_eq!(read_back(&stream).unwrap().keepalive, keepalive);
+            assert_eq!(read_back(&stream).keepalive, keepalive);
         }
     }
 }

@@ -26,6 +26,16 @@ async fn a_client_certificate_is_shown_where_it_is_asked_for() {
 }
 
 #[tokio::test]
+async fn the_cryptography_of_the_process_is_left_to_its_own_choice() {
+    let authority = Authority::new("tests");
+    let server = Plan::new(&authority.sign(&["127.0.0.1"])).start().await;
+    let client = Client::builder(server.addr()).tls(trusting(&authority)).connect().await.unwrap();
+    client.send("hello").await.unwrap();
+    assert_eq!(&tokio::time::timeout(SOON, client.recv()).await.unwrap().unwrap().payload[..], b"hello");
+    assert!(rustls::crypto::CryptoProvider::get_default().is_none());
+}
+
+#[tokio::test]
 async fn a_missing_and_a_refused_client_certificate_end_the_client_before_it_ever_counts_as_connected() {
     let (authority, clients, strangers) =
         (Authority::new("tests"), Authority::new("clients"), Authority::new("strangers"));

@@ -79,7 +79,7 @@ pub(super) async fn connect_to(order: &Order, address: SocketAddr) -> Result<Rea
     local::prepare(order, SockRef::from(&socket), address)?;
     let stream = socket.connect(address).await.map_err(failed)?;
     let took = clock::now().since(begun);
-    let options = sockopt::apply(&stream, &order.config).map_err(failed)?;
+    let options = sockopt::apply(&stream, &order.config);
     Ok(Reached { stream, options, took })
 }
 
