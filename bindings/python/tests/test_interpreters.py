@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+import keepline
 from servers import blocking_echo_process
 
 SUB = """
@@ -74,3 +75,10 @@ def test_clients_work_in_functions_that_run_at_exit() -> None:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.splitlines() == ["b'hello'", "requested", "b'from a loop'"]
+
+
+def test_library_shows_the_process_nothing_but_its_module() -> None:
+    # What it were to show beside that could stand in for the symbols of others, or others' for its own.
+    command = ["nm", "--dynamic", "--defined-only", keepline._core.__file__]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.split()[2::3]
+    assert shown == ["PyInit__core"]
